@@ -1,0 +1,74 @@
+"""The command line: one verb a file, each imported only when it runs."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from direction_finder.errors import InputError
+
+VERBS = {
+    "learn": "Find directions in a generator, per class.",
+    "render": "Draw grids and videos of a run's directions.",
+    "align": "Set many samples to one value along a direction.",
+    "edit": "Apply several edits; save and replay them as a recipe.",
+    "classes": "Search a generator's class names.",
+    "info": "Say what any file or run is, how it was made and what is wrong with it.",
+}
+
+
+class Verbs(click.Group):
+    """Imports a verb (and torch with it) when it is called; turns errors of the user into one line and exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return getattr(importlib.import_module(f"direction_finder.commands.{cmd_name}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        try:
+            sys.exit(super().main(*args, standalone_mode=False, **kwargs) or 0)
+        except click.UsageError as error:
+            hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+            fail(error.format_message() + hint)
+        except click.ClickException as error:
+            fail(error.format_message())
+        except InputError as error:
+            fail(str(error))
+        except BrokenPipeError:  # the reader of our output is gone, e.g. `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            where = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            fail(f"{where}; nothing was half-written")
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Stopped.", err=True)
+            sys.exit(130)
+
+
+def fail(message: str) -> None:
+    """Print one line and end with exit code 2."""
+    click.echo("Error: " + " ".join(message.split()), err=True)
+    sys.exit(2)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="direction-finder", prog_name="direction-finder")
+def main() -> None:
+    """Find, draw and apply directions in the latent space of a pretrained GAN.
+
+    \b
+    direction-finder learn --generator eyes --class blue --steps 100 --batch-size 8
+    direction-finder render grid outputs/00001-hessian-eyes-blue
+    """

@@ -1,0 +1,24 @@
+"""`direction-finder classes`: search class names."""
+
+import click
+
+from direction_finder.errors import InputError
+from direction_finder.generators import class_names, search_classes
+
+
+@click.command(epilog='Example: direction-finder classes "retriever"')
+@click.argument("text", default="")
+@click.option("--generator", default="biggan-deep-128", show_default=True, metavar="SPEC", help="Whose classes.")
+def classes(text: str, generator: str) -> None:
+    """List the classes whose name contains TEXT, with their numbers; all of them without TEXT."""
+    names = class_names(generator)
+    found = search_classes(names, text)
+    if not found:
+        what = (
+            f"no class of {generator} contains {text!r}"
+            if names
+            else f"{generator} is unconditional: it has no classes"
+        )
+        raise InputError(f"{what}; try a shorter part of the name")
+    for index in found:
+        click.echo(f"{index:4d}  {names[index]}")

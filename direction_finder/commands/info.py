@@ -1,0 +1,169 @@
+"""`direction-finder info`: what a file or a run is, how it was made, what is wrong with it."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from safetensors import SafetensorError, safe_open
+
+from direction_finder.commands.runs import CONFIG, STATE, Run
+from direction_finder.directions import METADATA_KEY, Directions
+from direction_finder.edits import Recipe
+from direction_finder.errors import InputError
+from direction_finder.files import file_sha256
+from direction_finder.generators.biggan_deep import load_biggan_deep
+from direction_finder.generators.dcgan import load_dcgan
+from direction_finder.generators.weights import read_state
+from direction_finder.pictures import CODECS, MADE_KEY
+
+Facts = dict[str, Any]
+
+
+@click.command(epilog="Example: direction-finder info outputs/00001-hessian-eyes-blue")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(path: Path, as_json: bool) -> None:
+    """Say what PATH is, how it was made and what is wrong with it.
+
+    PATH is a run folder, a directions file, a recipe, a picture or film of ours, or a generator's weights or folder.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    facts: Facts = {"path": str(path)}
+    problems: list[str] = []
+    try:
+        facts |= describe(path, problems)
+    except InputError as error:
+        facts.setdefault("kind", "unreadable")
+        problems.append(str(error))
+    facts["problems"] = problems
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, sort_keys=True))
+        return
+    for key, value in facts.items():
+        if key != "problems":
+            click.echo(f"{key + ':':18} {value if isinstance(value, str) else json.dumps(value)}")
+    for problem in problems or ["none found"]:
+        click.echo(f"{'problem:' if problems else 'problems:':18} {problem}")
+
+
+def describe(path: Path, problems: list[str]) -> Facts:
+    """The facts about a file or folder; what is wrong is added to `problems`, or raised as InputError."""
+    if path.is_dir():
+        return _run(path, problems) if _is_run(path) else _biggan(path)
+    described: dict[str, Callable[[Path], Facts]] = {
+        ".png": _picture,
+        ".json": _recipe,
+        ".safetensors": _safetensors,
+        **dict.fromkeys(CODECS, _film),
+    }
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)} | described.get(path.suffix.lower(), _weights)(
+        path
+    )
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        Run.open(folder)
+    except InputError:
+        return False
+    return True
+
+
+def _run(folder: Path, problems: list[str]) -> Facts:
+    run = Run.open(folder)
+    facts: Facts = {
+        "kind": "run",
+        **{key: run.config[key] for key in ("method", "class", "generator", "settings", "started")},
+    }
+    facts |= {"made_with": {key: run.config[key] for key in ("direction_finder", "torch", "device", "threads")}}
+    state = run.read_state()
+    if state:
+        facts["step"] = int(state["step"])
+    if not run.directions.is_file():
+        problems.append(f"no directions yet: learn --resume {folder} goes on with it")
+        return facts
+    record = Directions.load(run.directions)
+    facts |= {"directions": len(record), "dim": record.dim, "orthonormal": record.orthonormal}
+    if record.weights_sha256 != run.config["generator"]["weights_sha256"]:
+        problems.append("the directions were found in other weights than config.json names")
+    if state and int(state["step"]) < run.config["settings"]["steps"]:
+        problems.append(f"stopped at step {int(state['step'])} of {run.config['settings']['steps']}")
+    return facts
+
+
+def _biggan(folder: Path) -> Facts:
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder}: neither a run (config.json of `learn`) nor a BigGAN-deep folder")
+    return {"kind": "biggan-deep folder", **_generator(load_biggan_deep(folder, name=f"biggan-deep:{folder}"))}
+
+
+def _safetensors(path: Path) -> Facts:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}); it may be cut short") from error
+    if METADATA_KEY in metadata:
+        record = Directions.load(path)
+        return {"kind": "directions", "directions": len(record), "dim": record.dim, **record.metadata()}
+    if path.name == STATE:
+        return {"kind": "state of a run", "step": int((Run(path.parent, {}).read_state() or {"step": 0})["step"])}
+    return _weights(path)
+
+
+def _weights(path: Path) -> Facts:
+    state = read_state(path)
+    facts: Facts = {"tensors": len(state), "parameters": sum(tensor.numel() for tensor in state.values())}
+    try:
+        return {"kind": "dcgan weights", **facts, **_generator(load_dcgan(path, name=f"dcgan:{path}"))}
+    except InputError:
+        return {"kind": "weights of an unknown architecture", **facts, "first": sorted(state)[:3]}
+
+
+def _generator(generator: Any) -> Facts:
+    names = ("name", "dim", "num_layers", "num_classes", "resolution", "weights_sha256", "activation_names")
+    return {name: getattr(generator, name) for name in names}
+
+
+def _picture(path: Path) -> Facts:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            made = getattr(image, "text", {}).get(MADE_KEY)
+            return {"kind": "picture", "size": list(image.size), "made": json.loads(made) if made else None}
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable picture ({error})") from error
+
+
+def _film(path: Path) -> Facts:
+    import imageio.v3 as iio
+    import imageio_ffmpeg
+
+    try:
+        frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+        listing = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-f", "ffmetadata", "-"]
+        metadata = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
+        made = re.search(r"^comment=(.*)$", metadata, re.MULTILINE)
+        facts = {
+            "kind": "film",
+            "frames": frames,
+            "seconds": seconds,
+            "size": list(iio.improps(path, index=0).shape[1::-1]),
+        }
+        return facts | {"made": json.loads(re.sub(r"\\(.)", r"\1", made[1])) if made else None}
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable film; it may be cut short") from error
+
+
+def _recipe(path: Path) -> Facts:
+    recipe = Recipe.load(path)
+    return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
+        "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]
+    }

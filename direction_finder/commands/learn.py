@@ -1,0 +1,221 @@
+"""`direction-finder learn`: find directions in a generator."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
+from direction_finder.commands.runs import Run, reserve, slug
+from direction_finder.commands.target import load_recorded
+from direction_finder.discovery import METHODS, configure, package_version, plain
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator, load_generator, resolve_class
+from direction_finder.progress import Progress
+
+MAY_CHANGE = ("resume", "steps", "save_every")  # what can be given beside --resume
+
+
+@click.command(epilog="Example: direction-finder learn --generator eyes --class blue --steps 200 --batch-size 8")
+@click.option(
+    "--generator", "spec", metavar="SPEC", help="Known name, biggan-deep:FOLDER, dcgan:FILE or python:MODULE:FACTORY."
+)
+@click.option(
+    "--class",
+    "class_texts",
+    metavar="NAME",
+    multiple=True,
+    help="Class to learn for; repeat for one run each.  [default: random classes]",
+)
+@click.option(
+    "--method", type=click.Choice(list(METHODS)), default="hessian", show_default=True, help="How to find directions."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run; --steps may prolong it.")
+@click.option("--truncation", type=float, help="Cut z to [-2, 2] and scale it.  [default: z ~ N(0, I), as the paper]")
+@click.option("--num-classes", type=click.IntRange(0), help="Classes, where the weights cannot tell (dcgan, python).")
+@click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python).")
+@config_options([method.config for method in METHODS.values()], skip=["class_index"])
+@device_option
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
+@click.option(
+    "--save-every",
+    type=click.FloatRange(0),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the state is saved.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the full configuration and end.")
+@click.pass_context
+def learn(ctx: click.Context, **options: Any) -> None:
+    """Find directions in a frozen generator and write them to a run folder.
+
+    A run that was stopped or killed goes on with --resume FOLDER and gives the same file, byte for byte, as one that
+    never was.
+    """  # fmt: skip
+    if options["resume"]:
+        given = [name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+        refused = [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in MAY_CHANGE]
+        if refused:
+            raise InputError(f"--resume takes the run's own settings: leave out {', '.join(refused)}")
+        _resume(options["resume"], options["steps"], options["save_every"])
+    else:
+        _start(options)
+
+
+def _start(options: dict[str, Any]) -> None:
+    if not options["spec"]:
+        raise InputError("no generator: give --generator, e.g. --generator eyes (or --resume FOLDER)")
+    texts = options["class_texts"]
+    if options["out"] and len(texts) > 1:
+        raise InputError(
+            f"--out is one run folder, but there are {len(texts)} classes: leave --out out, or give one class"
+        )
+    method = options["method"]
+    fields = {name for m in METHODS.values() for name in m.config.__dataclass_fields__} - {"class_index"}
+    settings = {name: options[name] for name in fields if options[name] not in (None, ())}
+    configure(method, settings)  # complain before anything slow
+    if settings.get("start") not in (None, "random", "coordinates"):
+        settings["start"] = str(Path(settings["start"]).resolve())
+    if options["out"] and not options["dry_run"]:
+        reserve(options["out"])
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    device = pick_device(options["device"])
+    record = {name: options[name] for name in ("truncation", "num_classes", "dim")}
+    generator = load_generator(
+        options["spec"],
+        record["truncation"],
+        num_classes=record["num_classes"],
+        dim=record["dim"],
+        device=device,
+        on_download=Download(),
+    )
+    record |= {
+        "spec": _absolute(options["spec"]),
+        "name": generator.name,
+        "weights_sha256": generator.weights_sha256,
+    }
+    for class_index in [resolve_class(generator.class_names, text) for text in texts] or [None]:
+        config = configure(method, {**settings, "class_index": class_index})
+        class_name = generator.class_names[class_index] if class_index is not None else None
+        content = {
+            "direction_finder": package_version(),
+            "torch": torch.__version__,
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "generator": record,
+            "class": class_name,
+            "method": method,
+            "settings": plain(config),
+        }
+        if options["dry_run"]:
+            click.echo(json.dumps(content, indent=2, sort_keys=True))
+            continue
+        of = class_name.split(",")[0] if class_name else "random-classes" if generator.num_classes else ""
+        run = Run.create(options["out"], slug(f"{method} {generator.name} {of}"), content)
+        _work(run, generator, None, options["save_every"])
+
+
+def _resume(folder: Path, steps: int | None, save_every: float) -> None:
+    run = Run.open(folder)
+    settings = run.config["settings"]
+    state = run.read_state()
+    if steps is not None:
+        done = int(state["step"]) if state else 0
+        if "steps" not in settings or steps < done:
+            raise InputError(f"--steps {steps}: the run is at step {done} already; it can only be prolonged")
+        if steps != settings["steps"]:
+            settings["steps"] = steps
+            from direction_finder.files import write_json
+
+            write_json(folder / "config.json", run.config)
+    torch.set_num_threads(run.config["threads"])
+    generator = load_recorded(run.config["generator"], pick_device(run.config["device"]))
+    if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
+        raise InputError(f"{folder}: generator {generator.name} has other weights now than when the run began")
+    run.cut_log(int(state["step"]) if state else 0)
+    _work(run, generator, state, save_every)
+
+
+def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None, save_every: float) -> None:
+    method = METHODS[run.config["method"]]
+    config = configure(run.config["method"], run.config["settings"])
+    of = f", class {run.config['class'].split(',')[0]}" if run.config["class"] else ""
+    click.echo(f"{run.folder}: {run.config['method']} directions in {generator.name}{of}", err=True)
+    with Recorder(run, save_every) as recorder:
+        directions = method.find(generator, config, on_step=recorder, resume=state)
+    directions.save(run.directions)
+    if recorder.stopped:
+        click.echo(
+            f"Stopped; what was found so far is saved. Go on: direction-finder learn --resume {run.folder}", err=True
+        )
+        raise SystemExit(130)
+    click.echo(f"{len(directions)} directions in {run.directions}")
+    click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
+
+
+class Recorder:
+    """Shows progress, writes the log and the state, and turns Ctrl-C and SIGTERM into a stop after the current step.
+
+    A second Ctrl-C stops at once.
+    """
+
+    def __init__(self, run: Run, save_every: float):
+        self.run, self.save_every = run, save_every
+        self.stopped = False
+        self.saved = time.monotonic()
+        self.bar = None
+        self.phase = ""
+
+    def __enter__(self) -> "Recorder":
+        self.log = self.run.log.open("a", encoding="utf-8")
+        self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.log.close()
+        if self.bar is not None:
+            self.bar.close()
+
+    def _stop(self, number: int, _frame: object) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+        click.echo("\nStopping after this step; once more to stop at once.", err=True)
+
+    def __call__(self, progress: Progress) -> None:
+        self._show(progress)
+        if self.stopped:
+            progress.stop()
+        if progress.phase != "learning":
+            return
+        self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
+        due = time.monotonic() - self.saved >= self.save_every
+        if due or self.stopped or progress.step == progress.total:
+            self.log.flush()
+            self.run.write_state(progress.state())
+            self.saved = time.monotonic()
+
+    def _show(self, progress: Progress) -> None:
+        if progress.phase != self.phase:
+            if self.bar is not None:
+                self.bar.close()
+            self.phase = progress.phase
+            self.bar = bar(progress.total, progress.phase, "step" if self.phase == "learning" else "direction")
+            self.bar.initial = self.bar.n = progress.step - 1 if self.phase == "learning" else 0
+        self.bar.set_postfix({name: f"{value:.4g}" for name, value in progress.values.items()}, refresh=False)
+        self.bar.update(progress.step - self.bar.n)
+
+
+def _absolute(spec: str) -> str:
+    family, colon, path = spec.partition(":")
+    return f"{family}:{os.path.abspath(path)}" if colon and family != "python" else spec

@@ -1,0 +1,121 @@
+"""Options that several verbs share, and what they parse."""
+
+import dataclasses
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_origin
+
+import click
+from tqdm import tqdm
+
+from direction_finder.errors import InputError
+
+
+class NumberRange(click.ParamType):
+    """ "0-39" as (0, 39); "7" as (7, 7)."""
+
+    name = "FIRST-LAST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        first, _, last = value.partition("-")
+        if not first.isdigit() or (last and not last.isdigit()):
+            self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
+        return int(first), int(last or first)
+
+
+def several(*options: Callable) -> Callable:
+    """One decorator made of several options, which `--help` lists in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="cpu, cuda, cuda:1, mps; auto takes the fastest.",
+)
+target_options = several(
+    click.option("--generator", metavar="SPEC", help="Generator, if it is not where the run says."),
+    click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]"),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the samples."),
+    click.option(
+        "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch drawn at once."
+    ),
+    device_option,
+)
+samples_option = click.option(
+    "--samples", default=6, show_default=True, type=click.IntRange(1), help="How many latents are drawn."
+)
+
+
+def pick_device(name: str) -> str:
+    """The device to compute on. Raises InputError if torch does not have it."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
+        ) from error
+    return name
+
+
+def config_options(configs: Sequence[type], skip: Sequence[str] = ()) -> Callable:
+    """Options made from the fields of several configuration dataclasses; all default to None, "not given"."""
+    fields = {field.name: field for config in configs for field in dataclasses.fields(config) if field.name not in skip}
+    return several(*(_option(field) for field in sorted(fields.values(), key=lambda field: _ORDER(field.name))))
+
+
+def _ORDER(name: str) -> int:
+    first = ("steps", "batch_size", "num_directions", "layers", "dims", "at", "seed")
+    return first.index(name) if name in first else len(first)
+
+
+def _option(field: dataclasses.Field) -> Callable:
+    kind = field.type
+    if isinstance(kind, types.UnionType):  # `int | None`
+        kind = get_args(kind)[0]
+    multiple = False
+    if get_origin(kind) is tuple:
+        multiple = get_args(kind)[1] is Ellipsis
+        kind = str if multiple else NumberRange()
+    if "choices" in field.metadata:
+        kind = click.Choice(field.metadata["choices"])
+    text = field.metadata["help"]
+    if field.default is not None:
+        default = ", ".join(field.default) if isinstance(field.default, tuple) else field.default
+        text += f"  [default: {default}]"
+    return click.option(f"--{field.name.replace('_', '-')}", type=kind, default=None, multiple=multiple, help=text)
+
+
+def bar(total: int, text: str, unit: str) -> tqdm:
+    """A progress bar on stderr: lively in a terminal, a line every half minute in a log file."""
+    live = sys.stderr.isatty()
+    return tqdm(total=total, desc=text, unit=unit, dynamic_ncols=live, mininterval=0.2 if live else 30, leave=live)
+
+
+class Download:
+    """Shows a download as a progress bar, which appears with its first bytes."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.bar is None or self.bar.total != total:
+            self.bar = tqdm(total=total, desc="downloading", unit="B", unit_scale=True, leave=False)
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self.bar.close()

@@ -1,0 +1,197 @@
+"""`direction-finder render grid` and `render video`: what each direction does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+from direction_finder import edits
+from direction_finder.commands.options import bar, samples_option, several, target_options
+from direction_finder.commands.target import Target, column_labels
+from direction_finder.errors import InputError
+from direction_finder.pictures import Row, margin, row_strip, write_sheet, write_video
+
+SHOWN = 8  # directions, unless asked for others
+
+walk_options = several(
+    click.option("--directions", metavar="NUMBERS", help="Which, e.g. 0-7,12, or all.  [default: the first 8]"),
+    samples_option,
+    click.option(
+        "--extent",
+        type=click.FloatRange(0, min_open=True),
+        metavar="NUMBER",
+        help="How far to go, both ways.  [default: the direction's usable range, or 3]",
+    ),
+    click.option("--absolute", is_flag=True, help="Set each sample's coordinate to the value, instead of adding it."),
+    click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: in the run folder]"),
+    target_options,
+)
+
+
+@click.group()
+def render() -> None:
+    """Draw grids and videos of the directions of a run (or of a directions file)."""
+
+
+@render.command(
+    epilog="Example: direction-finder render grid outputs/00001-hessian-eyes-blue --directions 0-3 --samples 4"
+)
+@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--layout",
+    type=click.Choice(["blocks", "overview", "pair"]),
+    default="blocks",
+    show_default=True,
+    help="blocks: each direction, samples down, steps across. overview: samples down, directions across, at full "
+    "extent. pair: two directions, the first across, the second down, a block for each sample.",
+)
+@click.option("--steps", default=7, show_default=True, type=click.IntRange(2), help="Pictures along each direction.")
+@walk_options
+def grid(target: Path, layout: str, steps: int, directions: str | None, out: Path | None, **options: Any) -> None:
+    """Draw a labelled sheet of pictures along directions, as .png."""
+    opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
+    picked = opened.pick(directions, 2 if layout == "pair" else SHOWN)
+    out = out or opened.folder / f"{'grid' if layout == 'blocks' else layout}.png"
+    sheet = Sheet(opened, picked, steps, options)
+    rows, columns, labels, count = getattr(sheet, layout)()
+    made = opened.made("render grid", layout=layout, directions=picked, steps=steps, **_kept(options))
+    with bar(count, out.name, "row") as progress:
+        write_sheet(out, _counted(rows, progress), columns=columns, labels=labels, made=made)
+    click.echo(out)
+
+
+class Sheet:
+    """The rows of each layout. Every method gives rows, column labels, row labels and the number of rows."""
+
+    def __init__(self, target: Target, picked: list[int], steps: int, options: dict[str, Any]):
+        self.target, self.picked, self.options = target, picked, options
+        self.edit = edits.align if options["absolute"] else edits.move
+        self.latents, self.classes = target.samples(options["samples"], options["seed"], options["class_text"])
+        self.samples = column_labels(len(self.latents))
+        self.positions = torch.linspace(-1, 1, steps)
+
+    def blocks(self) -> tuple[Iterator[Row], list[str], list[str], int]:
+        extents = {self.target.extent(i, self.options["extent"]) for i in self.picked}
+        same = len(extents) == 1
+        columns = numbers(self.positions * (extents.copy().pop() if same else 1))
+
+        def rows() -> Iterator[Row]:
+            for index in self.picked:
+                extent = self.target.extent(index, self.options["extent"])
+                title = self.target.label(index) + ("" if same else f"  (extent {extent:.3g})")
+                for sample in range(len(self.latents)):
+                    images = self.line(index, sample, self.positions * extent)
+                    yield Row(self.samples[sample], images, "" if sample else title)
+
+        return rows(), columns, self.samples, len(self.picked) * len(self.latents)
+
+    def overview(self) -> tuple[Iterator[Row], list[str], list[str], int]:
+        def rows() -> Iterator[Row]:
+            for sample in range(len(self.latents)):
+                own = self.latents[sample : sample + 1]
+                moved = [
+                    self.edit(own, d.vector, self.target.extent(i, self.options["extent"]), d.layers)
+                    for i, d in ((i, self.target.directions[i]) for i in self.picked)
+                ]
+                images = self.draw(torch.cat([own, *moved]), sample)
+                yield Row(self.samples[sample], images)
+
+        columns = ["original", *(str(self.target.directions[i].name or i) for i in self.picked)]
+        return rows(), columns, self.samples, len(self.latents)
+
+    def pair(self) -> tuple[Iterator[Row], list[str], list[str], int]:
+        if len(self.picked) != 2:
+            raise InputError(f"layout pair takes two directions, got {len(self.picked)}: e.g. --directions 3,5")
+        across, down = self.picked
+        wide, high = (self.positions * self.target.extent(i, self.options["extent"]) for i in self.picked)
+        labels = numbers(high)
+
+        def rows() -> Iterator[Row]:
+            other = self.target.directions[down]
+            for sample in range(len(self.latents)):
+                title = f"{self.samples[sample]}: {self.target.label(across)} across, {self.target.label(down)} down"
+                for step, position in enumerate(high.tolist()):
+                    base = self.edit(self.latents[sample : sample + 1], other.vector, position, other.layers)
+                    yield Row(labels[step], self.line(across, sample, wide, base), "" if step else title)
+
+        return rows(), numbers(wide), labels, len(self.latents) * len(high)
+
+    def line(self, index: int, sample: int, positions: torch.Tensor, base: torch.Tensor | None = None) -> np.ndarray:
+        """One sample (or an edited one) at several positions along a direction."""
+        direction = self.target.directions[index]
+        base = self.latents[sample : sample + 1] if base is None else base
+        moved = self.edit(base.expand(len(positions), -1, -1), direction.vector, positions, direction.layers)
+        return self.draw(moved, sample)
+
+    def draw(self, latents: torch.Tensor, sample: int) -> np.ndarray:
+        return self.target.draw(latents, self.classes[sample : sample + 1].expand(len(latents)))
+
+
+@render.command(
+    epilog="Example: direction-finder render video outputs/00001-hessian-eyes-blue --directions 0-7 --seconds 4"
+)
+@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--seconds", default=4.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Length of one loop."
+)
+@click.option("--fps", default=30, show_default=True, type=click.IntRange(1, 120), help="Frames per second.")
+@click.option(
+    "--rows",
+    default=SHOWN,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Directions shown at once; more follow one after another.",
+)
+@walk_options
+def video(
+    target: Path, seconds: float, fps: int, rows: int, directions: str | None, out: Path | None, **options: Any
+) -> None:
+    """Film all samples moving along directions and back, as .mp4 (or .gif, by the ending of --out)."""  # fmt: skip
+    opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
+    picked = opened.pick(directions, SHOWN)
+    out = out or opened.folder / "video.mp4"
+    frames_per_page = max(2, round(seconds * fps))
+    pages = [picked[i : i + rows] for i in range(0, len(picked), rows)]
+    made = opened.made("render video", directions=picked, **_kept(options))
+    with bar(len(pages) * frames_per_page, out.name, "frame") as progress:
+        count = write_video(out, _counted(_film(opened, pages, frames_per_page, options), progress), fps=fps, made=made)
+    click.echo(f"{out} ({count} frames)")
+
+
+def _film(target: Target, pages: list[list[int]], frames: int, options: dict[str, Any]) -> Iterator[np.ndarray]:
+    """Frames: a row for each direction of the page, a column for each sample; a short last page is padded."""
+    latents, classes = target.samples(options["samples"], options["seed"], options["class_text"])
+    edit = edits.align if options["absolute"] else edits.move
+    labels = {index: target.directions[index].name or str(index) for page in pages for index in page}
+    left = 0
+    for page in pages:
+        walks = {index: edits.walk(frames, target.extent(index, options["extent"])) for index in page}
+        for frame in range(frames):
+            moved = [
+                edit(latents, direction.vector, float(walks[index][frame]), direction.layers)
+                for index, direction in ((index, target.directions[index]) for index in page)
+            ]
+            images = target.draw(torch.cat(moved), classes.repeat(len(page)))
+            left = left or margin(labels.values(), images.shape[2])
+            rows = images.reshape(len(page), len(latents), *images.shape[1:])
+            strips = [row_strip(Row(labels[index], row), left=left) for index, row in zip(page, rows, strict=True)]
+            missing = len(pages[0]) - len(page)
+            yield np.concatenate(strips + [np.full_like(strips[0], 255)] * missing)
+
+
+def numbers(positions: torch.Tensor) -> list[str]:
+    """Positions as short labels; the middle one reads 0, not 1e-8."""
+    return [f"{position:+.3g}" if abs(position) > 1e-4 else "0" for position in positions.tolist()]
+
+
+def _counted(items: Iterator[Any], progress: Any) -> Iterator[Any]:
+    for item in items:
+        yield item
+        progress.update()
+
+
+def _kept(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in ("samples", "seed", "extent", "absolute", "class_text")}

@@ -1,0 +1,116 @@
+"""Run folders: `config.json` first, then `log.jsonl`, `state.safetensors`, `directions.safetensors`, pictures."""
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from direction_finder.directions import FILE_NAME
+from direction_finder.errors import InputError
+from direction_finder.files import replacing, write_json
+
+CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
+NEEDED = ("generator", "method", "settings", "threads", "device", "direction_finder")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what its `config.json` holds."""
+
+    folder: Path
+    config: dict[str, Any]
+
+    @property
+    def directions(self) -> Path:
+        return self.folder / FILE_NAME
+
+    @property
+    def log(self) -> Path:
+        return self.folder / LOG
+
+    @classmethod
+    def create(cls, out: Path | None, name: str, config: dict[str, Any]) -> "Run":
+        """Make a folder, exactly `out` or the next number under `outputs/`, and write `config.json` into it."""
+        folder = reserve(out) if out else _next_folder(Path("outputs"), name)
+        config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        write_json(folder / CONFIG, config)
+        return cls(folder, config)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """Read a run folder. Raises InputError if it is none."""
+        path = folder / CONFIG
+        if not path.is_file():
+            raise InputError(f"{folder}: not a run folder (it has no {CONFIG}); give one that `learn` made")
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON ({error})") from error
+        for key in NEEDED:
+            if not isinstance(config, dict) or key not in config:
+                raise InputError(f"{folder}: not a run folder ({CONFIG} has no {key!r}); give one that `learn` made")
+        return cls(folder, config)
+
+    def read_state(self) -> dict[str, Tensor] | None:
+        """The saved state, or None if the run ended before the first was saved."""
+        path = self.folder / STATE
+        if not path.is_file():
+            return None
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise InputError(f"{path}: damaged ({error}); delete it to start the run again") from error
+
+    def write_state(self, state: dict[str, Tensor]) -> None:
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
+        with replacing(self.folder / STATE) as part:
+            part.write_bytes(save(tensors, metadata={"kind": "state of a direction-finder run"}))
+
+    def cut_log(self, step: int) -> None:
+        """Keep the log's lines up to `step`: those that a resumed run will not write again."""
+        if not self.log.is_file():
+            return
+        kept = []
+        for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except ValueError:  # a line cut short when the run was killed
+                break
+        with replacing(self.log) as part:
+            part.write_text("".join(kept), encoding="utf-8")
+
+
+def slug(text: str) -> str:
+    """Lower-case words joined by hyphens, for folder names."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def reserve(folder: Path) -> Path:
+    """Make the folder `out` names; it may exist if it is empty."""
+    if (folder / CONFIG).is_file():
+        raise InputError(f"{folder}: holds a run already; go on with it by --resume {folder}, or give another --out")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: exists and is not empty; give a new folder as --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _next_folder(parent: Path, name: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        numbers = [int(child.name[:5]) for child in parent.iterdir() if re.match(r"\d{5}-", child.name)]
+        folder = parent / f"{max(numbers, default=0) + 1:05d}-{name}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:  # another process took the number
+            continue

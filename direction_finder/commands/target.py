@@ -1,0 +1,140 @@
+"""What `render`, `align` and `edit` work on: directions, the generator they act on, and samples of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from direction_finder.commands.options import Download, pick_device
+from direction_finder.commands.runs import Run
+from direction_finder.directions import Directions
+from direction_finder.edits import spread
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator, load_generator, resolve_class
+from direction_finder.pictures import to_uint8, upscaled
+
+SMALLEST = 96  # pixels: smaller pictures are enlarged, or labels would not fit
+DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
+
+
+def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) -> Generator:
+    """Load the generator that a run's `config.json` names, or `spec` in its place."""
+    return load_generator(
+        spec or record["spec"],
+        record["truncation"],
+        num_classes=record["num_classes"],
+        dim=record["dim"],
+        device=device,
+        on_download=Download(),
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """Directions with their generator. `folder` is where pictures go unless the user says otherwise."""
+
+    directions: Directions
+    generator: Generator
+    folder: Path
+    max_batch: int
+
+    @classmethod
+    def open(cls, path: Path, spec: str | None, device: str, max_batch: int) -> "Target":
+        """Open a run folder or a directions file, and check that the generator fits."""
+        directions = Directions.load(path) if path.is_file() else _load_from_run(Run.open(path))
+        device = pick_device(device)
+        if path.is_file():
+            spec = spec or directions.generator
+            if not spec:
+                raise InputError(f"{path}: bound to no generator; name one with --generator")
+            generator = load_generator(spec, device=device, on_download=Download())
+        else:
+            generator = load_recorded(Run.open(path).config["generator"], device, spec)
+        directions.check_fits(
+            name=generator.name,
+            dim=generator.dim,
+            num_layers=generator.num_layers,
+            weights_sha256=generator.weights_sha256,
+        )
+        return cls(directions, generator, path if path.is_dir() else path.parent, max_batch)
+
+    def pick(self, text: str | None, most: int | None = None) -> list[int]:
+        """Direction numbers meant by "0-7,12", "all", or nothing (the first `most`)."""
+        count = len(self.directions)
+        if text is None:
+            return list(range(min(most or count, count)))
+        if text == "all":
+            return list(range(count))
+        picked: list[int] = []
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
+                raise InputError(f"directions {text!r}: expected numbers like 0-7,12, or all")
+            if int(last or first) >= count:
+                raise InputError(f"direction {last or first}: there are {count}, numbered 0 to {count - 1}")
+            picked += range(int(first), int(last or first) + 1)
+        return picked
+
+    def pick_one(self, text: str) -> int:
+        """The one direction number meant by `text`."""
+        picked = self.pick(text)
+        if len(picked) != 1:
+            raise InputError(f"direction {text!r}: expected one number, e.g. 5")
+        return picked[0]
+
+    def samples(self, n: int, seed: int, class_text: str | None) -> tuple[Tensor, Tensor]:
+        """n latents (n, layers, dim) and classes (n,): the class asked for, the run's, or random ones."""
+        rng = torch.Generator().manual_seed(seed)
+        latents = spread(self.generator.sample(n, rng), self.generator.num_layers)
+        names = self.generator.class_names
+        if class_text is not None:
+            classes = torch.full((n,), resolve_class(names, class_text))
+        elif self.directions.class_index is not None:
+            classes = torch.full((n,), self.directions.class_index)
+        else:
+            classes = torch.randint(max(1, len(names)), (n,), generator=rng)
+        return latents, classes.to(latents.device)
+
+    @torch.no_grad()
+    def draw(self, latents: Tensor, classes: Tensor) -> np.ndarray:
+        """Pictures (n, H, W, 3) of bytes, at most `max_batch` generated at once."""
+        parts = zip(latents.split(self.max_batch), classes.split(self.max_batch), strict=True)
+        return upscaled(np.concatenate([to_uint8(self.generator(z, c)) for z, c in parts]), SMALLEST)
+
+    def label(self, index: int) -> str:
+        """ "direction 3", with its name and its score if it has them."""
+        direction = self.directions[index]
+        name = f": {direction.name}" if direction.name else ""
+        score = "" if direction.score is None else f"  (score {direction.score:.3g})"
+        return f"direction {index}{name}{score}"
+
+    def extent(self, index: int, asked: float | None) -> float:
+        """How far to go along a direction: as asked, its usable range, or 3."""
+        return asked or self.directions[index].usable_range or DEFAULT_EXTENT
+
+    def made(self, what: str, **settings: Any) -> dict[str, Any]:
+        """How a picture was made, to be kept inside it."""
+        record = self.directions
+        return {
+            "made_by": f"direction-finder {what}",
+            "method": record.method,
+            "generator": self.generator.name,
+            "weights_sha256": self.generator.weights_sha256,
+            "class": record.class_name,
+            "run": self.folder.name,
+            **settings,
+        }
+
+
+def column_labels(count: int) -> Sequence[str]:
+    return [f"sample {i}" for i in range(count)]
+
+
+def _load_from_run(run: Run) -> Directions:
+    if not run.directions.is_file():
+        raise InputError(f"{run.folder}: no directions yet; finish the run with learn --resume {run.folder}")
+    return Directions.load(run.directions)

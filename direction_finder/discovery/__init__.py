@@ -1,0 +1,57 @@
+"""Finding directions: generator in, directions out. Every method answers find(generator, config)."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from direction_finder.directions import Directions
+from direction_finder.discovery import axes, hessian
+from direction_finder.discovery.space import SearchConfig, package_version, plain
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator, resolve_class
+from direction_finder.progress import OnStep
+
+__all__ = ["METHODS", "Method", "SearchConfig", "configure", "find", "package_version", "plain"]
+
+
+class Method(NamedTuple):
+    """A way to find directions, and the dataclass of its settings."""
+
+    find: Callable[..., Directions]
+    config: type[SearchConfig]
+
+
+METHODS = {
+    "hessian": Method(hessian.find, hessian.HessianConfig),
+    "coordinates": Method(axes.find_coordinates, axes.CoordinatesConfig),
+    "random": Method(axes.find_random, axes.RandomConfig),
+}
+
+
+def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
+    """The settings of a method as its dataclass. Raises InputError on an unknown method or setting, or a bad value."""
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+    known = METHODS[method].config.__dataclass_fields__
+    for name in settings:
+        if name not in known:
+            raise InputError(f"method {method} has no setting {name}; it has {', '.join(known)}")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    return METHODS[method].config(**values)
+
+
+def find(
+    generator: Generator,
+    method: str = "hessian",
+    *,
+    class_name: str | None = None,
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Directions:
+    """Find directions in a frozen generator.
+
+    class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
+    settings: fields of the method's configuration, e.g. steps=1000, batch_size=8, layers=(0, 4), seed=1.
+    """
+    if class_name is not None:
+        settings["class_index"] = resolve_class(generator.class_names, class_name)
+    return METHODS[method].find(generator, configure(method, settings), on_step=on_step)

@@ -1,0 +1,40 @@
+"""The two references that every table needs: the axes of z, and random orthonormal directions. No learning."""
+
+import dataclasses
+
+import torch
+
+from direction_finder.directions import Directions
+from direction_finder.discovery.space import SearchConfig, SearchSpace, finish
+from direction_finder.generators import Generator
+from direction_finder.orthogonal import gram_schmidt
+from direction_finder.progress import OnStep
+
+
+@dataclasses.dataclass(frozen=True)
+class CoordinatesConfig(SearchConfig):
+    """Settings of `coordinates`: only what all methods have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomConfig(SearchConfig):
+    """Settings of `random`: only what all methods have."""
+
+
+def find_coordinates(
+    generator: Generator, config: CoordinatesConfig, *, on_step: OnStep | None = None, resume: dict | None = None
+) -> Directions:
+    """The coordinate axes of z, each named after its number ("z17")."""
+    space = SearchSpace(generator, config)
+    rows = torch.eye(space.size, device=generator.device)
+    return finish(space, rows, config, "coordinates", on_step=on_step, name=lambda i: f"z{space.first + i}")
+
+
+def find_random(
+    generator: Generator, config: RandomConfig, *, on_step: OnStep | None = None, resume: dict | None = None
+) -> Directions:
+    """A uniformly random orthonormal basis of the searched dimensions."""
+    space = SearchSpace(generator, config)
+    gaussian = torch.randn(space.size, space.size, generator=torch.Generator().manual_seed(config.seed))
+    rows = gram_schmidt(gaussian).to(generator.device)
+    return finish(space, rows, config, "random", on_step=on_step)

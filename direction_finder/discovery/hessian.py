@@ -1,0 +1,176 @@
+"""The paper's method: learn an orthogonal matrix that makes the Hessian of the generator diagonal.
+
+Peebles et al. 2020, "The Hessian Penalty", Sec. 4.4, https://arxiv.org/abs/2008.10599.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from direction_finder.directions import Directions
+from direction_finder.discovery.space import SearchConfig, SearchSpace, finish, option, slices
+from direction_finder.errors import InputError
+from direction_finder.generators import IMAGE, Generator
+from direction_finder.orthogonal import PARAMETRISATIONS, parametrise
+from direction_finder.penalty import check_deterministic, hessian_penalty, rademacher
+from direction_finder.progress import OnStep, Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class HessianConfig(SearchConfig):
+    """Settings of the paper's loop. The defaults are those of its BigGAN runs, 50,000 steps of 96 samples."""
+
+    steps: int = option(50_000, "Optimisation steps.", least=1)
+    batch_size: int = option(96, "Samples per step.", least=1)
+    learning_rate: float = option(0.01, "Learning rate of Adam.", above=0)
+    num_probes: int = option(2, "Rademacher probes per sample (k).", least=2)
+    epsilon: float = option(0.1, "Finite-difference step.", above=0)
+    eta: float = option(5.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
+    reduction: str = option("mean", "Over the entries of an output: mean, or max per sample.", choices=("mean", "max"))
+    at: tuple[str, ...] = option(
+        (IMAGE,), "Penalised outputs: the image or activations; repeat for a sum over several."
+    )
+    orthogonal: str = option("gram_schmidt", "How A is kept orthogonal.", choices=tuple(PARAMETRISATIONS))
+    start: str = option("random", "Start from `random`, `coordinates`, or a directions file.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_batch < 2 * self.num_probes:
+            raise InputError(
+                f"max_batch is {self.max_batch}: one sample takes 2 * num_probes = {2 * self.num_probes} rows, "
+                "expected at least that"
+            )
+
+
+def find(
+    generator: Generator,
+    config: HessianConfig,
+    *,
+    on_step: OnStep | None = None,
+    resume: dict[str, Tensor] | None = None,
+) -> Directions:
+    """Minimise over A the Hessian Penalty of w -> G(z + A w), taken with respect to w at w = eta e_i.
+
+    Only A gets gradients. All searched dimensions are learned (fewer would pick directions that do nothing); then the
+    `num_directions` strongest are kept. `resume`: the tensors of `Progress.state()`; the result is then, byte for byte,
+    that of a run that was never interrupted. Stopped by `on_step`: the directions so far, not scored.
+    """
+    space = SearchSpace(generator, config)
+    generator.check_activations(config.at)
+    free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
+    free.requires_grad_(True)
+    optimiser = torch.optim.Adam([free], lr=config.learning_rate)
+    rng = torch.Generator().manual_seed(config.seed)
+    step = _restore(resume, free, optimiser, rng) if resume else 0
+
+    stopped = False
+    while step < config.steps and not stopped:
+        rows = rows_of(free)
+        leaf = rows.detach().requires_grad_(True)
+        penalty = _accumulate(space, config, leaf, rng, check=step == 0)
+        optimiser.zero_grad()
+        rows.backward(leaf.grad)
+        optimiser.step()
+        step += 1
+        if on_step:
+            values = {"penalty": penalty, "gradient_norm": float(free.grad.norm())}
+            progress = Progress(step, config.steps, "learning", values, partial(_state, step, free, optimiser, rng))
+            on_step(progress)
+            stopped = progress.stopped and step < config.steps
+
+    with torch.no_grad():
+        rows = rows_of(free)
+        rows = rows / rows.norm(dim=1, keepdim=True)
+    return finish(
+        space, rows, config, "hessian", on_step=on_step, orthonormal=config.orthogonal != "none", scored=not stopped
+    )
+
+
+def moved_outputs(space: SearchSpace, rows: Tensor, at: tuple[str, ...]) -> Callable[..., list[Tensor]]:
+    """The penalised function of w: (w, z, classes) -> outputs of G(z + w A), a list as long as `at`."""
+
+    def outputs(w: Tensor, z: Tensor, classes: Tensor) -> list[Tensor]:
+        found = space.generator.activations(space.latents(z, w @ rows), classes, at)
+        return [found[name] for name in at]
+
+    return outputs
+
+
+def starting_rows(space: SearchSpace, config: HessianConfig) -> Tensor:
+    """The matrix to start from (size, size): Kaiming normal as in the published code, the axes, or those of a file."""
+    size = space.size
+    if config.start == "coordinates":
+        rows = torch.eye(size)
+    elif config.start == "random":
+        rng = torch.Generator().manual_seed(config.seed)
+        rows = torch.randn(size, size, generator=rng) * (2 / size) ** 0.5
+    else:
+        vectors = Directions.load(config.start).vectors
+        if vectors.shape == (size, space.generator.dim):
+            vectors = vectors[:, space.first : space.first + size].contiguous()
+        if vectors.shape != (size, size):
+            raise InputError(
+                f"start {config.start}: {len(vectors)} directions of {vectors.shape[1]} dimensions; the search needs "
+                f"{size} directions within its {size} dimensions"
+            )
+        rows = vectors.clone()
+    return rows.to(space.generator.device)
+
+
+def _accumulate(space: SearchSpace, config: HessianConfig, rows: Tensor, rng: torch.Generator, check: bool) -> float:
+    """One batch's penalty; its gradient is left in `rows.grad`, summed over slices that keep to `max_batch`."""
+    n, num = config.batch_size, len(rows)
+    z = space.generator.sample(n, rng)
+    classes = space.classes(n, rng)
+    w = torch.zeros(n, num)
+    picked = torch.randint(num, (n,), generator=rng)
+    w[torch.arange(n), picked] = (2 * torch.rand(n, generator=rng) - 1) * config.eta
+    probes = rademacher((config.num_probes, n, num), rng)
+    w, probes = w.to(z), probes.to(z)
+
+    f = moved_outputs(space, rows, config.at)
+    if check:
+        check_deterministic(f, w[:1], z[:1], classes[:1])
+    total = 0.0
+    for part in slices(n, config.max_batch // (2 * config.num_probes)):
+        per_output = hessian_penalty(
+            f, w[part], epsilon=config.epsilon, probes=probes[:, part], context=(z[part], classes[part])
+        )
+        entries = [values.flatten(1) for values in per_output]
+        reduced = sum((values.amax(1) if config.reduction == "max" else values.mean(1)).sum() for values in entries)
+        loss = reduced / n
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def _state(step: int, free: Tensor, optimiser: torch.optim.Adam, rng: torch.Generator) -> dict[str, Tensor]:
+    moments = optimiser.state[free]
+    return {
+        "step": torch.tensor(step),
+        "free": free.detach().clone(),
+        "adam_step": moments["step"].clone(),
+        "adam_mean": moments["exp_avg"].clone(),
+        "adam_square": moments["exp_avg_sq"].clone(),
+        "rng": rng.get_state(),
+    }
+
+
+def _restore(state: dict[str, Tensor], free: Tensor, optimiser: torch.optim.Adam, rng: torch.Generator) -> int:
+    try:
+        if state["free"].shape != free.shape:
+            raise InputError(f"the state's matrix is {tuple(state['free'].shape)}, expected {tuple(free.shape)}")
+        with torch.no_grad():
+            free.copy_(state["free"])
+        optimiser.state[free] = {
+            "step": state["adam_step"].clone(),
+            "exp_avg": state["adam_mean"].to(free).clone(),
+            "exp_avg_sq": state["adam_square"].to(free).clone(),
+        }
+        rng.set_state(state["rng"].cpu())
+        return int(state["step"])
+    except KeyError as error:
+        raise InputError(f"the saved state lacks {error}: it is not that of a hessian run") from error

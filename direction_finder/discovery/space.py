@@ -1,0 +1,183 @@
+"""What every method shares: where it searches, what it is configured by, and how its result is put together."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from direction_finder.directions import Directions
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator
+from direction_finder.progress import OnStep, Progress
+
+PROBED = 2.0  # a direction's score is measured at the coordinates -2, 0 and 2
+
+
+def option(default: Any, text: str, **limits: Any) -> Any:
+    """A field of a method's configuration and command-line option: its help text, and `above`, `least` or `choices`."""
+    return dataclasses.field(default=default, metadata={"help": text, **limits})
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """Settings that all methods have. `class_index` None: no class, or random classes of a conditional generator."""
+
+    class_index: int | None = None
+    num_directions: int | None = option(None, "Keep this many, the strongest.  [default: all]", least=1)
+    dims: tuple[int, int] | None = option(None, "Search these dimensions of z only, e.g. 0-39.  [default: all]")
+    layers: tuple[int, int] | None = option(None, "Directions act on these layers only, e.g. 0-4.  [default: all]")
+    score_samples: int = option(
+        4, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
+    )
+    max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=1)
+    seed: int = option(0, "Seed of all random numbers.", least=0)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check_option(field, getattr(self, field.name))
+        if self.num_directions and not self.score_samples:
+            raise InputError(
+                "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
+            )
+
+
+def check_option(field: dataclasses.Field, value: Any) -> None:
+    """Raise InputError unless `value` lies in the limits that the field declares."""
+    limits = field.metadata
+    if value is None:
+        return
+    if "choices" in limits and value not in limits["choices"]:
+        raise InputError(f"{field.name} is {value!r}: expected one of {', '.join(limits['choices'])}")
+    if "least" in limits and not value >= limits["least"]:
+        raise InputError(f"{field.name} is {value}: expected at least {limits['least']}")
+    if "above" in limits and not value > limits["above"]:
+        raise InputError(f"{field.name} is {value}: expected a number above {limits['above']}")
+
+
+class SearchSpace:
+    """The part of a generator's latents that directions live in: some dimensions, some layers, one class or any."""
+
+    def __init__(self, generator: Generator, config: SearchConfig):
+        self.generator = generator
+        self.first, last = config.dims or (0, generator.dim - 1)
+        self.size = last - self.first + 1
+        if not 0 <= self.first <= last < generator.dim:
+            raise InputError(f"dims {self.first}-{last}: {generator.name} has dimensions 0 to {generator.dim - 1}")
+        top, bottom = config.layers or (0, generator.num_layers - 1)
+        if not 0 <= top <= bottom < generator.num_layers:
+            raise InputError(f"layers {top}-{bottom}: {generator.name} has layers 0 to {generator.num_layers - 1}")
+        self.layers = None if config.layers is None else tuple(range(top, bottom + 1))
+        self.mask = torch.zeros(generator.num_layers, 1, device=generator.device)
+        self.mask[top : bottom + 1] = 1
+        if config.num_directions and config.num_directions > self.size:
+            raise InputError(f"num_directions {config.num_directions}: the searched space has {self.size} dimensions")
+        if config.class_index is not None and not 0 <= config.class_index < generator.num_classes:
+            raise InputError(f"class {config.class_index}: {generator.name} has {generator.num_classes} classes")
+        self.class_index = config.class_index
+
+    def classes(self, n: int, rng: torch.Generator) -> Tensor:
+        """Class numbers (n,): the chosen class, random ones, or zeros if the generator has none."""
+        if self.class_index is not None:
+            classes = torch.full((n,), self.class_index)
+        elif self.generator.num_classes:
+            classes = torch.randint(self.generator.num_classes, (n,), generator=rng)
+        else:
+            classes = torch.zeros(n, dtype=torch.long)
+        return classes.to(self.generator.device)
+
+    def embed(self, rows: Tensor) -> Tensor:
+        """Vectors of the searched dimensions (..., size) as vectors of z (..., dim)."""
+        return pad(rows, (self.first, self.generator.dim - self.first - self.size))
+
+    def latents(self, z: Tensor, shift: Tensor) -> Tensor:
+        """z (batch, dim) moved by shift (batch, size) in the layers acted on: (batch, layers, dim)."""
+        return z.unsqueeze(1) + self.mask * self.embed(shift).unsqueeze(1)
+
+
+def slices(total: int, size: int) -> Iterator[slice]:
+    """Consecutive slices that cover range(total), each of at most `size`."""
+    return (slice(start, min(start + size, total)) for start in range(0, total, size))
+
+
+@torch.no_grad()
+def strengths(space: SearchSpace, rows: Tensor, config: SearchConfig, on_step: OnStep | None) -> Tensor | None:
+    """How much each direction changes the picture: rows (num, size) -> (num,); None if stopped.
+
+    The variance of each pixel over z - 2 q, z and z + 2 q, averaged over pixels and `score_samples` latents: the
+    paper's activeness (Sec. 4.2), for a direction in place of a coordinate.
+    """
+    rng = torch.Generator().manual_seed(config.seed)
+    z = space.generator.sample(config.score_samples, rng)
+    classes = space.classes(len(z), rng)
+    pairs = [(sample, row) for row in range(len(rows)) for sample in range(len(z))]
+    totals = torch.zeros(len(rows), dtype=torch.float64)
+    render = space.generator.forward
+    still = torch.zeros(1, space.size, device=z.device)
+    centres = torch.cat([render(space.latents(z[i : i + 1], still), classes[i : i + 1]) for i in range(len(z))])
+    for part in slices(len(pairs), max(1, config.max_batch // 2)):
+        sample, row = (list(numbers) for numbers in zip(*pairs[part], strict=True))
+        shift = PROBED * rows[row]
+        latents = torch.cat([space.latents(z[sample], -shift), space.latents(z[sample], shift)])
+        low, high = render(latents, classes[sample].repeat(2)).chunk(2)
+        variance = torch.stack([low, centres[sample], high]).var(0).flatten(1).mean(1)
+        totals.index_add_(0, torch.tensor(row), variance.double().cpu())
+        if on_step:
+            progress = Progress(part.stop, len(pairs), phase="scoring")
+            on_step(progress)
+            if progress.stopped:
+                return None
+    return totals / len(z)
+
+
+def finish(
+    space: SearchSpace,
+    rows: Tensor,
+    config: SearchConfig,
+    method: str,
+    *,
+    on_step: OnStep | None = None,
+    orthonormal: bool = True,
+    name: Callable[[int], str] | None = None,
+    scored: bool = True,
+) -> Directions:
+    """Directions of unit rows (num, size): scored, strongest first, cut to `num_directions`.
+
+    Not scored (or stopped while scoring): all of them, in the order given.
+    """
+    scores = strengths(space, rows, config, on_step) if scored and config.score_samples else None
+    order = range(len(rows)) if scores is None else scores.argsort(descending=True, stable=True).tolist()
+    kept = list(order)[: config.num_directions if scores is not None else None]
+    generator = space.generator
+    return Directions(
+        vectors=space.embed(rows)[kept].detach().float().cpu(),
+        method=method,
+        config=plain(config),
+        generator=generator.name,
+        weights_sha256=generator.weights_sha256,
+        class_index=config.class_index,
+        class_name=None if config.class_index is None else generator.class_names[config.class_index],
+        seed=config.seed,
+        orthonormal=orthonormal,
+        layers=(space.layers,) * len(kept),
+        names=tuple(name(i) if name else None for i in kept),
+        scores=tuple(None if scores is None else float(scores[i]) for i in kept),
+        package_version=package_version(),
+    )
+
+
+def plain(config: SearchConfig) -> dict[str, Any]:
+    """A configuration as JSON holds it (tuples are lists), so that a record equals what is read back from its file."""
+    values = dataclasses.asdict(config)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+def package_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("direction-finder")
+    except PackageNotFoundError:  # run from a checkout
+        return "unknown"

@@ -1,0 +1,126 @@
+"""Latents moved along directions. Latents are (batch, layers, dim); a direction is a unit vector (dim,).
+
+`layers` names the layers an edit acts on (None: all), so an edit of some layers is the same operation under a mask.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from direction_finder.errors import InputError
+from direction_finder.files import write_json
+
+Layers = Sequence[int] | None
+
+
+def spread(z: Tensor, num_layers: int) -> Tensor:
+    """Give every layer the same z: (batch, dim) -> (batch, num_layers, dim)."""
+    return z.unsqueeze(1).expand(-1, num_layers, -1)
+
+
+def coordinate(latents: Tensor, vector: Tensor) -> Tensor:
+    """The component of each latent along a unit vector: (batch, layers, dim) -> (batch, layers)."""
+    return latents @ vector.to(latents)
+
+
+def move(latents: Tensor, vector: Tensor, amount: float | Tensor, layers: Layers = None) -> Tensor:
+    """Add `amount` times the direction. `amount`: a number, or one per sample (batch,). z has unit variance."""
+    shift = torch.as_tensor(amount, dtype=latents.dtype, device=latents.device).reshape(-1, 1, 1) * vector.to(latents)
+    return latents + _mask(latents, layers) * shift
+
+
+def align(latents: Tensor, vector: Tensor, value: float | Tensor, layers: Layers = None) -> Tensor:
+    """Remove each latent's component along the direction and set it to `value` (paper, Sec. 4.4 and Fig. 7).
+
+    Afterwards `coordinate` is `value` in the layers acted on. `value`: a number, or one per sample (batch,).
+    """
+    target = torch.as_tensor(value, dtype=latents.dtype, device=latents.device).reshape(-1, 1)
+    change = (target - coordinate(latents, vector)).unsqueeze(-1) * vector.to(latents)
+    return latents + _mask(latents, layers) * change
+
+
+def combine(latents: Tensor, moves: Sequence[tuple[Tensor, float | Tensor, Layers]]) -> Tensor:
+    """Several moves at once: (vector, amount, layers) each. Their order does not matter."""
+    total = latents
+    for vector, amount, layers in moves:
+        total = total + (move(latents, vector, amount, layers) - latents)
+    return total
+
+
+def walk(frames: int, extent: float) -> Tensor:
+    """Coordinates (frames,) of a looping walk 0 -> -extent -> 0 -> extent -> 0, slowing down at both ends.
+
+    The last frame is one step before the first, so a player that loops shows no pause.
+    """
+    return -extent * torch.sin(2 * math.pi * torch.arange(frames) / frames)
+
+
+def _mask(latents: Tensor, layers: Layers) -> Tensor:
+    if layers is None:
+        return torch.ones(1, 1, 1, dtype=latents.dtype, device=latents.device)
+    mask = torch.zeros(1, latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
+    if any(not 0 <= layer < latents.shape[1] for layer in layers):
+        raise InputError(f"layers {list(layers)}: these latents have layers 0 to {latents.shape[1] - 1}")
+    mask[:, list(layers)] = 1
+    return mask
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a recipe: `align` to, or `move` by, `value` along the direction with this number."""
+
+    edit: str
+    direction: int
+    value: float
+
+
+EDITS = {"align": align, "move": move}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An edit that replays exactly: which samples, and which steps on them.
+
+    seed and samples give the latents, `classes` their class numbers (empty: unconditional); `weights_sha256` and
+    `directions_sha256` bind it to the generator and the directions it was made with.
+    """
+
+    steps: tuple[Step, ...]
+    seed: int
+    samples: int
+    classes: tuple[int, ...] = ()
+    weights_sha256: str = ""
+    directions_sha256: str = ""
+
+    def apply(self, latents: Tensor, directions) -> Tensor:
+        """Apply the steps in order to latents (batch, layers, dim); `directions[i]` has `.vector` and `.layers`."""
+        for step in self.steps:
+            direction = directions[step.direction]
+            latents = EDITS[step.edit](latents, direction.vector, step.value, direction.layers)
+        return latents
+
+    def save(self, path: str | Path) -> None:
+        write_json(path, {"format": "direction-finder recipe 1", **asdict(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recipe":
+        """Read a recipe file. Raises InputError naming what is wrong."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            if content.pop("format") != "direction-finder recipe 1":
+                raise InputError(f"{path}: not a recipe of format 1")
+            steps = tuple(Step(str(s["edit"]), int(s["direction"]), float(s["value"])) for s in content.pop("steps"))
+            recipe = cls(steps, classes=tuple(content.pop("classes")), **content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: not an edit recipe ({type(error).__name__}: {error})") from error
+        for step in recipe.steps:
+            if step.edit not in EDITS or not math.isfinite(step.value):
+                raise InputError(f"{path}: step {step.edit!r} {step.value}: expected {' or '.join(EDITS)} by a number")
+        return recipe

@@ -1,0 +1,73 @@
+"""Frozen generators: latents and classes in, images out. `load_generator` makes one from a name or a path."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from direction_finder.errors import InputError
+from direction_finder.generators.base import IMAGE, Generator
+from direction_finder.generators.biggan_deep import find_biggan_deep, load_biggan_deep
+from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
+from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
+from direction_finder.generators.wrapped import WrappedModule, load_python
+
+__all__ = ["IMAGE", "Generator", "WrappedModule", "class_names", "load_generator", "resolve_class", "search_classes"]
+
+BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
+KNOWN = {"eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
+EXPECTED = f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, dcgan:FILE or python:package.module:factory"
+
+
+def load_generator(
+    spec: str,
+    truncation: float | None = None,
+    *,
+    num_classes: int | None = None,
+    dim: int | None = None,
+    device: str = "cpu",
+    on_download: Callable[[int, int], None] | None = None,
+) -> Generator:
+    """Load a frozen generator.
+
+    Args:
+        spec: a known name (`eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`, `dcgan:FILE`, or
+            `python:package.module:factory`, a function that returns an nn.Module or a Generator.
+        truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
+            statistics are those of this truncation.
+        num_classes: how many classes, where the weights cannot tell (dcgan, python).
+        dim: size of z, where it cannot be read off (python).
+        device: where to compute, e.g. "cpu", "cuda", "mps".
+        on_download: called with (bytes so far, bytes in all) if weights have to be downloaded.
+
+    Raises InputError, one line, if anything is wrong with the spec or its files.
+    """
+    family, _, path = spec.partition(":")
+    if truncation is not None and truncation <= 0:
+        raise InputError(f"truncation {truncation}: expected a number above 0, or none")
+    if num_classes is not None and family not in ("dcgan", "python"):
+        raise InputError(f"num_classes is read from the generator {spec}: leave it out")
+    if dim is not None and family != "python":
+        raise InputError(f"dim is read from the generator {spec}: leave it out")
+    if spec == "eyes":
+        generator = load_eyes(truncation=truncation)
+    elif spec in BIGGANS:
+        generator = load_biggan_deep(find_biggan_deep(spec, on_download), name=spec, truncation=truncation)
+    elif family == "biggan-deep" and path:
+        generator = load_biggan_deep(path, name=_short(family, path), truncation=truncation)
+    elif family == "dcgan" and path:
+        generator = load_dcgan(path, name=_short(family, path), truncation=truncation, num_classes=num_classes or 0)
+    elif family == "python" and path:
+        generator = load_python(path, dim=dim, num_classes=num_classes or 0, truncation=truncation)
+    else:
+        raise InputError(f"unknown generator {spec!r}: expected {EXPECTED}")
+    return generator.to(device)
+
+
+def class_names(spec: str) -> tuple[str, ...]:
+    """The class names of a generator; those of known names are given without loading weights."""
+    if spec in KNOWN:
+        return KNOWN[spec] or imagenet_names()
+    return load_generator(spec).class_names
+
+
+def _short(family: str, path: str) -> str:
+    return f"{family}:{Path(path).resolve().name.partition('.')[0]}"

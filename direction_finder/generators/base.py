@@ -1,0 +1,112 @@
+"""What every frozen generator answers."""
+
+import abc
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from direction_finder.errors import InputError
+
+IMAGE = "image"
+Stages = Iterator[tuple[str, Tensor]]
+
+
+class Generator(nn.Module, abc.ABC):
+    """A frozen generator: latents (batch, layers, dim) and classes (batch,) in, images (batch, 3, H, W) out.
+
+    Images are nominally in [-1, 1] and never clamped. Frozen: always in eval mode, no parameter requires a gradient;
+    gradients reach the latents only.
+
+    name: how the user calls it. dim: size of z. num_layers: how many layers z feeds.
+    num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images.
+    weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
+    activation_names: what `activations` can be asked for, in order of depth; the last is "image".
+    """
+
+    name: str
+    dim: int
+    num_layers: int = 1
+    num_classes: int = 0
+    class_names: tuple[str, ...] = ()
+    resolution: int
+    weights_sha256: str
+    truncation: float | None = None
+    activation_names: tuple[str, ...]
+
+    @abc.abstractmethod
+    def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
+        """Compute the named tensors, no deeper than the deepest of them."""
+
+    def forward(self, latents: Tensor, classes: Tensor | None = None) -> Tensor:
+        """Images (batch, 3, H, W) of latents (batch, layers, dim) and class numbers (batch,); None if unconditional."""
+        self._check(latents, classes)
+        return self.run(latents, classes, frozenset([IMAGE]))[IMAGE]
+
+    def activations(self, latents: Tensor, classes: Tensor | None, at: Iterable[str]) -> dict[str, Tensor]:
+        """The tensors named in `at` (see `activation_names`), computed no deeper than asked."""
+        self._check(latents, classes)
+        self.check_activations(at)
+        return self.run(latents, classes, frozenset(at))
+
+    def check_activations(self, at: Iterable[str]) -> None:
+        """Raise InputError if `at` names something that this generator does not have."""
+        for name in at:
+            if name not in self.activation_names:
+                raise InputError(f"{self.name} has no activation {name!r}; it has {', '.join(self.activation_names)}")
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+        """n latents z (n, dim): N(0, I), or truncation times a normal cut to [-2, 2]. Drawn on the CPU, then moved."""
+        if self.truncation is None:
+            z = torch.randn(n, self.dim, generator=rng)
+        else:
+            z = nn.init.trunc_normal_(torch.empty(n, self.dim), a=-2, b=2, generator=rng) * self.truncation
+        return z.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.buffers()).device if not list(self.parameters()) else next(self.parameters()).device
+
+    def freeze(self) -> "Generator":
+        """Eval mode, no gradients for weights."""
+        return self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Generator":
+        """Stay in eval mode whatever is asked: a frozen generator has no other."""
+        return super().train(False)
+
+    def _check(self, latents: Tensor, classes: Tensor | None) -> None:
+        if latents.ndim != 3 or latents.shape[1:] != (self.num_layers, self.dim):
+            raise InputError(
+                f"{self.name}: latents have shape {tuple(latents.shape)}, "
+                f"expected (batch, {self.num_layers}, {self.dim}); edits.spread gives z the layer axis"
+            )
+        if self.num_classes and (classes is None or classes.shape != latents.shape[:1]):
+            got = None if classes is None else tuple(classes.shape)
+            raise InputError(f"{self.name} is class-conditional: classes have shape {got}, expected ({len(latents)},)")
+
+
+def collect(stages: Stages, at: frozenset[str]) -> dict[str, Tensor]:
+    """Pull named tensors out of a lazily computed forward, stopping at the deepest one asked for."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in stages:
+        if name in at:
+            found[name] = tensor
+        if len(found) == len(at):
+            break
+    return found
+
+
+def as_rgb(images: Tensor) -> Tensor:
+    """Grey images (batch, 1, H, W) get three equal channels; (batch, 3, H, W) stays."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise InputError(f"the network gives {tuple(images.shape)}: expected images (batch, 1 or 3, H, W)")
+    return images.expand(-1, 3, -1, -1)
+
+
+def class_labels(num_classes: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names given, or "class 0", "class 1", ... Raises InputError when their number is wrong."""
+    if names and len(names) != num_classes:
+        raise InputError(f"{len(names)} class names for {num_classes} classes")
+    return tuple(names) or tuple(f"class {index}" for index in range(num_classes))

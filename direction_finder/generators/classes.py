@@ -1,0 +1,66 @@
+"""Class names, and finding the class that a user means."""
+
+import difflib
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from direction_finder.errors import InputError
+
+SHOWN = 10
+
+
+@cache
+def imagenet_names() -> tuple[str, ...]:
+    """The 1000 classes of ImageNet (ILSVRC 2012) in their usual order: WordNet's words for each, comma-separated."""
+    text = files("direction_finder.generators").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+def search_classes(names: Sequence[str], text: str) -> list[int]:
+    """Numbers of the classes with `text` in their name; case and accents do not matter."""
+    wanted = _plain(text)
+    return [index for index, name in enumerate(names) if wanted in _plain(name)]
+
+
+def resolve_class(names: Sequence[str], text: str) -> int:
+    """The number of the class that `text` means.
+
+    In this order: a class's full name or its first word, any of its comma-separated words, a class number, a part
+    of exactly one name. Raises InputError listing the candidates when there are several, or the nearest names when
+    there is none.
+    """
+    if not names:
+        raise InputError(f"class {text!r}: the generator is unconditional; leave the class out")
+    wanted = _plain(text)
+    words = [[_plain(word) for word in name.split(",")] for name in names]
+    tiers = (
+        lambda: [i for i, name in enumerate(names) if _plain(name) == wanted or words[i][0] == wanted],
+        lambda: [i for i, own in enumerate(words) if wanted in own],
+        lambda: [int(wanted)] if wanted.isdigit() and int(wanted) < len(names) else [],
+        lambda: search_classes(names, text) if wanted and not wanted.isdigit() else [],
+    )
+    for tier in tiers:
+        found = tier()
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputError(
+                f"class {text!r} is ambiguous: {_listed(names, found)}; give one of these names or numbers"
+            )
+    if wanted.isdigit():
+        raise InputError(f"class {text}: there are {len(names)} classes, numbered 0 to {len(names) - 1}")
+    near = difflib.get_close_matches(wanted, [word for own in words for word in own], n=5, cutoff=0.6)
+    candidates = [i for i, own in enumerate(words) if set(own) & set(near)] or range(min(SHOWN, len(names)))
+    raise InputError(f"class {text!r} is unknown: nearest are {_listed(names, candidates)}; search with `classes TEXT`")
+
+
+def _listed(names: Sequence[str], indices: Sequence[int]) -> str:
+    more = f", and {len(indices) - SHOWN} more" if len(indices) > SHOWN else ""
+    return ", ".join(f"{names[i].split(',')[0]} ({i})" for i in indices[:SHOWN]) + more
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().replace("_", " ").split())

@@ -1,0 +1,141 @@
+"""BigGAN-deep (Brock et al. 2019, https://arxiv.org/abs/1809.11096), frozen at one truncation.
+
+The network class, its configuration and its files are those of `pytorch-pretrained-biggan`; its forward is computed
+here from the same layers, because the package's feeds one z to all layers, computes 125 unused channels of the last
+convolution, divides by spectral norms at every call, and interpolates its batch-norm statistics with the weights of the
+two neighbours swapped (and takes the row below at truncations 0.14, 0.28, 0.56, 0.58 and 0.94, a matter of rounding).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from pytorch_pretrained_biggan.model import BigGAN, BigGANBatchNorm, GenBlock, SelfAttn
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, linear, max_pool2d, scaled_dot_product_attention
+from torch.nn.utils import remove_spectral_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+
+
+def fold_spectral_norm(module: nn.Module) -> nn.Module:
+    """Replace every spectrally normalised weight by its value in eval mode, in place. Outputs stay bit-equal."""
+    for layer in module.modules():
+        if any(isinstance(hook, SpectralNorm) for hook in layer._forward_pre_hooks.values()):
+            remove_spectral_norm(layer)
+    return module
+
+
+def statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tensor]:
+    """Mean and variance (channels,) at a truncation in [0, 1], interpolated linearly between the two stored nearest."""
+    last = len(norm.running_means) - 1
+    position = truncation * last
+    if abs(position - round(position)) < 1e-6:
+        position = round(position)
+    below = int(position)
+    above, weight = min(below + 1, last), position - below
+    return (
+        torch.lerp(norm.running_means[below], norm.running_means[above], weight),
+        torch.lerp(norm.running_vars[below], norm.running_vars[above], weight),
+    )
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm with fixed statistics, scaled and shifted by linear functions of a condition, then ReLU."""
+
+    def __init__(self, norm: BigGANBatchNorm, truncation: float):
+        super().__init__()
+        mean, variance = statistics(norm, truncation)
+        self.register_buffer("mean", mean)
+        self.register_buffer("inverse_std", torch.rsqrt(variance + norm.eps))
+        self.scale, self.offset = norm.scale, norm.offset
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain = (1 + self.scale(condition)) * self.inverse_std
+        bias = self.offset(condition) - self.mean * gain
+        return torch.addcmul(bias[:, :, None, None], x, gain[:, :, None, None]).relu_()
+
+
+class Block(nn.Module):
+    """Residual bottleneck: four norms and convolutions; the shortcut keeps the first channels and is upsampled."""
+
+    def __init__(self, block: GenBlock, truncation: float):
+        super().__init__()
+        self.convs = nn.ModuleList([block.conv_0, block.conv_1, block.conv_2, block.conv_3])
+        self.norms = nn.ModuleList(
+            ConditionalNorm(norm, truncation) for norm in (block.bn_0, block.bn_1, block.bn_2, block.bn_3)
+        )
+        self.upsamples = block.up_sample
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        shortcut = x[:, : self.convs[3].out_channels]
+        for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
+            x = norm(x, condition)
+            if self.upsamples and i == 1:
+                x = interpolate(x, scale_factor=2, mode="nearest")
+            x = conv(x)
+        if self.upsamples:
+            shortcut = interpolate(shortcut, scale_factor=2, mode="nearest")
+        return x + shortcut
+
+
+class Attention(nn.Module):
+    """Self-attention over positions; keys and values are max-pooled 2x2 (Zhang et al. 2019)."""
+
+    def __init__(self, attention: SelfAttn):
+        super().__init__()
+        self.query, self.key = attention.snconv1x1_theta, attention.snconv1x1_phi
+        self.value, self.out = attention.snconv1x1_g, attention.snconv1x1_o_conv
+        self.gamma = attention.gamma
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.query(x).flatten(2).mT
+        key = max_pool2d(self.key(x), 2).flatten(2).mT
+        value = max_pool2d(self.value(x), 2).flatten(2).mT
+        mixed = scaled_dot_product_attention(query, key, value, scale=1.0)
+        return x + self.gamma * self.out(mixed.mT.unflatten(2, x.shape[2:]))
+
+
+class FrozenBigGANDeep(nn.Module):
+    """The generator of a package model, its spectral norms folded and its statistics fixed. Takes the model apart."""
+
+    def __init__(self, model: BigGAN, truncation: float):
+        super().__init__()
+        network = fold_spectral_norm(model).generator
+        self.embedding = model.embeddings.weight  # (z_dim, classes)
+        self.gen_z = network.gen_z
+        self.layers = nn.ModuleList(
+            Attention(layer) if isinstance(layer, SelfAttn) else Block(layer, truncation) for layer in network.layers
+        )
+        mean, variance = statistics(network.bn, truncation)
+        gain = network.bn.weight * torch.rsqrt(variance + network.bn.eps)
+        self.register_buffer("out_gain", gain.detach())
+        self.register_buffer("out_bias", (network.bn.bias - mean * gain).detach())
+        self.to_rgb = nn.Conv2d(network.conv_to_rgb.in_channels, 3, 3, padding=1)
+        self.to_rgb.weight = nn.Parameter(network.conv_to_rgb.weight[:3].detach().clone())
+        self.to_rgb.bias = nn.Parameter(network.conv_to_rgb.bias[:3].detach().clone())
+        self.to(memory_format=torch.channels_last)  # faster convolutions on CPUs and GPUs
+
+    @property
+    def num_blocks(self) -> int:
+        return sum(isinstance(layer, Block) for layer in self.layers)
+
+    def stages(self, latents: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield "layer0" (first linear layer), "layer1", ... (blocks), "attention" where it stands, and "image".
+
+        latents: (batch, 1 + blocks, z_dim); layer i reads latents[:, i] and the embedding of the class.
+        """
+        embedding = self.embedding.mT[classes]
+        conditions = [torch.cat([z, embedding], dim=1) for z in latents.unbind(1)]
+        x = linear(conditions[0], self.gen_z.weight, self.gen_z.bias)
+        x = x.view(len(x), 4, 4, -1).permute(0, 3, 1, 2)  # stored channels last, as in TensorFlow
+        yield "layer0", x
+        block = 0
+        for layer in self.layers:
+            if isinstance(layer, Attention):
+                x = layer(x)
+                yield "attention", x
+            else:
+                block += 1
+                x = layer(x, conditions[block])
+                yield f"layer{block}", x
+        x = torch.addcmul(self.out_bias[:, None, None], x, self.out_gain[:, None, None]).relu_()
+        yield "image", self.to_rgb(x).tanh()

@@ -1,0 +1,28 @@
+"""How a long loop reports: one object per step, no printing, no files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Progress:
+    """One finished step of a loop, handed to `on_step`.
+
+    `state()` gives the tensors from which the loop goes on exactly (call it only if you will save them);
+    `stop()` asks the loop to end after this step.
+    """
+
+    step: int
+    total: int
+    phase: str = "learning"
+    values: dict[str, float] = field(default_factory=dict)
+    state: Callable[[], dict[str, Tensor]] = dict
+    stopped: bool = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+OnStep = Callable[[Progress], None]
