@@ -9,8 +9,14 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[demo,dev]'
 	touch $@
 
-demo: .venv/ready  ## directions, grid, video and alignment on a real pretrained GAN, in outputs/demo
-	$(BIN)/python benchmarks/../demo.py
+# Directions, grid, video and alignment on a real pretrained GAN, in outputs/demo
+demo: .venv/ready
+	rm -rf outputs/demo
+	$(BIN)/direction-finder learn --generator eyes --class blue --steps 100 --batch-size 8 --out outputs/demo
+	$(BIN)/direction-finder render grid outputs/demo --directions 0-3 --samples 3
+	$(BIN)/direction-finder render video outputs/demo --directions 0-3 --samples 5
+	$(BIN)/direction-finder align outputs/demo --direction 0 --to -2 --to 0 --to 2
+	@echo "Look into outputs/demo"
 
 test: .venv/ready
 	$(BIN)/python -m pytest
@@ -22,7 +28,7 @@ check: .venv/ready
 	$(BIN)/python tests/wheel.py
 
 bench: .venv/ready
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python -m benchmarks.step
 
 format: .venv/ready
 	$(BIN)/ruff format .

@@ -1,14 +1,15 @@
 """A BigGAN-deep with random weights that behaves like a trained one, for tests and timings.
 
 A freshly initialised one does not: its spectral norms have not converged, its batch-norm statistics are the same for
-every truncation, and its pictures are NaN or saturated. Here the power iterations are run to convergence, the statistics
-are measured on samples of each truncation, and the last layer is scaled so that pictures fill [-1, 1] without clipping.
+every truncation, and its pictures are NaN or saturated. Here the power iterations are run to convergence, the statistics are
+measured on samples of each truncation, and the last layer is scaled so that pictures fill [-1, 1] without clipping.
 
     python -m tests.sane_biggan FOLDER      # a full-size biggan-deep-128: config.json, pytorch_model.bin
 """
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -69,7 +70,7 @@ def _calibrate(model: BigGAN, batch: int, every: int) -> None:
         model(z, classes.float(), row / last if row else 1e-9)
         for hook in hooks:
             hook.remove()
-    for below, above in zip(measured, measured[1:], strict=False):
+    for below, above in pairwise(measured):
         for row in range(below + 1, above):
             for table in (table for norm in norms for table in (norm.running_means, norm.running_vars)):
                 table[row] = torch.lerp(table[below], table[above], (row - below) / (above - below))

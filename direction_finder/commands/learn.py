@@ -14,6 +14,7 @@ from direction_finder.commands.options import Download, bar, config_options, dev
 from direction_finder.commands.runs import Run, reserve, slug
 from direction_finder.commands.target import load_recorded
 from direction_finder.discovery import METHODS, configure, package_version, plain
+from direction_finder.discovery.hessian import STARTS
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.progress import Progress
@@ -81,7 +82,7 @@ def _start(options: dict[str, Any]) -> None:
     fields = {name for m in METHODS.values() for name in m.config.__dataclass_fields__} - {"class_index"}
     settings = {name: options[name] for name in fields if options[name] not in (None, ())}
     configure(method, settings)  # complain before anything slow
-    if settings.get("start") not in (None, "random", "coordinates"):
+    if settings.get("start") not in (None, *STARTS):
         settings["start"] = str(Path(settings["start"]).resolve())
     if options["out"] and not options["dry_run"]:
         reserve(options["out"])

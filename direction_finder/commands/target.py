@@ -16,6 +16,7 @@ from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.pictures import to_uint8, upscaled
+from direction_finder.randomness import stream
 
 SMALLEST = 96  # pixels: smaller pictures are enlarged, or labels would not fit
 DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
@@ -88,7 +89,7 @@ class Target:
 
     def samples(self, n: int, seed: int, class_text: str | None) -> tuple[Tensor, Tensor]:
         """n latents (n, layers, dim) and classes (n,): the class asked for, the run's, or random ones."""
-        rng = torch.Generator().manual_seed(seed)
+        rng = stream(seed, "pictures")
         latents = spread(self.generator.sample(n, rng), self.generator.num_layers)
         names = self.generator.class_names
         if class_text is not None:

@@ -9,6 +9,7 @@ from direction_finder.discovery.space import SearchConfig, SearchSpace, finish
 from direction_finder.generators import Generator
 from direction_finder.orthogonal import gram_schmidt
 from direction_finder.progress import OnStep
+from direction_finder.randomness import normal, stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,5 @@ def find_random(
 ) -> Directions:
     """A uniformly random orthonormal basis of the searched dimensions."""
     space = SearchSpace(generator, config)
-    gaussian = torch.randn(space.size, space.size, generator=torch.Generator().manual_seed(config.seed))
-    rows = gram_schmidt(gaussian).to(generator.device)
+    rows = gram_schmidt(normal(space.size, space.size, stream(config.seed, "random directions"))).to(generator.device)
     return finish(space, rows, config, "random", on_step=on_step)

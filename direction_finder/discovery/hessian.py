@@ -6,6 +6,7 @@ Peebles et al. 2020, "The Hessian Penalty", Sec. 4.4, https://arxiv.org/abs/2008
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,10 +14,14 @@ from torch import Tensor
 from direction_finder.directions import Directions
 from direction_finder.discovery.space import SearchConfig, SearchSpace, finish, option, slices
 from direction_finder.errors import InputError
+from direction_finder.files import file_sha256
 from direction_finder.generators import IMAGE, Generator
 from direction_finder.orthogonal import PARAMETRISATIONS, parametrise
 from direction_finder.penalty import check_deterministic, hessian_penalty, rademacher
 from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import normal, stream
+
+STARTS = ("random", "coordinates")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +39,7 @@ class HessianConfig(SearchConfig):
         (IMAGE,), "Penalised outputs: the image or activations; repeat for a sum over several."
     )
     orthogonal: str = option("gram_schmidt", "How A is kept orthogonal.", choices=tuple(PARAMETRISATIONS))
-    start: str = option("random", "Start from `random`, `coordinates`, or a directions file.")
+    start: str = option("random", "random, coordinates, or a directions file to start from.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,14 +68,17 @@ def find(
     free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
     free.requires_grad_(True)
     optimiser = torch.optim.Adam([free], lr=config.learning_rate)
-    rng = torch.Generator().manual_seed(config.seed)
+    rng = stream(config.seed, "learning")
     step = _restore(resume, free, optimiser, rng) if resume else 0
 
     stopped = False
     while step < config.steps and not stopped:
         rows = rows_of(free)
         leaf = rows.detach().requires_grad_(True)
-        penalty = _accumulate(space, config, leaf, rng, check=step == 0)
+        batch = draw_batch(space, config, len(leaf), rng)
+        if step == 0:
+            check_deterministic(moved_outputs(space, leaf, config.at), batch.w[:1], batch.z[:1], batch.classes[:1])
+        penalty = batch_penalty(space, config, leaf, batch)
         optimiser.zero_grad()
         rows.backward(leaf.grad)
         optimiser.step()
@@ -84,8 +92,11 @@ def find(
     with torch.no_grad():
         rows = rows_of(free)
         rows = rows / rows.norm(dim=1, keepdim=True)
+    recorded = config
+    if config.start not in STARTS:  # the file's digest in place of its path
+        recorded = dataclasses.replace(config, start=f"sha256:{file_sha256(config.start)}")
     return finish(
-        space, rows, config, "hessian", on_step=on_step, orthonormal=config.orthogonal != "none", scored=not stopped
+        space, rows, recorded, "hessian", on_step=on_step, orthonormal=config.orthogonal != "none", scored=not stopped
     )
 
 
@@ -105,8 +116,7 @@ def starting_rows(space: SearchSpace, config: HessianConfig) -> Tensor:
     if config.start == "coordinates":
         rows = torch.eye(size)
     elif config.start == "random":
-        rng = torch.Generator().manual_seed(config.seed)
-        rows = torch.randn(size, size, generator=rng) * (2 / size) ** 0.5
+        rows = normal(size, size, stream(config.seed, "starting rows")) * (2 / size) ** 0.5
     else:
         vectors = Directions.load(config.start).vectors
         if vectors.shape == (size, space.generator.dim):
@@ -120,28 +130,37 @@ def starting_rows(space: SearchSpace, config: HessianConfig) -> Tensor:
     return rows.to(space.generator.device)
 
 
-def _accumulate(space: SearchSpace, config: HessianConfig, rows: Tensor, rng: torch.Generator, check: bool) -> float:
-    """One batch's penalty; its gradient is left in `rows.grad`, summed over slices that keep to `max_batch`."""
-    n, num = config.batch_size, len(rows)
+class Batch(NamedTuple):
+    """What one step draws: z (n, dim), classes (n,), w = eta e_i (n, num), probes (num_probes, n, num)."""
+
+    z: Tensor
+    classes: Tensor
+    w: Tensor
+    probes: Tensor
+
+
+def draw_batch(space: SearchSpace, config: HessianConfig, num: int, rng: torch.Generator) -> Batch:
+    """Draw a step's random numbers, on the CPU, so that every device sees the same."""
+    n = config.batch_size
     z = space.generator.sample(n, rng)
     classes = space.classes(n, rng)
     w = torch.zeros(n, num)
     picked = torch.randint(num, (n,), generator=rng)
     w[torch.arange(n), picked] = (2 * torch.rand(n, generator=rng) - 1) * config.eta
     probes = rademacher((config.num_probes, n, num), rng)
-    w, probes = w.to(z), probes.to(z)
+    return Batch(z, classes, w.to(z), probes.to(z))
 
+
+def batch_penalty(space: SearchSpace, config: HessianConfig, rows: Tensor, batch: Batch) -> float:
+    """One batch's penalty; its gradient is left in `rows.grad`, summed over slices that keep to `max_batch`."""
     f = moved_outputs(space, rows, config.at)
-    if check:
-        check_deterministic(f, w[:1], z[:1], classes[:1])
-    total = 0.0
+    n, total = len(batch.z), 0.0
     for part in slices(n, config.max_batch // (2 * config.num_probes)):
-        per_output = hessian_penalty(
-            f, w[part], epsilon=config.epsilon, probes=probes[:, part], context=(z[part], classes[part])
-        )
+        z, classes, w = batch.z[part], batch.classes[part], batch.w[part]
+        per_output = hessian_penalty(f, w, epsilon=config.epsilon, probes=batch.probes[:, part], context=(z, classes))
         entries = [values.flatten(1) for values in per_output]
-        reduced = sum((values.amax(1) if config.reduction == "max" else values.mean(1)).sum() for values in entries)
-        loss = reduced / n
+        per_sample = sum(values.amax(1) if config.reduction == "max" else values.mean(1) for values in entries)
+        loss = per_sample.sum() / n
         loss.backward()
         total += loss.item()
     return total

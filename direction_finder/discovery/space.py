@@ -12,6 +12,7 @@ from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import stream
 
 PROBED = 2.0  # a direction's score is measured at the coordinates -2, 0 and 2
 
@@ -109,7 +110,7 @@ def strengths(space: SearchSpace, rows: Tensor, config: SearchConfig, on_step: O
     The variance of each pixel over z - 2 q, z and z + 2 q, averaged over pixels and `score_samples` latents: the
     paper's activeness (Sec. 4.2), for a direction in place of a coordinate.
     """
-    rng = torch.Generator().manual_seed(config.seed)
+    rng = stream(config.seed, "scoring")
     z = space.generator.sample(config.score_samples, rng)
     classes = space.classes(len(z), rng)
     pairs = [(sample, row) for row in range(len(rows)) for sample in range(len(z))]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from direction_finder.errors import InputError
+from direction_finder.randomness import normal
 
 IMAGE = "image"
 Stages = Iterator[tuple[str, Tensor]]
@@ -58,7 +59,7 @@ class Generator(nn.Module, abc.ABC):
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """n latents z (n, dim): N(0, I), or truncation times a normal cut to [-2, 2]. Drawn on the CPU, then moved."""
         if self.truncation is None:
-            z = torch.randn(n, self.dim, generator=rng)
+            z = normal(n, self.dim, rng)
         else:
             z = nn.init.trunc_normal_(torch.empty(n, self.dim), a=-2, b=2, generator=rng) * self.truncation
         return z.to(self.device)

@@ -12,6 +12,7 @@ from direction_finder.generators.weights import looks_like_html
 
 TRIES = 5
 TIMEOUT = 30  # seconds without a byte
+BLOCK = 1 << 16  # bytes: what a cut connection can lose
 
 
 def cache_folder() -> Path:
@@ -46,7 +47,9 @@ def fetch(
         raise InputError(
             f"{url}: download failed ({reason}); run again to go on from {part.name}, or put the file at {path}"
         )
-    if looks_like_html(part.open("rb").read(64)):
+    with part.open("rb") as file:
+        head = file.read(64)
+    if looks_like_html(head):
         part.unlink()
         raise InputError(f"{url}: the server gave a web page, not the file; get it elsewhere and put it at {path}")
     if sha256 and (found := file_sha256(part)) != sha256:
@@ -82,7 +85,7 @@ def _continue(url: str, part: Path, on_download: Callable[[int, int], None] | No
         total = start + int(length) if length else 0
         done = start
         with part.open("ab" if start else "wb") as file:
-            for block in response.iter_content(1 << 20):
+            for block in response.iter_content(BLOCK):
                 file.write(block)
                 done += len(block)
                 if on_download:

@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,12 +55,14 @@ def _read(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on pickle protocols; what cannot be read raises
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Weights only load failed" in str(error):
+        if foreign := re.search(r"GLOBAL (\S+)", str(error)):
             raise InputError(
-                f"{path}: holds Python objects other than tensors, which could run code; refused without running any. "
-                "Save its state_dict() and load that"
+                f"{path}: holds Python objects other than tensors ({foreign[1]}), which could run code; refused without "
+                "running any. Save its state_dict() and load that"
             ) from error
         raise InputError(f"{path}: not a torch file, or a damaged one; download it again") from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:

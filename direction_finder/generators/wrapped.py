@@ -82,8 +82,9 @@ class WrappedModule(Generator):
         inner = dict(self.module.named_modules())
         hooks = [inner[name].register_forward_hook(keep(name)) for name in at if name != IMAGE]
         try:
+            images = as_rgb(self._call(latents[:, 0], classes))
             low, high = self.value_range
-            found[IMAGE] = (as_rgb(self._call(latents[:, 0], classes)) - low) * (2 / (high - low)) - 1
+            found[IMAGE] = images if (low, high) == (-1, 1) else (images - low) * (2 / (high - low)) - 1
         except _Enough:
             pass
         finally:

@@ -1,0 +1,69 @@
+"""Imports point one way. The table is the one of CONTRIBUTING.md."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "direction_finder"
+ROWS = [
+    {"errors"},
+    {"files", "progress", "randomness"},
+    {"penalty", "orthogonal", "directions", "edits", "pictures", "hessians", "parallel"},
+    {"generators"},
+    {"discovery", "metrics", "training", "scenes"},
+    {"explorer"},
+    {"commands"},
+]
+GROUND = ROWS[0] | ROWS[1]
+ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
+ONLY_IN_COMMANDS = {"click", "tqdm"}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules imported anywhere in a file, inside functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms() -> list[tuple[str, Path]]:
+    files = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+    return [(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path) for path in files]
+
+
+def test_every_room_has_a_row():
+    assert len(rooms()) > 20
+    assert {room for room, _ in rooms()} <= set(ROW_OF)
+
+
+def test_imports_point_to_lower_rows_only():
+    for room, path in rooms():
+        for module in imports(path):
+            parts = module.split(".")
+            if parts[0] != "direction_finder" or len(parts) < 2 or parts[1] == room:
+                continue
+            other = parts[1]
+            assert ROW_OF[other] < ROW_OF[room], f"{path} imports {module}"
+
+
+def test_only_commands_print_or_know_click():
+    for room, path in rooms():
+        if room == "commands":
+            continue
+        assert not {module.split(".")[0] for module in imports(path)} & ONLY_IN_COMMANDS, path
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], path
+
+
+def test_networks_are_bare():
+    for path in (PACKAGE / "generators" / "networks").glob("*.py"):
+        assert not [module for module in imports(path) if module.startswith("direction_finder")], path
+
+
+def test_the_global_seed_is_never_touched():
+    for room, path in rooms():
+        assert room == "randomness" or "manual_seed(" not in path.read_text(), path
