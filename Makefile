@@ -25,7 +25,7 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(MAKE) test
-	$(BIN)/python tests/wheel.py
+	$(BIN)/python -m tests.wheel
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.step

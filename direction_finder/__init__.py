@@ -17,6 +17,7 @@ _HOMES = {
     "spread": "edits",
     "walk": "edits",
     "Recipe": "edits",
+    "Row": "pictures",
     "to_uint8": "pictures",
     "write_sheet": "pictures",
     "write_video": "pictures",

@@ -160,3 +160,17 @@ def test_a_published_biggan_comes_from_a_mirror_then_from_the_cache(server, bigg
     assert load_generator("biggan-deep-128").weights_sha256 == first.weights_sha256
     assert len(server.ranges) == asked
     assert first.weights_sha256 == load_generator(f"biggan-deep:{biggan_folder}").weights_sha256
+
+
+def test_a_biggan_on_the_hub(server, biggan_folder, tmp_path, monkeypatch):
+    for name in ("config.json", "pytorch_model.bin"):
+        server.files[f"someone/gan/resolve/main/{name}"] = (biggan_folder / name).read_bytes()
+    monkeypatch.setenv("HF_ENDPOINT", server.url(""))
+    monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path / "cache"))
+    assert load_generator("hf:someone/gan").name == "hf:someone/gan"
+    asked = len(server.ranges)
+    assert load_generator("hf:someone/gan").num_classes == 5
+    assert len(server.ranges) == asked
+    for spec, words in (("hf:gan", "hf:owner/name"), ("hf:nobody/gan", "404")):
+        with pytest.raises(InputError, match=words):
+            load_generator(spec)

@@ -17,7 +17,7 @@ def off_diagonal(hessian: torch.Tensor) -> torch.Tensor:
 
 
 def test_variance_over_all_probes_is_twice_the_off_diagonal_energy(rng):
-    """Theorem 1, exactly: a quadratic form has no finite-difference error, and all 2^8 probes leave no sampling error."""
+    """Theorem 1, exactly: a quadratic form has no finite-difference error, all 2^8 probes leave no sampling error."""
     hessian = torch.randn(8, 8, dtype=torch.float64, generator=rng)
     hessian = hessian + hessian.mT
     z = torch.randn(1, 8, dtype=torch.float64, generator=rng)

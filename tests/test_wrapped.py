@@ -113,7 +113,7 @@ def test_python_factories(module_file):
             load_generator(spec, **options)
 
 
-@pytest.mark.parametrize("spec", ["stylegan", "dcgan:", "biggan-deep", "hf", ""])
+@pytest.mark.parametrize("spec", ["stylegan", "dcgan:", "biggan-deep", "hf:", ""])
 def test_an_unknown_spec_says_what_is_known(spec):
     with pytest.raises(InputError, match="eyes, biggan-deep-128"):
         load_generator(spec)

@@ -46,6 +46,12 @@ class Verbs(click.Group):
             fail(error.format_message())
         except InputError as error:
             fail(str(error))
+        except RuntimeError as error:
+            if not any(
+                words in str(error) for words in ("out of memory", "not enough memory", "can't allocate memory")
+            ):
+                raise
+            fail(f"{str(error).splitlines()[0]}; lower --max-batch")
         except BrokenPipeError:  # the reader of our output is gone, e.g. `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)

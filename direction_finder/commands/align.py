@@ -36,7 +36,7 @@ def align(
     """Draw samples as they are and aligned: their component along a direction removed and set to a value.
 
     As in the paper's Fig. 7: the original row, then a row for each value.
-    """  # fmt: skip
+    """
     opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
     index = opened.pick_one(direction)
     latents, classes = opened.samples(samples, options["seed"], options["class_text"])

@@ -40,7 +40,7 @@ from direction_finder.pictures import Row, write_sheet
 def edit(
     target: Path, steps: tuple[str, ...], recipe: Path | None, samples: int, out: Path | None, **options: Any
 ) -> None:
-    """Draw samples as they are and edited, and keep the edit as a small recipe file."""  # fmt: skip
+    """Draw samples as they are and edited, and keep the edit as a small recipe file."""
     if bool(steps) == bool(recipe):
         raise InputError("give --step (one or more) or --recipe FILE, not both")
     opened = Target.open(target, options["generator"], options["device"], options["max_batch"])

@@ -11,11 +11,12 @@ import click
 import torch
 
 from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
-from direction_finder.commands.runs import Run, reserve, slug
+from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.commands.target import load_recorded
-from direction_finder.discovery import METHODS, configure, package_version, plain
+from direction_finder.discovery import METHODS, SearchConfig, configure, package_version, plain
 from direction_finder.discovery.hessian import STARTS
 from direction_finder.errors import InputError
+from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.progress import Progress
 
@@ -24,7 +25,10 @@ MAY_CHANGE = ("resume", "steps", "save_every")  # what can be given beside --res
 
 @click.command(epilog="Example: direction-finder learn --generator eyes --class blue --steps 200 --batch-size 8")
 @click.option(
-    "--generator", "spec", metavar="SPEC", help="Known name, biggan-deep:FOLDER, dcgan:FILE or python:MODULE:FACTORY."
+    "--generator",
+    "spec",
+    metavar="SPEC",
+    help="Known name, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE or python:MODULE:FACTORY.",
 )
 @click.option(
     "--class",
@@ -59,7 +63,7 @@ def learn(ctx: click.Context, **options: Any) -> None:
 
     A run that was stopped or killed goes on with --resume FOLDER and gives the same file, byte for byte, as one that
     never was.
-    """  # fmt: skip
+    """
     if options["resume"]:
         given = [name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
         refused = [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in MAY_CHANGE]
@@ -73,55 +77,64 @@ def learn(ctx: click.Context, **options: Any) -> None:
 def _start(options: dict[str, Any]) -> None:
     if not options["spec"]:
         raise InputError("no generator: give --generator, e.g. --generator eyes (or --resume FOLDER)")
-    texts = options["class_texts"]
-    if options["out"] and len(texts) > 1:
+    texts, out, method = options["class_texts"], options["out"], options["method"]
+    if out and len(texts) > 1:
         raise InputError(
             f"--out is one run folder, but there are {len(texts)} classes: leave --out out, or give one class"
         )
-    method = options["method"]
-    fields = {name for m in METHODS.values() for name in m.config.__dataclass_fields__} - {"class_index"}
-    settings = {name: options[name] for name in fields if options[name] not in (None, ())}
+    settings = _settings(options)
     configure(method, settings)  # complain before anything slow
-    if settings.get("start") not in (None, *STARTS):
-        settings["start"] = str(Path(settings["start"]).resolve())
-    if options["out"] and not options["dry_run"]:
-        reserve(options["out"])
     if options["threads"]:
         torch.set_num_threads(options["threads"])
     device = pick_device(options["device"])
-    record = {name: options[name] for name in ("truncation", "num_classes", "dim")}
-    generator = load_generator(
-        options["spec"],
-        record["truncation"],
-        num_classes=record["num_classes"],
-        dim=record["dim"],
-        device=device,
-        on_download=Download(),
-    )
-    record |= {
-        "spec": _absolute(options["spec"]),
-        "name": generator.name,
-        "weights_sha256": generator.weights_sha256,
-    }
-    for class_index in [resolve_class(generator.class_names, text) for text in texts] or [None]:
-        config = configure(method, {**settings, "class_index": class_index})
-        class_name = generator.class_names[class_index] if class_index is not None else None
-        content = {
-            "direction_finder": package_version(),
-            "torch": torch.__version__,
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "generator": record,
-            "class": class_name,
-            "method": method,
-            "settings": plain(config),
+    with reserved(None if options["dry_run"] else out):
+        given = {name: options[name] for name in ("truncation", "num_classes", "dim")}
+        generator = load_generator(options["spec"], **given, device=device, on_download=Download())
+        record = {
+            **given,
+            "spec": _absolute(options["spec"]),
+            "name": generator.name,
+            "weights_sha256": generator.weights_sha256,
         }
-        if options["dry_run"]:
-            click.echo(json.dumps(content, indent=2, sort_keys=True))
-            continue
-        of = class_name.split(",")[0] if class_name else "random-classes" if generator.num_classes else ""
-        run = Run.create(options["out"], slug(f"{method} {generator.name} {of}"), content)
-        _work(run, generator, None, options["save_every"])
+        indices = [resolve_class(generator.class_names, text) for text in texts] or [None]
+        configs = [configure(method, {**settings, "class_index": index}) for index in indices]
+        for config in configs:
+            config.check(generator)
+        for config in configs:
+            content = _content(generator, record, device, method, config)
+            if options["dry_run"]:
+                click.echo(json.dumps(content, indent=2, sort_keys=True))
+                continue
+            of = (content["class"] or ("random classes" if generator.num_classes else "")).split(",")[0]
+            run = Run.create(out, slug(f"{method} {generator.name} {of}"), content)
+            try:
+                _work(run, generator, None, options["save_every"])
+            except InputError:
+                run.remove_if_not_begun()
+                raise
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the method that were given on the command line."""
+    names = {name for method in METHODS.values() for name in method.config.__dataclass_fields__} - {"class_index"}
+    settings = {name: options[name] for name in names if options[name] not in (None, ())}
+    if settings.get("start") not in (None, *STARTS):
+        settings["start"] = str(Path(settings["start"]).resolve())
+    return settings
+
+
+def _content(generator: Generator, record: dict, device: str, method: str, config: SearchConfig) -> dict[str, Any]:
+    """What `config.json` holds: everything the run depends on."""
+    return {
+        "direction_finder": package_version(),
+        "torch": torch.__version__,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "generator": record,
+        "class": None if config.class_index is None else generator.class_names[config.class_index],
+        "method": method,
+        "settings": plain(config),
+    }
 
 
 def _resume(folder: Path, steps: int | None, save_every: float) -> None:
@@ -134,9 +147,7 @@ def _resume(folder: Path, steps: int | None, save_every: float) -> None:
             raise InputError(f"--steps {steps}: the run is at step {done} already; it can only be prolonged")
         if steps != settings["steps"]:
             settings["steps"] = steps
-            from direction_finder.files import write_json
-
-            write_json(folder / "config.json", run.config)
+            write_json(folder / CONFIG, run.config)
     torch.set_num_threads(run.config["threads"])
     generator = load_recorded(run.config["generator"], pick_device(run.config["device"]))
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
@@ -211,12 +222,12 @@ class Recorder:
             if self.bar is not None:
                 self.bar.close()
             self.phase = progress.phase
-            self.bar = bar(progress.total, progress.phase, "step" if self.phase == "learning" else "direction")
-            self.bar.initial = self.bar.n = progress.step - 1 if self.phase == "learning" else 0
+            unit, done = ("step", progress.step - 1) if self.phase == "learning" else ("picture", 0)
+            self.bar = bar(progress.total, progress.phase, unit, done)
         self.bar.set_postfix({name: f"{value:.4g}" for name, value in progress.values.items()}, refresh=False)
         self.bar.update(progress.step - self.bar.n)
 
 
 def _absolute(spec: str) -> str:
     family, colon, path = spec.partition(":")
-    return f"{family}:{os.path.abspath(path)}" if colon and family != "python" else spec
+    return f"{family}:{os.path.abspath(path)}" if family in ("biggan-deep", "dcgan") and colon else spec

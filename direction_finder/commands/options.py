@@ -101,10 +101,11 @@ def _option(field: dataclasses.Field) -> Callable:
     return click.option(f"--{field.name.replace('_', '-')}", type=kind, default=None, multiple=multiple, help=text)
 
 
-def bar(total: int, text: str, unit: str) -> tqdm:
+def bar(total: int, text: str, unit: str, initial: int = 0) -> tqdm:
     """A progress bar on stderr: lively in a terminal, a line every half minute in a log file."""
     live = sys.stderr.isatty()
-    return tqdm(total=total, desc=text, unit=unit, dynamic_ncols=live, mininterval=0.2 if live else 30, leave=live)
+    pace = {"mininterval": 0.2 if live else 30, "delay": 0.5}
+    return tqdm(total=total, desc=text, unit=unit, initial=initial, dynamic_ncols=live, leave=live, **pace)
 
 
 class Download:

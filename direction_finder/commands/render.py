@@ -149,7 +149,7 @@ class Sheet:
 def video(
     target: Path, seconds: float, fps: int, rows: int, directions: str | None, out: Path | None, **options: Any
 ) -> None:
-    """Film all samples moving along directions and back, as .mp4 (or .gif, by the ending of --out)."""  # fmt: skip
+    """Film all samples moving along directions and back, as .mp4 (or .gif, by the ending of --out)."""
     opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
     picked = opened.pick(directions, SHOWN)
     out = out or opened.folder / "video.mp4"

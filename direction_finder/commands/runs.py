@@ -3,6 +3,8 @@
 import json
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,8 +39,8 @@ class Run:
 
     @classmethod
     def create(cls, out: Path | None, name: str, config: dict[str, Any]) -> "Run":
-        """Make a folder, exactly `out` or the next number under `outputs/`, and write `config.json` into it."""
-        folder = reserve(out) if out else _next_folder(Path("outputs"), name)
+        """Take the reserved folder `out`, or the next number under `outputs/`, and write `config.json` into it."""
+        folder = out or _next_folder(Path("outputs"), name)
         config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         write_json(folder / CONFIG, config)
         return cls(folder, config)
@@ -73,6 +75,14 @@ class Run:
         with replacing(self.folder / STATE) as part:
             part.write_bytes(save(tensors, metadata={"kind": "state of a direction-finder run"}))
 
+    def remove_if_not_begun(self) -> None:
+        """Take the folder away again if the run failed before its first state."""
+        if not (self.folder / STATE).exists() and not self.directions.exists():
+            for name in (CONFIG, LOG):
+                (self.folder / name).unlink(missing_ok=True)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
+
     def cut_log(self, step: int) -> None:
         """Keep the log's lines up to `step`: those that a resumed run will not write again."""
         if not self.log.is_file():
@@ -94,14 +104,25 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
-def reserve(folder: Path) -> Path:
-    """Make the folder `out` names; it may exist if it is empty."""
+@contextmanager
+def reserved(folder: Path | None) -> Iterator[None]:
+    """Make the folder that --out names, so that it is known to be writable; gone again if it is still empty at the end.
+
+    Raises InputError if it holds anything.
+    """
+    if folder is None:
+        yield
+        return
     if (folder / CONFIG).is_file():
         raise InputError(f"{folder}: holds a run already; go on with it by --resume {folder}, or give another --out")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder}: exists and is not empty; give a new folder as --out")
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    try:
+        yield
+    finally:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _next_folder(parent: Path, name: str) -> Path:

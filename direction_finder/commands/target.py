@@ -24,11 +24,13 @@ DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
 
 def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) -> Generator:
     """Load the generator that a run's `config.json` names, or `spec` in its place."""
+    spec = spec or record["spec"]
+    same_family = spec.partition(":")[0] == record["spec"].partition(":")[0]
     return load_generator(
-        spec or record["spec"],
+        spec,
         record["truncation"],
-        num_classes=record["num_classes"],
-        dim=record["dim"],
+        num_classes=record["num_classes"] if same_family else None,
+        dim=record["dim"] if same_family else None,
         device=device,
         on_download=Download(),
     )

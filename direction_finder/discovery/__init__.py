@@ -54,4 +54,5 @@ def find(
     """
     if class_name is not None:
         settings["class_index"] = resolve_class(generator.class_names, class_name)
-    return METHODS[method].find(generator, configure(method, settings), on_step=on_step)
+    config = configure(method, settings)
+    return METHODS[method].find(generator, config, on_step=on_step)

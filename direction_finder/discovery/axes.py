@@ -26,8 +26,9 @@ def find_coordinates(
     generator: Generator, config: CoordinatesConfig, *, on_step: OnStep | None = None, resume: dict | None = None
 ) -> Directions:
     """The coordinate axes of z, each named after its number ("z17")."""
+    config.check(generator)
     space = SearchSpace(generator, config)
-    rows = torch.eye(space.size, device=generator.device)
+    rows = torch.eye(space.size)
     return finish(space, rows, config, "coordinates", on_step=on_step, name=lambda i: f"z{space.first + i}")
 
 
@@ -35,6 +36,7 @@ def find_random(
     generator: Generator, config: RandomConfig, *, on_step: OnStep | None = None, resume: dict | None = None
 ) -> Directions:
     """A uniformly random orthonormal basis of the searched dimensions."""
+    config.check(generator)
     space = SearchSpace(generator, config)
-    rows = gram_schmidt(normal(space.size, space.size, stream(config.seed, "random directions"))).to(generator.device)
+    rows = gram_schmidt(normal(space.size, space.size, stream(config.seed, "random directions")))
     return finish(space, rows, config, "random", on_step=on_step)

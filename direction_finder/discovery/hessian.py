@@ -49,6 +49,11 @@ class HessianConfig(SearchConfig):
                 "expected at least that"
             )
 
+    def check(self, generator: Generator) -> None:
+        super().check(generator)
+        generator.check_activations(self.at)
+        starting_rows(SearchSpace(generator, self), self)
+
 
 def find(
     generator: Generator,
@@ -63,8 +68,9 @@ def find(
     `num_directions` strongest are kept. `resume`: the tensors of `Progress.state()`; the result is then, byte for byte,
     that of a run that was never interrupted. Stopped by `on_step`: the directions so far, not scored.
     """
+    config.check(generator)
     space = SearchSpace(generator, config)
-    generator.check_activations(config.at)
+    # the matrix is small: it stays on the CPU, where a factorisation is quick and the same everywhere
     free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
     free.requires_grad_(True)
     optimiser = torch.optim.Adam([free], lr=config.learning_rate)
@@ -74,13 +80,13 @@ def find(
     stopped = False
     while step < config.steps and not stopped:
         rows = rows_of(free)
-        leaf = rows.detach().requires_grad_(True)
+        leaf = rows.detach().to(generator.device).requires_grad_(True)
         batch = draw_batch(space, config, len(leaf), rng)
         if step == 0:
             check_deterministic(moved_outputs(space, leaf, config.at), batch.w[:1], batch.z[:1], batch.classes[:1])
         penalty = batch_penalty(space, config, leaf, batch)
         optimiser.zero_grad()
-        rows.backward(leaf.grad)
+        rows.backward(leaf.grad.cpu())
         optimiser.step()
         step += 1
         if on_step:
@@ -92,9 +98,9 @@ def find(
     with torch.no_grad():
         rows = rows_of(free)
         rows = rows / rows.norm(dim=1, keepdim=True)
-    recorded = config
+    recorded = dataclasses.replace(config, steps=step) if stopped else config
     if config.start not in STARTS:  # the file's digest in place of its path
-        recorded = dataclasses.replace(config, start=f"sha256:{file_sha256(config.start)}")
+        recorded = dataclasses.replace(recorded, start=f"sha256:{file_sha256(config.start)}")
     return finish(
         space, rows, recorded, "hessian", on_step=on_step, orthonormal=config.orthogonal != "none", scored=not stopped
     )
@@ -127,7 +133,7 @@ def starting_rows(space: SearchSpace, config: HessianConfig) -> Tensor:
                 f"{size} directions within its {size} dimensions"
             )
         rows = vectors.clone()
-    return rows.to(space.generator.device)
+    return rows
 
 
 class Batch(NamedTuple):
@@ -186,10 +192,10 @@ def _restore(state: dict[str, Tensor], free: Tensor, optimiser: torch.optim.Adam
             free.copy_(state["free"])
         optimiser.state[free] = {
             "step": state["adam_step"].clone(),
-            "exp_avg": state["adam_mean"].to(free).clone(),
-            "exp_avg_sq": state["adam_square"].to(free).clone(),
+            "exp_avg": state["adam_mean"].clone(),
+            "exp_avg_sq": state["adam_square"].clone(),
         }
-        rng.set_state(state["rng"].cpu())
+        rng.set_state(state["rng"])
         return int(state["step"])
     except KeyError as error:
         raise InputError(f"the saved state lacks {error}: it is not that of a hessian run") from error

@@ -31,7 +31,7 @@ class SearchConfig:
     dims: tuple[int, int] | None = option(None, "Search these dimensions of z only, e.g. 0-39.  [default: all]")
     layers: tuple[int, int] | None = option(None, "Directions act on these layers only, e.g. 0-4.  [default: all]")
     score_samples: int = option(
-        4, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
+        2, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
     )
     max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=1)
     seed: int = option(0, "Seed of all random numbers.", least=0)
@@ -43,6 +43,20 @@ class SearchConfig:
             raise InputError(
                 "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
             )
+
+    def check(self, generator: Generator) -> None:
+        """Raise InputError unless this generator has what is to be searched."""
+        first, last = self.dims or (0, 0)
+        if not 0 <= first <= last < generator.dim:
+            raise InputError(f"dims {first}-{last}: {generator.name} has dimensions 0 to {generator.dim - 1}")
+        top, bottom = self.layers or (0, 0)
+        if not 0 <= top <= bottom < generator.num_layers:
+            raise InputError(f"layers {top}-{bottom}: {generator.name} has layers 0 to {generator.num_layers - 1}")
+        size = last - first + 1 if self.dims else generator.dim
+        if self.num_directions and self.num_directions > size:
+            raise InputError(f"num_directions {self.num_directions}: the searched space has {size} dimensions")
+        if self.class_index is not None and not 0 <= self.class_index < generator.num_classes:
+            raise InputError(f"class {self.class_index}: {generator.name} has {generator.num_classes} classes")
 
 
 def check_option(field: dataclasses.Field, value: Any) -> None:
@@ -65,18 +79,10 @@ class SearchSpace:
         self.generator = generator
         self.first, last = config.dims or (0, generator.dim - 1)
         self.size = last - self.first + 1
-        if not 0 <= self.first <= last < generator.dim:
-            raise InputError(f"dims {self.first}-{last}: {generator.name} has dimensions 0 to {generator.dim - 1}")
         top, bottom = config.layers or (0, generator.num_layers - 1)
-        if not 0 <= top <= bottom < generator.num_layers:
-            raise InputError(f"layers {top}-{bottom}: {generator.name} has layers 0 to {generator.num_layers - 1}")
         self.layers = None if config.layers is None else tuple(range(top, bottom + 1))
         self.mask = torch.zeros(generator.num_layers, 1, device=generator.device)
         self.mask[top : bottom + 1] = 1
-        if config.num_directions and config.num_directions > self.size:
-            raise InputError(f"num_directions {config.num_directions}: the searched space has {self.size} dimensions")
-        if config.class_index is not None and not 0 <= config.class_index < generator.num_classes:
-            raise InputError(f"class {config.class_index}: {generator.name} has {generator.num_classes} classes")
         self.class_index = config.class_index
 
     def classes(self, n: int, rng: torch.Generator) -> Tensor:
@@ -144,16 +150,17 @@ def finish(
     name: Callable[[int], str] | None = None,
     scored: bool = True,
 ) -> Directions:
-    """Directions of unit rows (num, size): scored, strongest first, cut to `num_directions`.
+    """Directions of unit rows (num, size) on the CPU: scored, strongest first, cut to `num_directions`.
 
     Not scored (or stopped while scoring): all of them, in the order given.
     """
-    scores = strengths(space, rows, config, on_step) if scored and config.score_samples else None
+    measured = scored and config.score_samples
+    scores = strengths(space, rows.to(space.generator.device), config, on_step) if measured else None
     order = range(len(rows)) if scores is None else scores.argsort(descending=True, stable=True).tolist()
     kept = list(order)[: config.num_directions if scores is not None else None]
     generator = space.generator
     return Directions(
-        vectors=space.embed(rows)[kept].detach().float().cpu(),
+        vectors=space.embed(rows)[kept].detach().float(),
         method=method,
         config=plain(config),
         generator=generator.name,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, Generator
-from direction_finder.generators.biggan_deep import find_biggan_deep, load_biggan_deep
+from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
 from direction_finder.generators.wrapped import WrappedModule, load_python
@@ -14,7 +14,9 @@ __all__ = ["IMAGE", "Generator", "WrappedModule", "class_names", "load_generator
 
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 KNOWN = {"eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
-EXPECTED = f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, dcgan:FILE or python:package.module:factory"
+EXPECTED = (
+    f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, hf:owner/name, dcgan:FILE or python:package.module:factory"
+)
 
 
 def load_generator(
@@ -29,8 +31,9 @@ def load_generator(
     """Load a frozen generator.
 
     Args:
-        spec: a known name (`eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`, `dcgan:FILE`, or
-            `python:package.module:factory`, a function that returns an nn.Module or a Generator.
+        spec: a known name (`eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`, `hf:owner/name`
+            (a BigGAN-deep on the hub), `dcgan:FILE`, or `python:package.module:factory`, a function that returns an
+            nn.Module or a Generator.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
@@ -53,6 +56,8 @@ def load_generator(
         generator = load_biggan_deep(find_biggan_deep(spec, on_download), name=spec, truncation=truncation)
     elif family == "biggan-deep" and path:
         generator = load_biggan_deep(path, name=_short(family, path), truncation=truncation)
+    elif family == "hf" and path:
+        generator = load_biggan_deep(find_on_hub(path, on_download), name=spec, truncation=truncation)
     elif family == "dcgan" and path:
         generator = load_dcgan(path, name=_short(family, path), truncation=truncation, num_classes=num_classes or 0)
     elif family == "python" and path:

@@ -102,6 +102,21 @@ def find_weights(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
+def find_on_hub(repository: str, on_download: Callable[[int, int], None] | None = None) -> Path:
+    """The folder of a BigGAN-deep on the Hugging Face hub (`owner/name`), from the user's cache or downloaded into it.
+
+    $HF_ENDPOINT names another hub.
+    """
+    if repository.count("/") != 1:
+        raise InputError(f"hf:{repository}: expected hf:owner/name")
+    folder = cache_folder() / "hf" / repository
+    base = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            fetch(f"{base}/{repository}/resolve/main/{file}", folder / file, on_download=on_download)
+    return folder
+
+
 def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None = None) -> Path:
     """The folder of a published model: in the working directory, in the user's cache, or downloaded into it.
 

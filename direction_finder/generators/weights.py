@@ -61,8 +61,8 @@ def _read(path: Path) -> object:
     except pickle.UnpicklingError as error:
         if foreign := re.search(r"GLOBAL (\S+)", str(error)):
             raise InputError(
-                f"{path}: holds Python objects other than tensors ({foreign[1]}), which could run code; refused without "
-                "running any. Save its state_dict() and load that"
+                f"{path}: holds Python objects other than tensors ({foreign[1]}), which could run code; refused "
+                "without running any. Save its state_dict() and load that"
             ) from error
         raise InputError(f"{path}: not a torch file, or a damaged one; download it again") from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:

@@ -1,0 +1,5 @@
+"""`python -m direction_finder.commands`."""
+
+from direction_finder.commands import main
+
+main()

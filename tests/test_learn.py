@@ -1,0 +1,146 @@
+"""`learn`: run folders, interruption at any moment, exact resumption."""
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from direction_finder.directions import Directions
+from tests.conftest import NUM_CLASSES, call
+from tests.process import finish, start
+
+STEPS = 100
+
+
+def arguments(dcgan_file: Path, *more: object) -> list[str]:
+    settings = ["--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", "class 1", "--seed", 4]
+    return [str(item) for item in ("learn", *settings, "--steps", STEPS, "--batch-size", 16, "--threads", 1, *more)]
+
+
+def logged(folder: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, dcgan_file) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert finish(start(*arguments(dcgan_file, "--out", folder))) == 0
+    return folder
+
+
+@pytest.mark.parametrize("kill", range(10))
+def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(kill, uninterrupted, dcgan_file, tmp_path):
+    """Ten runs, each killed twice with SIGKILL at random moments; states are saved as often as possible."""
+    moments = random.Random(kill)
+    folder = tmp_path / "run"
+    process = start(*arguments(dcgan_file, "--out", folder, "--save-every", 0.02))
+    while not (folder / "config.json").exists():
+        time.sleep(0.005)
+    for attempt in range(2):
+        time.sleep(moments.uniform(0, 0.6))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL or attempt  # the first always hits a run at work
+        process = start("learn", "--resume", folder, "--save-every", 0.02)
+    assert finish(process) == 0
+    for name in ("directions.safetensors", "log.jsonl", "state.safetensors"):
+        assert (folder / name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    assert logged(folder) == list(range(1, STEPS + 1))
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(number, uninterrupted, dcgan_file, tmp_path):
+    folder = tmp_path / "run"
+    process = start(*arguments(dcgan_file, "--out", folder))
+    while not (folder / "log.jsonl").exists():
+        time.sleep(0.005)
+    time.sleep(0.3)
+    os.kill(process.pid, number)
+    assert finish(process) == 130
+    assert Directions.load(folder).scores[0] is None
+    assert logged(folder)[-1] < STEPS
+    assert call("info", folder).stdout.count("stopped at step") == 1
+    assert finish(start("learn", "--resume", folder)) == 0
+    assert (folder / "directions.safetensors").read_bytes() == (uninterrupted / "directions.safetensors").read_bytes()
+
+
+def test_a_run_can_be_prolonged(uninterrupted, dcgan_file, tmp_path):
+    folder = tmp_path / "run"
+    command = arguments(dcgan_file, "--out", folder)
+    command[command.index("--steps") + 1] = "20"
+    assert finish(start(*command)) == 0
+    assert finish(start("learn", "--resume", folder, "--steps", STEPS)) == 0
+    assert (folder / "directions.safetensors").read_bytes() == (uninterrupted / "directions.safetensors").read_bytes()
+
+
+def test_a_run_folder_holds_what_it_should(uninterrupted):
+    assert {path.name for path in uninterrupted.iterdir()} == {
+        "config.json",
+        "directions.safetensors",
+        "log.jsonl",
+        "state.safetensors",
+    }
+    config = json.loads((uninterrupted / "config.json").read_text())
+    assert config["threads"] == 1
+    assert config["settings"]["steps"] == STEPS
+    assert config["class"] == "class 1"
+    text = json.dumps(Directions.load(uninterrupted).metadata())
+    assert str(uninterrupted.parent) not in text
+    assert not re.search(r"20\d\d-\d\d", text)  # no time, no path
+
+
+def test_default_folders_are_numbered_and_classes_get_one_each(dcgan_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base = ("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--method", "random")
+    assert call(*base, "--class", "class 0", "--class", 2).exit_code == 0
+    assert call(*base).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == [
+        "00001-random-dcgan-small-class-0",
+        "00002-random-dcgan-small-class-2",
+        "00003-random-dcgan-small-random-classes",
+    ]
+
+
+def test_dry_run_prints_every_setting_and_writes_nothing(dcgan_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments(dcgan_file, "--dry-run"))
+    assert result.exit_code == 0
+    content = json.loads(result.stdout)
+    assert content["settings"]["learning_rate"] == 0.01
+    assert content["generator"]["weights_sha256"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_has_an_option_for_every_setting():
+    result = call("learn", "--help")
+    for option in ("--steps", "--eta", "--orthogonal", "--layers", "--at", "--reduction", "--max-batch", "Example:"):
+        assert option in result.stdout
+
+
+def test_resume_takes_no_other_setting(uninterrupted):
+    result = call("learn", "--resume", uninterrupted, "--seed", 3, "--class", 1)
+    assert result.exit_code == 2
+    assert "leave out --class, --seed" in result.stderr or "leave out --seed, --class" in result.stderr
+    result = call("learn", "--resume", uninterrupted, "--steps", 5)
+    assert result.exit_code == 2
+    assert f"at step {STEPS} already" in result.stderr
+
+
+def test_other_weights_than_at_the_start_are_refused(dcgan_file, tmp_path):
+    moved = tmp_path / "g.pth"
+    state = torch.load(dcgan_file, weights_only=True)
+    torch.save(state, moved)
+    folder = tmp_path / "run"
+    assert call("learn", "--generator", f"dcgan:{moved}", "--method", "random", "--out", folder).exit_code == 0
+    torch.save({key: tensor + 1 if tensor.is_floating_point() else tensor for key, tensor in state.items()}, moved)
+    result = call("learn", "--resume", folder)
+    assert result.exit_code == 2
+    assert "other weights" in result.stderr
+    assert "found in generator" in call("render", "grid", folder).stderr

@@ -1,0 +1,51 @@
+"""The README does what it says."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+from direction_finder.commands import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+COMMANDS = sorted({line for _, block in BLOCKS for line in block.splitlines() if line.startswith("direction-finder")})
+
+
+def test_the_python_tour_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tour,) = [block for language, block in BLOCKS if language == "python" and "load_generator" in block]
+    exec(compile(tour, "README.md", "exec"), {})
+    with Image.open("edits.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert pixels.shape[0] > 3 * 128
+    assert pixels.std() > 30
+    assert (tmp_path / "directions.safetensors").exists()
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_exist_with_these_options(line):
+    words = shlex.split(line, comments=True)[1:]
+    command: click.Command = main
+    while isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, line
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_pictures_exist():
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_make_has_the_two_commands():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test"):
+        assert f"make {target}" in README
+        assert f"\n{target}:" in makefile
