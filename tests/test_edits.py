@@ -60,6 +60,7 @@ def test_walk_loops_smoothly():
     assert torch.isclose(steps.min(), torch.tensor(-3.0), atol=1e-3)
     around = torch.cat([steps, steps[:1]]).diff().abs()
     assert around.max() < 1.1 * around[0]  # no jump where the loop closes
+    assert abs(float(around[-1] / around[0]) - 1) < 1e-3  # and no pause: the last frame does not repeat the first
     assert around[30] < 0.1 * around.max()  # slow at the ends
 
 

@@ -91,6 +91,10 @@ def test_only_the_searched_dimensions_and_layers_are_used(biggan_folder):
         generator, steps=1, batch_size=2, dims=(4, 9), layers=(1, 3), class_name="2", score_samples=1
     )
     assert found.vectors.shape == (6, 12)
+    space = SearchSpace(generator, HessianConfig(dims=(4, 9), layers=(1, 3)))
+    moved = space.latents(torch.zeros(1, 12), torch.ones(1, 6))
+    assert moved.nonzero()[:, 1].unique().tolist() == [1, 2, 3]
+    assert moved.nonzero()[:, 2].unique().tolist() == [4, 5, 6, 7, 8, 9]
     assert not found.vectors[:, :4].any()
     assert not found.vectors[:, 10:].any()
     assert found.layers == ((1, 2, 3),) * 6
