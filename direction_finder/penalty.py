@@ -6,13 +6,9 @@ import torch
 from torch import Tensor
 
 from direction_finder.errors import InputError
+from direction_finder.randomness import rademacher
 
 Outputs = Tensor | list[Tensor]
-
-
-def rademacher(shape: Sequence[int], rng: torch.Generator) -> Tensor:
-    """Independent entries that are -1 or +1 with equal probability, drawn on the CPU."""
-    return torch.randint(0, 2, tuple(shape), generator=rng, dtype=torch.float32) * 2 - 1
 
 
 def hessian_penalty(

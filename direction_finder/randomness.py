@@ -1,6 +1,7 @@
 """Independent streams of random numbers from one seed."""
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 
@@ -21,3 +22,8 @@ def normal(n: int, dim: int, rng: torch.Generator) -> torch.Tensor:
     """
     blocks = -(-n * dim // 16)
     return torch.randn(16 * blocks, generator=rng)[: n * dim].view(n, dim)
+
+
+def rademacher(shape: Sequence[int], rng: torch.Generator) -> torch.Tensor:
+    """Independent entries that are -1 or +1 with equal probability, drawn on the CPU."""
+    return torch.randint(0, 2, tuple(shape), generator=rng, dtype=torch.float32) * 2 - 1

@@ -27,9 +27,10 @@ def test_a_run_and_everything_in_it(run_folder):
     film = info(run_folder / "video.mp4")
     assert (film["kind"], film["frames"], film["made"]["samples"]) == ("film", 6, 1)
     assert info(run_folder / "edit.json")["steps"] == ["align:1=0.0"]
+    assert info(run_folder / "log.jsonl")["last"][0]["step"] == 2
+    assert info(run_folder / "config.json")["holds"]["method"] == "hessian"
     for path in run_folder.iterdir():
-        if path.suffix != ".jsonl" and path.name != "config.json":
-            assert info(path)["problems"] == [], path
+        assert info(path)["problems"] == [], path
 
 
 def test_generators(dcgan_file, biggan_folder, tmp_path):

@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
     {"errors"},
     {"files", "progress", "randomness"},
-    {"penalty", "orthogonal", "directions", "edits", "pictures", "hessians", "parallel"},
+    {"penalty", "orthogonal", "hessians", "diagonalisation", "parallel", "directions", "edits", "pictures"},
     {"generators"},
     {"discovery", "metrics", "training", "scenes"},
     {"explorer"},

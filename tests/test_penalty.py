@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from direction_finder.errors import InputError
-from direction_finder.penalty import check_deterministic, hessian_penalty, rademacher
+from direction_finder.penalty import check_deterministic, hessian_penalty
+from direction_finder.randomness import rademacher
 
 
 def all_signs(n: int) -> torch.Tensor:

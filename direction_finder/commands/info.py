@@ -57,7 +57,8 @@ def describe(path: Path, problems: list[str]) -> Facts:
         return _run(path, problems) if _is_run(path) else _biggan(path)
     described: dict[str, Callable[[Path], Facts]] = {
         ".png": _picture,
-        ".json": _recipe,
+        ".json": _json,
+        ".jsonl": _log,
         ".safetensors": _safetensors,
         **dict.fromkeys(CODECS, _film),
     }
@@ -91,7 +92,7 @@ def _run(folder: Path, problems: list[str]) -> Facts:
     facts |= {"directions": len(record), "dim": record.dim, "orthonormal": record.orthonormal}
     if record.weights_sha256 != run.config["generator"]["weights_sha256"]:
         problems.append("the directions were found in other weights than config.json names")
-    if state and int(state["step"]) < run.config["settings"]["steps"]:
+    if state and int(state["step"]) < run.config["settings"].get("steps", 0):
         problems.append(f"stopped at step {int(state['step'])} of {run.config['settings']['steps']}")
     return facts
 
@@ -162,7 +163,22 @@ def _film(path: Path) -> Facts:
         raise InputError(f"{path}: not a readable film; it may be cut short") from error
 
 
-def _recipe(path: Path) -> Facts:
+def _log(path: Path) -> Facts:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        steps = [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise InputError(f"{path}: not the log of a run ({error})") from error
+    return {"kind": "log of a run", "lines": len(steps), "first": steps[:1], "last": steps[-1:]}
+
+
+def _json(path: Path) -> Facts:
+    if path.name == CONFIG:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON ({error})") from error
+        return {"kind": "configuration", "holds": content}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
         "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]

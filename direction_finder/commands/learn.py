@@ -13,14 +13,14 @@ import torch
 from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.commands.target import load_recorded
-from direction_finder.discovery import METHODS, SearchConfig, configure, package_version, plain
+from direction_finder.discovery import METHODS, SearchConfig, configure, package_version, plain, setting_names
 from direction_finder.discovery.hessian import STARTS
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.progress import Progress
 
-MAY_CHANGE = ("resume", "steps", "save_every")  # what can be given beside --resume
+SAVE_EVERY = 30.0  # seconds
 
 
 @click.command(epilog="Example: direction-finder learn --generator eyes --class blue --steps 200 --batch-size 8")
@@ -41,17 +41,17 @@ MAY_CHANGE = ("resume", "steps", "save_every")  # what can be given beside --res
     "--method", type=click.Choice(list(METHODS)), default="hessian", show_default=True, help="How to find directions."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run; --steps may prolong it.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run; --steps or --points prolong it.")
 @click.option("--truncation", type=float, help="Cut z to [-2, 2] and scale it.  [default: z ~ N(0, I), as the paper]")
 @click.option("--num-classes", type=click.IntRange(0), help="Classes, where the weights cannot tell (dcgan, python).")
 @click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python).")
-@config_options([method.config for method in METHODS.values()], skip=["class_index"])
+@config_options({name: method.config for name, method in METHODS.items()}, skip=["class_index"])
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
 @click.option(
     "--save-every",
     type=click.FloatRange(0),
-    default=30,
+    default=SAVE_EVERY,
     show_default=True,
     metavar="SECONDS",
     help="How often the state is saved.",
@@ -65,11 +65,8 @@ def learn(ctx: click.Context, **options: Any) -> None:
     never was.
     """
     if options["resume"]:
-        given = [name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-        refused = [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in MAY_CHANGE]
-        if refused:
-            raise InputError(f"--resume takes the run's own settings: leave out {', '.join(refused)}")
-        _resume(options["resume"], options["steps"], options["save_every"])
+        source = click.core.ParameterSource.COMMANDLINE
+        _resume({name: value for name, value in options.items() if ctx.get_parameter_source(name) is source})
     else:
         _start(options)
 
@@ -116,7 +113,7 @@ def _start(options: dict[str, Any]) -> None:
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """The settings of the method that were given on the command line."""
-    names = {name for method in METHODS.values() for name in method.config.__dataclass_fields__} - {"class_index"}
+    names = {name for method in METHODS for name in setting_names(method)} - {"class_index"}
     settings = {name: options[name] for name in names if options[name] not in (None, ())}
     if settings.get("start") not in (None, *STARTS):
         settings["start"] = str(Path(settings["start"]).resolve())
@@ -137,22 +134,29 @@ def _content(generator: Generator, record: dict, device: str, method: str, confi
     }
 
 
-def _resume(folder: Path, steps: int | None, save_every: float) -> None:
-    run = Run.open(folder)
-    settings = run.config["settings"]
+def _resume(given: dict[str, Any]) -> None:
+    """Go on with a run. `given`: the options given; of the settings, only those that the method lets change."""
+    run = Run.open(given.pop("resume"))
+    save_every = given.pop("save_every", SAVE_EVERY)
+    changeable = METHODS[run.config["method"]].config.changeable
+    refused = [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in changeable]
+    if refused:
+        raise InputError(f"--resume takes the run's own settings: leave out {', '.join(refused)}")
     state = run.read_state()
-    if steps is not None:
-        done = int(state["step"]) if state else 0
-        if "steps" not in settings or steps < done:
-            raise InputError(f"--steps {steps}: the run is at step {done} already; it can only be prolonged")
-        if steps != settings["steps"]:
-            settings["steps"] = steps
-            write_json(folder / CONFIG, run.config)
+    done = int(state["step"]) if state else 0
+    for name in ("steps", "points"):
+        if given.get(name, done) < done:
+            raise InputError(f"--{name} {given[name]}: the run is at step {done} already; it can only be prolonged")
+    settings = {**run.config["settings"], **given}
+    configure(run.config["method"], settings)
+    if settings != run.config["settings"]:
+        run.config["settings"] = settings
+        write_json(run.folder / CONFIG, run.config)
     torch.set_num_threads(run.config["threads"])
     generator = load_recorded(run.config["generator"], pick_device(run.config["device"]))
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
-        raise InputError(f"{folder}: generator {generator.name} has other weights now than when the run began")
-    run.cut_log(int(state["step"]) if state else 0)
+        raise InputError(f"{run.folder}: generator {generator.name} has other weights now than when the run began")
+    run.cut_log(done)
     _work(run, generator, state, save_every)
 
 
@@ -183,6 +187,7 @@ class Recorder:
         self.run, self.save_every = run, save_every
         self.stopped = False
         self.saved = time.monotonic()
+        self.unsaved: Progress | None = None
         self.bar = None
         self.phase = ""
 
@@ -191,7 +196,9 @@ class Recorder:
         self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self._save()
         for number, handler in self.before.items():
             signal.signal(number, handler)
         self.log.close()
@@ -211,11 +218,15 @@ class Recorder:
         if progress.phase != "learning":
             return
         self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
-        due = time.monotonic() - self.saved >= self.save_every
-        if due or self.stopped or progress.step == progress.total:
+        self.unsaved = progress
+        if self.stopped or progress.step == progress.total or time.monotonic() - self.saved >= self.save_every:
+            self._save()
+
+    def _save(self) -> None:
+        if self.unsaved:
             self.log.flush()
-            self.run.write_state(progress.state())
-            self.saved = time.monotonic()
+            self.run.write_state(self.unsaved.state())
+            self.saved, self.unsaved = time.monotonic(), None
 
     def _show(self, progress: Progress) -> None:
         if progress.phase != self.phase:

@@ -73,18 +73,24 @@ def pick_device(name: str) -> str:
     return name
 
 
-def config_options(configs: Sequence[type], skip: Sequence[str] = ()) -> Callable:
-    """Options made from the fields of several configuration dataclasses; all default to None, "not given"."""
-    fields = {field.name: field for config in configs for field in dataclasses.fields(config) if field.name not in skip}
-    return several(*(_option(field) for field in sorted(fields.values(), key=lambda field: _ORDER(field.name))))
+def config_options(configs: dict[str, type], skip: Sequence[str] = ()) -> Callable:
+    """Options made from the fields of the methods' configurations; all default to None, "not given"."""
+    fields: dict[str, dict[str, dataclasses.Field]] = {}
+    for method, config in configs.items():
+        for field in dataclasses.fields(config):
+            if field.name not in skip:
+                fields.setdefault(field.name, {})[method] = field
+    return several(*(_option(fields[name]) for name in sorted(fields, key=_order)))
 
 
-def _ORDER(name: str) -> int:
-    first = ("steps", "batch_size", "num_directions", "layers", "dims", "at", "seed")
+def _order(name: str) -> int:
+    first = ("steps", "batch_size", "points", "num_directions", "layers", "dims", "at", "seed")
     return first.index(name) if name in first else len(first)
 
 
-def _option(field: dataclasses.Field) -> Callable:
+def _option(fields: dict[str, dataclasses.Field]) -> Callable:
+    """One option for a field that several methods have, perhaps with different defaults."""
+    field = next(iter(fields.values()))
     kind = field.type
     if isinstance(kind, types.UnionType):  # `int | None`
         kind = get_args(kind)[0]
@@ -94,11 +100,20 @@ def _option(field: dataclasses.Field) -> Callable:
         kind = str if multiple else NumberRange()
     if "choices" in field.metadata:
         kind = click.Choice(field.metadata["choices"])
+    flag = f"--{field.name.replace('_', '-')}"
     text = field.metadata["help"]
-    if field.default is not None:
-        default = ", ".join(field.default) if isinstance(field.default, tuple) else field.default
-        text += f"  [default: {default}]"
-    return click.option(f"--{field.name.replace('_', '-')}", type=kind, default=None, multiple=multiple, help=text)
+    if kind is bool:
+        return click.option(flag, is_flag=True, default=None, help=text)
+    defaults = {method: _shown(own.default) for method, own in fields.items()}
+    if len(set(defaults.values())) > 1:
+        text += f"  [default: {', '.join(f'{method} {default}' for method, default in defaults.items())}]"
+    elif field.default is not None:
+        text += f"  [default: {_shown(field.default)}]"
+    return click.option(flag, type=kind, default=None, multiple=multiple, help=text)
+
+
+def _shown(default: Any) -> str:
+    return ", ".join(default) if isinstance(default, tuple) else str(default)
 
 
 def bar(total: int, text: str, unit: str, initial: int = 0) -> tqdm:

@@ -1,16 +1,17 @@
 """Finding directions: generator in, directions out. Every method answers find(generator, config)."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from direction_finder.directions import Directions
-from direction_finder.discovery import axes, hessian
+from direction_finder.discovery import axes, hessian, jacobian, joint
 from direction_finder.discovery.space import SearchConfig, package_version, plain
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, resolve_class
 from direction_finder.progress import OnStep
 
-__all__ = ["METHODS", "Method", "SearchConfig", "configure", "find", "package_version", "plain"]
+__all__ = ["METHODS", "Method", "SearchConfig", "configure", "find", "package_version", "plain", "setting_names"]
 
 
 class Method(NamedTuple):
@@ -22,16 +23,23 @@ class Method(NamedTuple):
 
 METHODS = {
     "hessian": Method(hessian.find, hessian.HessianConfig),
+    "joint": Method(joint.find, joint.JointConfig),
+    "jacobian": Method(jacobian.find, jacobian.JacobianConfig),
     "coordinates": Method(axes.find_coordinates, axes.CoordinatesConfig),
     "random": Method(axes.find_random, axes.RandomConfig),
 }
+
+
+def setting_names(method: str) -> list[str]:
+    """The names of a method's settings."""
+    return [field.name for field in dataclasses.fields(METHODS[method].config)]
 
 
 def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
     """The settings of a method as its dataclass. Raises InputError on an unknown method or setting, or a bad value."""
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    known = METHODS[method].config.__dataclass_fields__
+    known = setting_names(method)
     for name in settings:
         if name not in known:
             raise InputError(f"method {method} has no setting {name}; it has {', '.join(known)}")

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.space import SearchConfig, SearchSpace, finish
+from direction_finder.discovery.space import ScoredConfig, SearchSpace, finish, strengths
 from direction_finder.generators import Generator
 from direction_finder.orthogonal import gram_schmidt
 from direction_finder.progress import OnStep
@@ -13,13 +13,13 @@ from direction_finder.randomness import normal, stream
 
 
 @dataclasses.dataclass(frozen=True)
-class CoordinatesConfig(SearchConfig):
-    """Settings of `coordinates`: only what all methods have."""
+class CoordinatesConfig(ScoredConfig):
+    """Settings of `coordinates`."""
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomConfig(SearchConfig):
-    """Settings of `random`: only what all methods have."""
+class RandomConfig(ScoredConfig):
+    """Settings of `random`."""
 
 
 def find_coordinates(
@@ -29,7 +29,8 @@ def find_coordinates(
     config.check(generator)
     space = SearchSpace(generator, config)
     rows = torch.eye(space.size)
-    return finish(space, rows, config, "coordinates", on_step=on_step, name=lambda i: f"z{space.first + i}")
+    scores = strengths(space, rows, config, on_step)
+    return finish(space, rows, config, "coordinates", scores=scores, name=lambda i: f"z{space.first + i}")
 
 
 def find_random(
@@ -39,4 +40,4 @@ def find_random(
     config.check(generator)
     space = SearchSpace(generator, config)
     rows = gram_schmidt(normal(space.size, space.size, stream(config.seed, "random directions")))
-    return finish(space, rows, config, "random", on_step=on_step)
+    return finish(space, rows, config, "random", scores=strengths(space, rows, config, on_step))

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.space import SearchConfig, SearchSpace, finish, option, slices
+from direction_finder.discovery.space import ScoredConfig, SearchSpace, finish, option, slices, strengths
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators import IMAGE, Generator
 from direction_finder.orthogonal import PARAMETRISATIONS, parametrise
-from direction_finder.penalty import check_deterministic, hessian_penalty, rademacher
+from direction_finder.penalty import check_deterministic, hessian_penalty
 from direction_finder.progress import OnStep, Progress
-from direction_finder.randomness import normal, stream
+from direction_finder.randomness import normal, rademacher, stream
 
 STARTS = ("random", "coordinates")
 
 
 @dataclasses.dataclass(frozen=True)
-class HessianConfig(SearchConfig):
+class HessianConfig(ScoredConfig):
     """Settings of the paper's loop. The defaults are those of its BigGAN runs, 50,000 steps of 96 samples."""
 
     steps: int = option(50_000, "Optimisation steps.", least=1)
@@ -40,6 +40,8 @@ class HessianConfig(SearchConfig):
     )
     orthogonal: str = option("gram_schmidt", "How A is kept orthogonal.", choices=tuple(PARAMETRISATIONS))
     start: str = option("random", "random, coordinates, or a directions file to start from.")
+
+    changeable = ("steps",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,9 +103,8 @@ def find(
     recorded = dataclasses.replace(config, steps=step) if stopped else config
     if config.start not in STARTS:  # the file's digest in place of its path
         recorded = dataclasses.replace(recorded, start=f"sha256:{file_sha256(config.start)}")
-    return finish(
-        space, rows, recorded, "hessian", on_step=on_step, orthonormal=config.orthogonal != "none", scored=not stopped
-    )
+    scores = None if stopped else strengths(space, rows, config, on_step)
+    return finish(space, rows, recorded, "hessian", scores=scores, orthonormal=config.orthogonal != "none")
 
 
 def moved_outputs(space: SearchSpace, rows: Tensor, at: tuple[str, ...]) -> Callable[..., list[Tensor]]:

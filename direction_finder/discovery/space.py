@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -30,19 +30,14 @@ class SearchConfig:
     num_directions: int | None = option(None, "Keep this many, the strongest.  [default: all]", least=1)
     dims: tuple[int, int] | None = option(None, "Search these dimensions of z only, e.g. 0-39.  [default: all]")
     layers: tuple[int, int] | None = option(None, "Directions act on these layers only, e.g. 0-4.  [default: all]")
-    score_samples: int = option(
-        2, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
-    )
     max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=1)
     seed: int = option(0, "Seed of all random numbers.", least=0)
+
+    changeable: ClassVar[tuple[str, ...]] = ()  # settings that a resumed run may be given anew
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             check_option(field, getattr(self, field.name))
-        if self.num_directions and not self.score_samples:
-            raise InputError(
-                "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
-            )
 
     def check(self, generator: Generator) -> None:
         """Raise InputError unless this generator has what is to be searched."""
@@ -57,6 +52,22 @@ class SearchConfig:
             raise InputError(f"num_directions {self.num_directions}: the searched space has {size} dimensions")
         if self.class_index is not None and not 0 <= self.class_index < generator.num_classes:
             raise InputError(f"class {self.class_index}: {generator.name} has {generator.num_classes} classes")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredConfig(SearchConfig):
+    """Settings of methods whose directions are drawn to learn how strong they are."""
+
+    score_samples: int = option(
+        2, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_directions and not self.score_samples:
+            raise InputError(
+                "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
+            )
 
 
 def check_option(field: dataclasses.Field, value: Any) -> None:
@@ -110,12 +121,15 @@ def slices(total: int, size: int) -> Iterator[slice]:
 
 
 @torch.no_grad()
-def strengths(space: SearchSpace, rows: Tensor, config: SearchConfig, on_step: OnStep | None) -> Tensor | None:
-    """How much each direction changes the picture: rows (num, size) -> (num,); None if stopped.
+def strengths(space: SearchSpace, rows: Tensor, config: ScoredConfig, on_step: OnStep | None) -> Tensor | None:
+    """How much each direction changes the picture: rows (num, size) -> (num,); None if not asked for, or stopped.
 
     The variance of each pixel over z - 2 q, z and z + 2 q, averaged over pixels and `score_samples` latents: the
     paper's activeness (Sec. 4.2), for a direction in place of a coordinate.
     """
+    if not config.score_samples:
+        return None
+    rows = rows.to(space.generator.device)
     rng = stream(config.seed, "scoring")
     z = space.generator.sample(config.score_samples, rng)
     classes = space.classes(len(z), rng)
@@ -145,19 +159,13 @@ def finish(
     config: SearchConfig,
     method: str,
     *,
-    on_step: OnStep | None = None,
+    scores: Tensor | None,
     orthonormal: bool = True,
     name: Callable[[int], str] | None = None,
-    scored: bool = True,
 ) -> Directions:
-    """Directions of unit rows (num, size) on the CPU: scored, strongest first, cut to `num_directions`.
-
-    Not scored (or stopped while scoring): all of them, in the order given.
-    """
-    measured = scored and config.score_samples
-    scores = strengths(space, rows.to(space.generator.device), config, on_step) if measured else None
-    order = range(len(rows)) if scores is None else scores.argsort(descending=True, stable=True).tolist()
-    kept = list(order)[: config.num_directions if scores is not None else None]
+    """Directions of unit rows (num, size): strongest first, cut to `num_directions`; without scores all, in order."""
+    order = list(range(len(rows))) if scores is None else scores.argsort(descending=True, stable=True).tolist()
+    kept = order[: config.num_directions] if scores is not None else order
     generator = space.generator
     return Directions(
         vectors=space.embed(rows)[kept].detach().float(),

@@ -1,0 +1,154 @@
+"""The paper's objective solved directly: Hessians once, then the basis that makes them most diagonal.
+
+For a full orthonormal A, minimising the off-diagonal energy of A^T H A over many Hessians H of <u, G(z)> is maximising
+its diagonal energy: approximate joint diagonalisation (see `diagonalisation`). This holds for the penalty's mean over
+outputs, which random u see; its maximum over outputs is another objective, which this does not solve.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from direction_finder.diagonalisation import SOLVERS, solve
+from direction_finder.directions import Directions
+from direction_finder.discovery.space import SearchConfig, SearchSpace, finish, option
+from direction_finder.errors import InputError
+from direction_finder.generators import IMAGE, Generator
+from direction_finder.hessians import diagonal_energies, diagonal_share, hessian, orthogonal_probes
+from direction_finder.penalty import check_deterministic
+from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import normal, stream
+
+VALIDATION = 4  # every so-many-th matrix is kept from solving while the run decides whether to stop
+CHECK_EVERY = 8  # matrices between two looks at the validation share
+LEAST_RISE = 1.02  # the share must rise by this factor between two looks, or the run ends
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectConfig(SearchConfig):
+    """Settings of the methods that collect a matrix per point, then solve once."""
+
+    points: int = option(48, "Points z at which a matrix is measured, at most.", least=2)
+    epsilon: float = option(0.1, "Finite-difference step; the secants are as long as the penalty's.", above=0)
+    at: tuple[str, ...] = option((IMAGE,), "Outputs whose derivatives are taken: the image or activations; repeat.")
+    weight: str = option("unit", "Matrices as they are (raw) or of equal norm (unit).", choices=("unit", "raw"))
+    keep_going: bool = option(False, "Use all points, even if the share has stopped rising.")
+
+    changeable = ("points", "weight", "solver", "num_directions", "keep_going")
+
+    def check(self, generator: Generator) -> None:
+        super().check(generator)
+        generator.check_activations(self.at)
+
+
+@dataclasses.dataclass(frozen=True)
+class JointConfig(DirectConfig):
+    """Settings of `joint`."""
+
+    eta: float = option(5.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
+    solver: str = option("joint", "How the Hessians are made diagonal.", choices=tuple(SOLVERS))
+
+
+Measure = Callable[..., Tensor]
+
+
+def find(
+    generator: Generator, config: JointConfig, *, on_step: OnStep | None = None, resume: dict[str, Tensor] | None = None
+) -> Directions:
+    """The orthonormal basis that makes the Hessians of <u, G>, u Gaussian, at random points most diagonal."""
+
+    def measure(f: Callable[..., Tensor], x: Tensor, context: list[Tensor], rng: torch.Generator) -> Tensor:
+        with torch.no_grad():
+            shape = f(x[None], *context).shape[1:]
+        projection = torch.randn(shape, generator=rng).to(x)
+        probes = orthogonal_probes(len(x), rng)
+        return hessian(f, x, projection, probes, epsilon=config.epsilon, context=context, max_batch=config.max_batch)
+
+    return collect_and_solve(generator, config, measure, "joint", config.eta, on_step=on_step, resume=resume)
+
+
+def collect_and_solve(
+    generator: Generator,
+    config: DirectConfig,
+    measure: Measure,
+    method: str,
+    eta: float,
+    *,
+    on_step: OnStep | None,
+    resume: dict[str, Tensor] | None,
+) -> Directions:
+    """Measure a matrix per point until the share of the solution, on matrices kept aside, stops rising; solve for all.
+
+    `measure(f, x, context, rng)` gives the matrix of f at x. The state holds every matrix, so that a run goes on, or is
+    solved otherwise, without measuring again.
+    """
+    config.check(generator)
+    space = SearchSpace(generator, config)
+    rng = stream(config.seed, "points")
+    matrices, shares = torch.empty(0, space.size, space.size), torch.empty(0)
+    if resume:
+        matrices, shares = resume["matrices"], resume["shares"]
+        rng.set_state(resume["rng"])
+    reference = torch.linalg.qr(normal(space.size, space.size, stream(config.seed, "reference basis")))[0]
+
+    stopped = False
+    while len(matrices) < config.points and not (stopped or _settled(shares, config)):
+        x, context = draw_point(space, eta, rng)
+        f = moved_output(space, config.at)
+        if not len(matrices):
+            check_deterministic(f, x[None], *context)
+        matrices = torch.cat([matrices, measure(f, x, context, rng).float().cpu()[None]])
+        if not torch.isfinite(matrices[-1]).all() or not matrices[-1].any():
+            raise InputError(
+                f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
+            )
+        values = {}
+        if len(matrices) % CHECK_EVERY == 0:
+            kept = torch.arange(len(matrices)) % VALIDATION == VALIDATION - 1
+            basis = solve(config.solver, matrices[~kept], weight=config.weight).float()
+            share = diagonal_share(matrices[kept], basis).mean()
+            shares = torch.cat([shares, share[None]])
+            values = {"share": float(share), "random_share": float(diagonal_share(matrices[kept], reference).mean())}
+        if on_step:
+            state = partial(_state, matrices, shares, rng)
+            progress = Progress(len(matrices), config.points, "learning", values, state)
+            on_step(progress)
+            stopped = progress.stopped and len(matrices) < config.points
+
+    rows = solve(config.solver, matrices, weight=config.weight).float()
+    recorded = dataclasses.replace(config, points=len(matrices))
+    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows))
+
+
+def draw_point(space: SearchSpace, eta: float, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+    """A point in the searched dimensions (size,), and what it is added to: z (1, dim) and its class (1,)."""
+    z = space.generator.sample(1, rng)
+    classes = space.classes(1, rng)
+    direction = torch.nn.functional.normalize(normal(1, space.size, rng), dim=1)[0]
+    distance = (2 * torch.rand((), generator=rng) - 1) * eta
+    return (distance * direction).to(z), [z, classes]
+
+
+def moved_output(space: SearchSpace, at: tuple[str, ...]) -> Callable[..., Tensor]:
+    """The function (x, z, classes) -> outputs named in `at` of G(z + x), flattened side by side."""
+
+    def output(x: Tensor, z: Tensor, classes: Tensor) -> Tensor:
+        found = space.generator.activations(space.latents(z, x), classes, at)
+        return torch.cat([found[name].flatten(1) for name in at], dim=1)
+
+    return output
+
+
+def _settled(shares: Tensor, config: DirectConfig) -> bool:
+    """True if the last two looks at the validation share brought less than LEAST_RISE each."""
+    if config.keep_going or len(shares) < 3:
+        return False
+    best = shares[:-2].max()
+    return bool((shares[-2:] < LEAST_RISE * best).all())
+
+
+def _state(matrices: Tensor, shares: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    return {"step": torch.tensor(len(matrices)), "matrices": matrices, "shares": shares, "rng": rng.get_state()}

@@ -1,0 +1,95 @@
+"""Hessians and Jacobians of any function by finite differences, and how diagonal a basis makes them.
+
+The differences are secants of length epsilon * sqrt(N), as long as those of the Hessian Penalty's probes: networks with
+ReLU have no curvature closer up. `f` is called as f(rows, *context_rows), as by `penalty.hessian_penalty`.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from scipy.linalg import hadamard
+from torch import Tensor
+
+from direction_finder.errors import InputError
+from direction_finder.randomness import rademacher
+
+
+def orthogonal_probes(num: int, rng: torch.Generator) -> Tensor:
+    """Rows of a Hadamard matrix cut to `num` columns, their signs random by column: (P, num), P a power of 2.
+
+    sum_p v_p v_p^T / P is exactly the identity, so sum_p (H v_p) v_p^T / P is exactly H.
+    """
+    count = 1 << max(0, (num - 1).bit_length())
+    return torch.tensor(hadamard(count)[:, :num], dtype=torch.float32) * rademacher((num,), rng)
+
+
+def hessian(
+    f: Callable[..., Tensor],
+    x: Tensor,
+    projection: Tensor,
+    probes: Tensor,
+    *,
+    epsilon: float = 0.1,
+    context: Sequence[Tensor] = (),
+    max_batch: int = 32,
+) -> Tensor:
+    """The Hessian (N, N) of <projection, f> at x (N,), symmetrised; 4 P passes of f, a gradient counted as two.
+
+    H v is the central difference of gradients at x + epsilon v and x - epsilon v. On ReLU networks the raw matrix is
+    far from symmetric, as a secant over many kinks is. projection: shaped as one output. probes: `orthogonal_probes`.
+    context: tensors with one row each.
+    """
+    gradients = []
+    offsets = epsilon * torch.cat([probes, -probes]).to(x)
+    for part in offsets.split(max_batch):
+        rows = (x + part).requires_grad_(True)
+        repeated = [tensor.expand(len(part), *tensor.shape[1:]) for tensor in context]
+        value = (f(rows, *repeated) * projection).sum()
+        gradients.append(torch.autograd.grad(value, rows)[0])
+    plus, minus = torch.cat(gradients).chunk(2)
+    raw = ((plus - minus) / (2 * epsilon)).mT @ probes.to(x) / len(probes)
+    return (raw + raw.mT) / 2
+
+
+@torch.no_grad()
+def jacobian_gram(
+    f: Callable[..., Tensor],
+    x: Tensor,
+    *,
+    epsilon: float = 0.1,
+    context: Sequence[Tensor] = (),
+    max_batch: int = 32,
+) -> Tensor:
+    """J^T J (N, N) at x (N,), J the Jacobian of f: central differences along every axis; 2 N forward passes.
+
+    The step is epsilon * sqrt(N), the length of the Hessian's secants.
+    """
+    n = len(x)
+    step = epsilon * n**0.5
+    columns = []
+    for axes in torch.eye(n, device=x.device, dtype=x.dtype).split(max(1, max_batch // 2)):
+        rows = torch.cat([x + step * axes, x - step * axes])
+        repeated = [tensor.expand(len(rows), *tensor.shape[1:]) for tensor in context]
+        plus, minus = f(rows, *repeated).flatten(1).chunk(2)
+        columns.append((plus - minus) / (2 * step))
+    jacobian = torch.cat(columns)
+    return jacobian @ jacobian.mT
+
+
+def diagonal_share(matrices: Tensor, basis: Tensor) -> Tensor:
+    """How much of each symmetric matrix's energy a basis puts on the diagonal: (M, N, N), rows (N, N) -> (M,).
+
+    sum_i (q_i^T H q_i)^2 / ||Q H Q^T||_F^2: 1 if the basis diagonalises H; 2 / (N + 1) on average for a symmetric
+    matrix of Gaussian entries and any basis. The total does not depend on an orthonormal basis, so shares of bases can
+    be compared.
+    """
+    if basis.shape[0] != basis.shape[1]:
+        raise InputError(f"a diagonal share needs a full basis, got {tuple(basis.shape)}")
+    rotated = basis @ matrices @ basis.mT
+    return rotated.diagonal(dim1=-2, dim2=-1).square().sum(-1) / rotated.square().sum((-2, -1))
+
+
+def diagonal_energies(matrices: Tensor, basis: Tensor) -> Tensor:
+    """The mean over matrices of (q_i^T H q_i)^2 / ||H||_F^2 for every row of a basis (num, N) -> (num,)."""
+    diagonals = torch.einsum("in,mnk,ik->mi", basis, matrices, basis)
+    return (diagonals.square() / matrices.square().sum((-2, -1))[:, None]).mean(0)
