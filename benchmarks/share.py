@@ -2,12 +2,13 @@
 
     python -m benchmarks.share --generator eyes --class blue --out outputs/share
 
-Held-out Hessians (never used to solve or to stop) are measured once, with seeds of their own; then each run folder given is
+Held-out Hessians (never used to solve or to stop) are measured once, with seeds of their own; then each run given is
 scored on them: the mean share of energy on the diagonal with its standard error, the ratio of sums, how evenly it is
 spread, and how many of the ten strongest directions two seeds of a method share.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
     rng = stream(0, "held-out Hessians")
     f = moved_output(space, ("image",))
     matrices = []
-    with click.progressbar(range(count), label="held-out Hessians", file=click.get_text_stream("stderr")) as numbers:
+    with click.progressbar(range(count), label="held-out Hessians", file=sys.stderr) as numbers:
         for _ in numbers:
             x, context = draw_point(space, 5.0, rng)
             projection = torch.randn(f(x[None], *context).shape[1:], generator=rng)

@@ -66,6 +66,7 @@ PARAMETRISATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Map]]] = {
     "gram_schmidt": lambda start: (start.clone(), gram_schmidt),
     "cayley": _rotated(cayley),
     "matrix_exp": _rotated(matrix_exp),
+    "stiefel": lambda start: (gram_schmidt(start), lambda matrix: matrix),
     "none": lambda start: (start.clone(), lambda matrix: matrix),
 }
 
@@ -73,8 +74,9 @@ PARAMETRISATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Map]]] = {
 def parametrise(name: str, start: Tensor) -> tuple[Tensor, Map]:
     """Return a free matrix that stands for `start` (num, dim), and the map from free matrices to directions.
 
-    `gram_schmidt` (the paper's), `cayley` and `matrix_exp` give orthonormal rows; `none` gives the free matrix itself.
-    Cayley and the exponential rotate the orthonormalised start, so optimisation begins at their best-conditioned point.
+    `gram_schmidt` (the paper's), `cayley` and `matrix_exp` give orthonormal rows of any free matrix; Cayley and the
+    exponential rotate the orthonormalised start, so optimisation begins at their best-conditioned point. `stiefel` and
+    `none` give the free matrix itself: orthonormal at the start, for an optimiser that keeps it so, and unconstrained.
     """
     if name not in PARAMETRISATIONS:
         raise InputError(f"unknown orthogonal map {name!r}: choose from {', '.join(PARAMETRISATIONS)}")

@@ -76,6 +76,11 @@ def path(tmp_path) -> Path:
     return tmp_path / "cache" / "model.bin"
 
 
+def resumed_near(asked: str | None, cut: int) -> bool:
+    """Whether a request goes on where the connection was cut, or at most a block before."""
+    return asked is not None and cut - BLOCK < int(asked.removeprefix("bytes=").rstrip("-")) <= cut
+
+
 def test_a_download_reports_and_is_checked(server, path):
     seen = []
     digest = hashlib.sha256(CONTENT).hexdigest()
@@ -89,7 +94,8 @@ def test_a_cut_download_goes_on_where_it_broke(server, path):
     server.cuts = [300_000]
     fetch(server.url("model.bin"), path)
     assert path.read_bytes() == CONTENT
-    assert server.ranges == [None, f"bytes={300_000 // BLOCK * BLOCK}-"]
+    assert server.ranges[0] is None
+    assert resumed_near(server.ranges[1], 300_000)
 
 
 def test_it_goes_on_at_the_next_call_too(server, path, monkeypatch):
@@ -100,7 +106,7 @@ def test_it_goes_on_at_the_next_call_too(server, path, monkeypatch):
     assert not path.exists()
     fetch(server.url("model.bin"), path)
     assert path.read_bytes() == CONTENT
-    assert server.ranges[-1] == f"bytes={300_000 // BLOCK * BLOCK}-"
+    assert resumed_near(server.ranges[-1], 300_000)
 
 
 def test_a_server_without_ranges_starts_again(server, path):
@@ -156,7 +162,7 @@ def test_a_published_biggan_comes_from_a_mirror_then_from_the_cache(server, bigg
     server.cuts = [200_000, 10_000]  # popped from the end: the config arrives whole, the weights are cut
     first = load_generator("biggan-deep-128")
     asked = len(server.ranges)
-    assert f"bytes={200_000 // BLOCK * BLOCK}-" in server.ranges
+    assert resumed_near(server.ranges[-1], 200_000)
     assert load_generator("biggan-deep-128").weights_sha256 == first.weights_sha256
     assert len(server.ranges) == asked
     assert first.weights_sha256 == load_generator(f"biggan-deep:{biggan_folder}").weights_sha256

@@ -24,10 +24,13 @@ def small(dcgan_file):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("orthogonal", ["gram_schmidt", "cayley"])
-def test_planted_directions_are_found(orthogonal, seed):
+@pytest.mark.parametrize(
+    ("orthogonal", "schedule"), [("gram_schmidt", "constant"), ("cayley", "constant"), ("stiefel", "linear")]
+)
+def test_planted_directions_are_found(orthogonal, schedule, seed):
     generator = planted(8, seed)
-    settings = {"steps": 1000, "batch_size": 32, "learning_rate": 0.02, "orthogonal": orthogonal, "seed": seed}
+    settings = {"steps": 1000, "batch_size": 32, "learning_rate": 0.02, "seed": seed}
+    settings |= {"orthogonal": orthogonal, "schedule": schedule}
     found = discovery.find(generator, **settings, **QUICK)
     assert worst_match(found.vectors, generator.module.rows) >= 0.999
     start = gram_schmidt(starting_rows(SearchSpace(generator, HessianConfig(seed=seed)), HessianConfig(seed=seed)))
@@ -124,13 +127,29 @@ def test_one_step_is_the_gradient_step_of_the_definition(small):
     assert torch.allclose(states[0]["free"], free.detach() - adam_step, atol=1e-5)
 
 
-def test_a_resumed_search_is_the_uninterrupted_one(small):
-    config = HessianConfig(steps=6, batch_size=4, seed=3)
+@pytest.mark.parametrize("variant", [{}, {"orthogonal": "stiefel", "schedule": "linear"}, {"orthogonal": "cayley"}])
+def test_a_resumed_search_is_the_uninterrupted_one(variant, small):
+    config = HessianConfig(steps=6, batch_size=4, seed=3, **variant)
     states = {}
     whole = find(small, config, on_step=lambda progress: states.update({progress.step: progress.state()}))
     resumed = find(small, config, resume=states[4])
     assert torch.equal(whole.vectors, resumed.vectors)
     assert whole.metadata() == resumed.metadata()
+
+
+def test_a_linear_schedule_ends_at_zero_and_cannot_be_prolonged(small):
+    config = HessianConfig(steps=4, batch_size=2, schedule="linear", **QUICK)
+    states = []
+    find(small, config, on_step=lambda progress: states.append(progress.state()["free"]))
+    constant = []
+    steady = dataclasses.replace(config, schedule="constant")
+    find(small, steady, on_step=lambda progress: constant.append(progress.state()["free"]))
+    assert torch.equal(states[0], constant[0])
+    assert (states[3] - states[2]).norm() < 0.5 * (constant[3] - constant[2]).norm()
+    saved = []
+    find(small, config, on_step=lambda progress: (saved.append(progress.state()), progress.stop()))
+    with pytest.raises(InputError, match="laid out for 4 steps"):
+        find(small, dataclasses.replace(config, steps=9), resume=saved[0])
 
 
 def test_stopping_gives_what_was_found_so_far(small):

@@ -7,7 +7,17 @@ PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
     {"errors"},
     {"files", "progress", "randomness"},
-    {"penalty", "orthogonal", "hessians", "diagonalisation", "parallel", "directions", "edits", "pictures"},
+    {
+        "penalty",
+        "orthogonal",
+        "cayley_adam",
+        "hessians",
+        "diagonalisation",
+        "parallel",
+        "directions",
+        "edits",
+        "pictures",
+    },
     {"generators"},
     {"discovery", "metrics", "training", "scenes"},
     {"explorer"},

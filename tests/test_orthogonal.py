@@ -31,7 +31,7 @@ def test_gram_schmidt_has_the_loops_result_and_gradient(shape, rng):
     assert torch.allclose(grad, grad_loop, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in PARAMETRISATIONS if name != "none"])
+@pytest.mark.parametrize("name", [name for name in PARAMETRISATIONS if name not in ("stiefel", "none")])
 def test_every_map_gives_orthonormal_rows_and_begins_at_the_start(name, rng):
     start = gram_schmidt(torch.randn(6, 6, generator=rng, dtype=torch.float64))
     free, rows_of = parametrise(name, start)
@@ -61,6 +61,12 @@ def test_dependent_rows_are_refused_by_number():
         gram_schmidt(torch.full((2, 3), float("nan")))
     with pytest.raises(InputError, match="at most 3"):
         gram_schmidt(torch.ones(4, 3))
+
+
+def test_stiefel_begins_orthonormal(rng):
+    start = torch.randn(3, 5, generator=rng)
+    free, rows_of = parametrise("stiefel", start)
+    assert torch.equal(rows_of(free), gram_schmidt(start))
 
 
 def test_none_leaves_the_matrix_alone():

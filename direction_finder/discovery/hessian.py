@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from direction_finder.cayley_adam import CayleyAdam
 from direction_finder.directions import Directions
 from direction_finder.discovery.space import ScoredConfig, SearchSpace, finish, option, slices, strengths
 from direction_finder.errors import InputError
@@ -31,6 +32,9 @@ class HessianConfig(ScoredConfig):
     steps: int = option(50_000, "Optimisation steps.", least=1)
     batch_size: int = option(96, "Samples per step.", least=1)
     learning_rate: float = option(0.01, "Learning rate of Adam.", above=0)
+    schedule: str = option(
+        "constant", "Learning rate: constant, or falling linearly to 0.", choices=("constant", "linear")
+    )
     num_probes: int = option(2, "Rademacher probes per sample (k).", least=2)
     epsilon: float = option(0.1, "Finite-difference step.", above=0)
     eta: float = option(5.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
@@ -38,7 +42,9 @@ class HessianConfig(ScoredConfig):
     at: tuple[str, ...] = option(
         (IMAGE,), "Penalised outputs: the image or activations; repeat for a sum over several."
     )
-    orthogonal: str = option("gram_schmidt", "How A is kept orthogonal.", choices=tuple(PARAMETRISATIONS))
+    orthogonal: str = option(
+        "gram_schmidt", "How A is kept orthogonal; stiefel: by Cayley ADAM.", choices=tuple(PARAMETRISATIONS)
+    )
     start: str = option("random", "random, coordinates, or a directions file to start from.")
 
     changeable = ("steps",)
@@ -75,9 +81,9 @@ def find(
     # the matrix is small: it stays on the CPU, where a factorisation is quick and the same everywhere
     free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
     free.requires_grad_(True)
-    optimiser = torch.optim.Adam([free], lr=config.learning_rate)
+    optimiser, rate = make_optimiser(config, free)
     rng = stream(config.seed, "learning")
-    step = _restore(resume, free, optimiser, rng) if resume else 0
+    step = _restore(resume, config, free, optimiser, rng) if resume else 0
 
     stopped = False
     while step < config.steps and not stopped:
@@ -89,11 +95,14 @@ def find(
         penalty = batch_penalty(space, config, leaf, batch)
         optimiser.zero_grad()
         rows.backward(leaf.grad.cpu())
+        optimiser.param_groups[0]["lr"] = rate * (1 - step / config.steps) if config.schedule == "linear" else rate
         optimiser.step()
         step += 1
         if on_step:
             values = {"penalty": penalty, "gradient_norm": float(free.grad.norm())}
-            progress = Progress(step, config.steps, "learning", values, partial(_state, step, free, optimiser, rng))
+            progress = Progress(
+                step, config.steps, "learning", values, partial(_state, step, config.steps, free, optimiser, rng)
+            )
             on_step(progress)
             stopped = progress.stopped and step < config.steps
 
@@ -105,6 +114,17 @@ def find(
         recorded = dataclasses.replace(recorded, start=f"sha256:{file_sha256(config.start)}")
     scores = None if stopped else strengths(space, rows, config, on_step)
     return finish(space, rows, recorded, "hessian", scores=scores, orthonormal=config.orthogonal != "none")
+
+
+def make_optimiser(config: HessianConfig, free: Tensor) -> tuple[torch.optim.Optimizer, float]:
+    """Adam, or Cayley ADAM for a matrix that stays on the Stiefel manifold, and the rate to begin with.
+
+    Cayley ADAM's rate is the length of the whole matrix's step; times the root of its size it moves as Adam does.
+    """
+    if config.orthogonal == "stiefel":
+        rate = config.learning_rate * free.numel() ** 0.5
+        return CayleyAdam([free], lr=rate), rate
+    return torch.optim.Adam([free], lr=config.learning_rate), config.learning_rate
 
 
 def moved_outputs(space: SearchSpace, rows: Tensor, at: tuple[str, ...]) -> Callable[..., list[Tensor]]:
@@ -173,10 +193,13 @@ def batch_penalty(space: SearchSpace, config: HessianConfig, rows: Tensor, batch
     return total
 
 
-def _state(step: int, free: Tensor, optimiser: torch.optim.Adam, rng: torch.Generator) -> dict[str, Tensor]:
+def _state(
+    step: int, steps: int, free: Tensor, optimiser: torch.optim.Optimizer, rng: torch.Generator
+) -> dict[str, Tensor]:
     moments = optimiser.state[free]
     return {
         "step": torch.tensor(step),
+        "steps": torch.tensor(steps),
         "free": free.detach().clone(),
         "adam_step": moments["step"].clone(),
         "adam_mean": moments["exp_avg"].clone(),
@@ -185,8 +208,16 @@ def _state(step: int, free: Tensor, optimiser: torch.optim.Adam, rng: torch.Gene
     }
 
 
-def _restore(state: dict[str, Tensor], free: Tensor, optimiser: torch.optim.Adam, rng: torch.Generator) -> int:
+def _restore(
+    state: dict[str, Tensor],
+    config: HessianConfig,
+    free: Tensor,
+    optimiser: torch.optim.Optimizer,
+    rng: torch.Generator,
+) -> int:
     try:
+        if config.schedule == "linear" and int(state["steps"]) != config.steps:
+            raise InputError(f"steps {config.steps}: the linear schedule was laid out for {int(state['steps'])} steps")
         if state["free"].shape != free.shape:
             raise InputError(f"the state's matrix is {tuple(state['free'].shape)}, expected {tuple(free.shape)}")
         with torch.no_grad():

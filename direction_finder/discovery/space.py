@@ -30,7 +30,7 @@ class SearchConfig:
     num_directions: int | None = option(None, "Keep this many, the strongest.  [default: all]", least=1)
     dims: tuple[int, int] | None = option(None, "Search these dimensions of z only, e.g. 0-39.  [default: all]")
     layers: tuple[int, int] | None = option(None, "Directions act on these layers only, e.g. 0-4.  [default: all]")
-    max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=1)
+    max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=2)
     seed: int = option(0, "Seed of all random numbers.", least=0)
 
     changeable: ClassVar[tuple[str, ...]] = ()  # settings that a resumed run may be given anew
