@@ -74,6 +74,7 @@ class Sheet:
         self.positions = torch.linspace(-1, 1, steps)
 
     def blocks(self) -> tuple[Iterator[Row], list[str], list[str], int]:
+        """A section for each direction: samples down, positions across."""
         extents = {self.target.extent(i, self.options["extent"]) for i in self.picked}
         same = len(extents) == 1
         columns = numbers(self.positions * (extents.copy().pop() if same else 1))
@@ -89,6 +90,8 @@ class Sheet:
         return rows(), columns, self.samples, len(self.picked) * len(self.latents)
 
     def overview(self) -> tuple[Iterator[Row], list[str], list[str], int]:
+        """Samples down; across, each as it is and at the full extent of every direction."""
+
         def rows() -> Iterator[Row]:
             for sample in range(len(self.latents)):
                 own = self.latents[sample : sample + 1]
@@ -103,6 +106,7 @@ class Sheet:
         return rows(), columns, self.samples, len(self.latents)
 
     def pair(self) -> tuple[Iterator[Row], list[str], list[str], int]:
+        """A section for each sample: one direction across, another down, as in the paper's Fig. 2 (right)."""
         if len(self.picked) != 2:
             raise InputError(f"layout pair takes two directions, got {len(self.picked)}: e.g. --directions 3,5")
         across, down = self.picked

@@ -69,6 +69,7 @@ class WrappedModule(Generator):
         return tensors[0].device if tensors else torch.device("cpu")
 
     def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
+        """The named submodules' outputs, and the image; the forward is left as soon as all of them are known."""
         found: dict[str, Tensor] = {}
 
         def keep(name: str):
