@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.joint import draw_point, moved_output
+from direction_finder.discovery.joint import draw_point, flat_output
 from direction_finder.discovery.space import SearchConfig, SearchSpace
 from direction_finder.generators import load_generator, resolve_class
-from direction_finder.hessians import diagonal_share, hessian, orthogonal_probes
+from direction_finder.hessians import diagonal_energies, diagonal_share, hessian, orthogonal_probes
 from direction_finder.randomness import stream
 
 
@@ -31,7 +31,7 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
     frozen = load_generator(generator)
     space = SearchSpace(frozen, SearchConfig(class_index=resolve_class(frozen.class_names, class_name)))
     rng = stream(0, "held-out Hessians")
-    f = moved_output(space, ("image",))
+    f = flat_output(space, ("image",))
     matrices = []
     with click.progressbar(range(count), label="held-out Hessians", file=sys.stderr) as numbers:
         for _ in numbers:
@@ -47,7 +47,7 @@ def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
     """Mean share with standard error, ratio of sums, and the 1st, 5th and 20th largest part of the mean share."""
     share = diagonal_share(matrices, basis)
     squares = torch.einsum("in,mnk,ik->mi", basis, matrices, basis).square()
-    parts = (squares / matrices.square().sum((1, 2))[:, None]).mean(0).sort(descending=True).values
+    parts = diagonal_energies(matrices, basis).sort(descending=True).values
     return {
         "share": float(share.mean()),
         "error": float(share.std() / len(share) ** 0.5),

@@ -63,6 +63,14 @@ def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
     assert looks[-1]["random_share"] < 0.5
 
 
+@pytest.mark.parametrize("method", ["joint", "jacobian"])
+def test_stopping_at_once_gives_what_two_points_tell(method, small):
+    seen = []
+    found = discovery.find(small, method, on_step=lambda step: (seen.append(step.step), step.stop()))
+    assert seen == [1, 2]
+    assert (len(found), found.config["points"]) == (6, 2)
+
+
 def test_directions_come_by_diagonal_energy(small):
     states = []
     found = discovery.find(small, "joint", points=6, on_step=lambda progress: states.append(progress.state()))

@@ -23,7 +23,6 @@ ROWS = [
     {"explorer"},
     {"commands"},
 ]
-GROUND = ROWS[0] | ROWS[1]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 ONLY_IN_COMMANDS = {"click", "tqdm"}
 

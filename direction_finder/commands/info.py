@@ -14,7 +14,7 @@ from direction_finder.commands.runs import CONFIG, STATE, Run
 from direction_finder.directions import METADATA_KEY, Directions
 from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
-from direction_finder.files import file_sha256
+from direction_finder.files import file_sha256, read_json
 from direction_finder.generators.biggan_deep import load_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan
 from direction_finder.generators.weights import read_state
@@ -174,11 +174,7 @@ def _log(path: Path) -> Facts:
 
 def _json(path: Path) -> Facts:
     if path.name == CONFIG:
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: not JSON ({error})") from error
-        return {"kind": "configuration", "holds": content}
+        return {"kind": "configuration", "holds": read_json(path)}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
         "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from direction_finder.directions import FILE_NAME
 from direction_finder.errors import InputError
-from direction_finder.files import replacing, write_json
+from direction_finder.files import read_json, replacing, write_json
 
 CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
 NEEDED = ("generator", "method", "settings", "threads", "device", "direction_finder")
@@ -51,10 +51,7 @@ class Run:
         path = folder / CONFIG
         if not path.is_file():
             raise InputError(f"{folder}: not a run folder (it has no {CONFIG}); give one that `learn` made")
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: not JSON ({error})") from error
+        config = read_json(path)
         for key in NEEDED:
             if not isinstance(config, dict) or key not in config:
                 raise InputError(f"{folder}: not a run folder ({CONFIG} has no {key!r}); give one that `learn` made")

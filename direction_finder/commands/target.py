@@ -48,15 +48,19 @@ class Target:
     @classmethod
     def open(cls, path: Path, spec: str | None, device: str, max_batch: int) -> "Target":
         """Open a run folder or a directions file, and check that the generator fits."""
-        directions = Directions.load(path) if path.is_file() else _load_from_run(Run.open(path))
         device = pick_device(device)
         if path.is_file():
+            directions = Directions.load(path)
             spec = spec or directions.generator
             if not spec:
                 raise InputError(f"{path}: bound to no generator; name one with --generator")
             generator = load_generator(spec, device=device, on_download=Download())
         else:
-            generator = load_recorded(Run.open(path).config["generator"], device, spec)
+            run = Run.open(path)
+            if not run.directions.is_file():
+                raise InputError(f"{path}: no directions yet; finish the run with learn --resume {path}")
+            directions = Directions.load(run.directions)
+            generator = load_recorded(run.config["generator"], device, spec)
         directions.check_fits(
             name=generator.name,
             dim=generator.dim,
@@ -135,9 +139,3 @@ class Target:
 
 def column_labels(count: int) -> Sequence[str]:
     return [f"sample {i}" for i in range(count)]
-
-
-def _load_from_run(run: Run) -> Directions:
-    if not run.directions.is_file():
-        raise InputError(f"{run.folder}: no directions yet; finish the run with learn --resume {run.folder}")
-    return Directions.load(run.directions)

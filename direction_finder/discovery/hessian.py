@@ -129,12 +129,7 @@ def make_optimiser(config: HessianConfig, free: Tensor) -> tuple[torch.optim.Opt
 
 def moved_outputs(space: SearchSpace, rows: Tensor, at: tuple[str, ...]) -> Callable[..., list[Tensor]]:
     """The penalised function of w: (w, z, classes) -> outputs of G(z + w A), a list as long as `at`."""
-
-    def outputs(w: Tensor, z: Tensor, classes: Tensor) -> list[Tensor]:
-        found = space.generator.activations(space.latents(z, w @ rows), classes, at)
-        return [found[name] for name in at]
-
-    return outputs
+    return lambda w, z, classes: space.outputs(at, w @ rows, z, classes)
 
 
 def starting_rows(space: SearchSpace, config: HessianConfig) -> Tensor:

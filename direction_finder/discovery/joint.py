@@ -22,6 +22,7 @@ from direction_finder.penalty import check_deterministic
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 
+FEWEST = 2  # points of a solution, also of a run that is stopped at once
 VALIDATION = 4  # every so-many-th matrix is kept from solving while the run decides whether to stop
 CHECK_EVERY = 8  # matrices between two looks at the validation share
 LEAST_RISE = 1.02  # the share must rise by this factor between two looks, or the run ends
@@ -31,7 +32,7 @@ LEAST_RISE = 1.02  # the share must rise by this factor between two looks, or th
 class DirectConfig(SearchConfig):
     """Settings of the methods that collect a matrix per point, then solve once."""
 
-    points: int = option(48, "Points z at which a matrix is measured, at most.", least=2)
+    points: int = option(48, "Points z at which a matrix is measured, at most.", least=FEWEST)
     epsilon: float = option(0.1, "Finite-difference step; the secants are as long as the penalty's.", above=0)
     at: tuple[str, ...] = option((IMAGE,), "Outputs whose derivatives are taken: the image or activations; repeat.")
     weight: str = option("unit", "Matrices as they are (raw) or of equal norm (unit).", choices=("unit", "raw"))
@@ -95,9 +96,9 @@ def collect_and_solve(
     reference = torch.linalg.qr(normal(space.size, space.size, stream(config.seed, "reference basis")))[0]
 
     stopped = False
-    while len(matrices) < config.points and not (stopped or _settled(shares, config)):
+    while len(matrices) < FEWEST or (len(matrices) < config.points and not (stopped or _settled(shares, config))):
         x, context = draw_point(space, eta, rng)
-        f = moved_output(space, config.at)
+        f = flat_output(space, config.at)
         if not len(matrices):
             check_deterministic(f, x[None], *context)
         matrices = torch.cat([matrices, measure(f, x, context, rng).float().cpu()[None]])
@@ -116,7 +117,7 @@ def collect_and_solve(
             state = partial(_state, matrices, shares, rng)
             progress = Progress(len(matrices), config.points, "learning", values, state)
             on_step(progress)
-            stopped = progress.stopped and len(matrices) < config.points
+            stopped = stopped or progress.stopped
 
     rows = solve(config.solver, matrices, weight=config.weight).float()
     recorded = dataclasses.replace(config, points=len(matrices))
@@ -132,14 +133,9 @@ def draw_point(space: SearchSpace, eta: float, rng: torch.Generator) -> tuple[Te
     return (distance * direction).to(z), [z, classes]
 
 
-def moved_output(space: SearchSpace, at: tuple[str, ...]) -> Callable[..., Tensor]:
+def flat_output(space: SearchSpace, at: tuple[str, ...]) -> Callable[..., Tensor]:
     """The function (x, z, classes) -> outputs named in `at` of G(z + x), flattened side by side."""
-
-    def output(x: Tensor, z: Tensor, classes: Tensor) -> Tensor:
-        found = space.generator.activations(space.latents(z, x), classes, at)
-        return torch.cat([found[name].flatten(1) for name in at], dim=1)
-
-    return output
+    return lambda x, z, classes: torch.cat([out.flatten(1) for out in space.outputs(at, x, z, classes)], dim=1)
 
 
 def _settled(shares: Tensor, config: DirectConfig) -> bool:

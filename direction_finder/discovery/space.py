@@ -114,6 +114,11 @@ class SearchSpace:
         """z (batch, dim) moved by shift (batch, size) in the layers acted on: (batch, layers, dim)."""
         return z.unsqueeze(1) + self.mask * self.embed(shift).unsqueeze(1)
 
+    def outputs(self, at: tuple[str, ...], shift: Tensor, z: Tensor, classes: Tensor) -> list[Tensor]:
+        """The image or activations named in `at`, in that order, of z moved by shift."""
+        found = self.generator.activations(self.latents(z, shift), classes, at)
+        return [found[name] for name in at]
+
 
 def slices(total: int, size: int) -> Iterator[slice]:
     """Consecutive slices that cover range(total), each of at most `size`."""
@@ -138,7 +143,7 @@ def strengths(space: SearchSpace, rows: Tensor, config: ScoredConfig, on_step: O
     render = space.generator.forward
     still = torch.zeros(1, space.size, device=z.device)
     centres = torch.cat([render(space.latents(z[i : i + 1], still), classes[i : i + 1]) for i in range(len(z))])
-    for part in slices(len(pairs), max(1, config.max_batch // 2)):
+    for part in slices(len(pairs), config.max_batch // 2):
         sample, row = (list(numbers) for numbers in zip(*pairs[part], strict=True))
         shift = PROBED * rows[row]
         latents = torch.cat([space.latents(z[sample], -shift), space.latents(z[sample], shift)])

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -66,8 +67,9 @@ class Generator(nn.Module, abc.ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.buffers()).device if not list(self.parameters()) else next(self.parameters()).device
+        """Where the weights are; the CPU if there are none."""
+        tensor = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if tensor is None else tensor.device
 
     def freeze(self) -> "Generator":
         """Eval mode, no gradients for weights."""

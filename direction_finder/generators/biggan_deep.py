@@ -109,12 +109,9 @@ def find_on_hub(repository: str, on_download: Callable[[int, int], None] | None 
     """
     if repository.count("/") != 1:
         raise InputError(f"hf:{repository}: expected hf:owner/name")
-    folder = cache_folder() / "hf" / repository
     base = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    for file in (CONFIG, WEIGHTS):
-        if not (folder / file).is_file():
-            fetch(f"{base}/{repository}/resolve/main/{file}", folder / file, on_download=on_download)
-    return folder
+    urls = {file: f"{base}/{repository}/resolve/main/{file}" for file in (CONFIG, WEIGHTS)}
+    return _fetched(cache_folder() / "hf" / repository, urls, on_download)
 
 
 def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None = None) -> Path:
@@ -128,15 +125,15 @@ def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None =
             return folder
     from pytorch_pretrained_biggan import model as package
 
-    folder = cache_folder() / name
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    published = {
-        CONFIG: package.PRETRAINED_CONFIG_ARCHIVE_MAP[name],
-        WEIGHTS: package.PRETRAINED_MODEL_ARCHIVE_MAP[name],
-    }
-    for file, url in published.items():
-        if mirror:
-            url = mirror.rstrip("/") + "/" + url.rpartition("/")[2]
+    urls = {CONFIG: package.PRETRAINED_CONFIG_ARCHIVE_MAP[name], WEIGHTS: package.PRETRAINED_MODEL_ARCHIVE_MAP[name]}
+    if mirror := os.environ.get(MIRROR_VARIABLE):
+        urls = {file: mirror.rstrip("/") + "/" + url.rpartition("/")[2] for file, url in urls.items()}
+    return _fetched(cache_folder() / name, urls, on_download)
+
+
+def _fetched(folder: Path, urls: dict[str, str], on_download: Callable[[int, int], None] | None) -> Path:
+    """The folder, once every file that it lacks has been downloaded."""
+    for file, url in urls.items():
         if not (folder / file).is_file():
             fetch(url, folder / file, on_download=on_download)
     return folder

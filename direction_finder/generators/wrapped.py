@@ -63,11 +63,6 @@ class WrappedModule(Generator):
         self.freeze()
         self.resolution = self._probe()
 
-    @property
-    def device(self) -> torch.device:
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        return tensors[0].device if tensors else torch.device("cpu")
-
     def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
         """The named submodules' outputs, and the image; the forward is left as soon as all of them are known."""
         found: dict[str, Tensor] = {}
