@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.joint import draw_point, flat_output
+from direction_finder.discovery.share import random_hessian
 from direction_finder.discovery.space import SearchConfig, SearchSpace
 from direction_finder.generators import load_generator, resolve_class
-from direction_finder.hessians import diagonal_energies, diagonal_share, hessian, orthogonal_probes
+from direction_finder.hessians import diagonal_energies, diagonal_share
 from direction_finder.randomness import stream
 
 
@@ -31,13 +31,10 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
     frozen = load_generator(generator)
     space = SearchSpace(frozen, SearchConfig(class_index=resolve_class(frozen.class_names, class_name)))
     rng = stream(0, "held-out Hessians")
-    f = flat_output(space, ("image",))
     matrices = []
     with click.progressbar(range(count), label="held-out Hessians", file=sys.stderr) as numbers:
         for _ in numbers:
-            x, context = draw_point(space, 5.0, rng)
-            projection = torch.randn(f(x[None], *context).shape[1:], generator=rng)
-            matrices.append(hessian(f, x, projection, orthogonal_probes(len(x), rng), context=context))
+            matrices.append(random_hessian(space, ("image",), rng, eta=5.0, epsilon=0.1, max_batch=32))
     cache.parent.mkdir(parents=True, exist_ok=True)
     save_file({"matrices": torch.stack(matrices)}, cache)
     return torch.stack(matrices)

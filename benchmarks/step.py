@@ -8,6 +8,7 @@ channels last, three output channels in place of 128.
 Both see the same random numbers, so their gradients are compared too. Weights are random but behave like trained ones.
 """
 
+import dataclasses
 import platform
 import re
 import statistics
@@ -17,10 +18,14 @@ from pathlib import Path
 
 import torch
 from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+from torch.nn.functional import cosine_similarity
+from torch.utils.flop_counter import FlopCounterMode
 
 from direction_finder import discovery
-from direction_finder.discovery.hessian import Batch, HessianConfig, batch_penalty, draw_batch
+from direction_finder.discovery.hessian import HessianConfig, penalties, work
+from direction_finder.discovery.loop import Batch, batch_penalty, draw_batch
 from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.tuning import choose_precision
 from direction_finder.generators.biggan_deep import BigGANDeepGenerator
 from direction_finder.generators.networks.biggan_deep import FrozenBigGANDeep
 from direction_finder.orthogonal import gram_schmidt
@@ -60,7 +65,7 @@ def our_step(space: SearchSpace, config: HessianConfig, free: torch.Tensor, batc
     free = free.clone().requires_grad_(True)
     rows = gram_schmidt(free)
     leaf = rows.detach().requires_grad_(True)
-    batch_penalty(space, config, leaf, batch)
+    batch_penalty(space, config, leaf, batch, penalties)
     rows.backward(leaf.grad)
     return free.grad
 
@@ -77,6 +82,12 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:
+    """The most floating-point operations a second in matrix products of this type, in 10^9."""
+    a, b = torch.ones(size, size, dtype=dtype), torch.ones(size, size, dtype=dtype)
+    return 2 * size**3 / min(seconds(torch.mm, a, b)[0] for _ in range(10)) / 1e9
+
+
 def main() -> None:
     settings = BigGANConfig().to_dict()
     model = sane_biggan(settings, batch=8, every=50).requires_grad_(False)
@@ -85,30 +96,51 @@ def main() -> None:
     generator = BigGANDeepGenerator(
         FrozenBigGANDeep(other, 1.0), name="biggan-deep-128", weights_sha256="", class_names=names, truncation=None
     )
-    config = HessianConfig(class_index=CLASS, batch_size=BATCH)
-    space = SearchSpace(generator, config)
+    exact = HessianConfig(class_index=CLASS, batch_size=BATCH, precision="fast")
+    fast, chosen = choose_precision(generator, exact, work)
+    exact = dataclasses.replace(exact, precision="exact")
+    space, quick = SearchSpace(generator, exact), SearchSpace(generator, fast)
     rng = torch.Generator().manual_seed(0)
     free = torch.randn(generator.dim, generator.dim, generator=rng) * (2 / generator.dim) ** 0.5
 
-    published, ours, cosines = [], [], []
+    steps = {
+        "published": lambda batch: published_step(model, free, batch),
+        "exact": lambda batch: our_step(space, exact, free, batch),
+        "fast": lambda batch: our_step(quick, fast, free, batch),
+    }
+    times = {name: [] for name in steps}
+    cosines = {name: [] for name in steps}
     for round_number in range(ROUNDS + 1):
-        batch = draw_batch(space, config, generator.dim, rng)
-        slow, theirs = seconds(published_step, model, free, batch)
-        fast, own = seconds(our_step, space, config, free, batch)
+        batch = draw_batch(space, exact, generator.dim, rng)
+        results = {name: seconds(step, batch) for name, step in steps.items()}
         if round_number:  # the first warms up
-            published.append(slow)
-            ours.append(fast)
-            cosines.append(float(torch.nn.functional.cosine_similarity(theirs.flatten(), own.flatten(), dim=0)))
+            for name, (took, gradient) in results.items():
+                times[name].append(took)
+                cosines[name].append(
+                    float(cosine_similarity(results["published"][1].flatten(), gradient.flatten(), dim=0))
+                )
+    work_done = {}
+    for name, step in steps.items():
+        with FlopCounterMode(display=False) as counter:
+            step(batch)
+        work_done[name] = counter.get_total_flops() / 1e9
+    peaks = {name: matmul_peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
+
     head = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(head, capture_output=True, text=True, check=False).stdout
-    ratios = [slow / fast for slow, fast in zip(published, ours, strict=True)]
-    print(f"biggan-deep-128, batch {BATCH}, fp32, seed 0, {ROUNDS} rounds after 1 to warm up, in turn")
     version = f"{discovery.package_version()} ({commit.strip() or 'no commit'})"
+    print(f"biggan-deep-128, batch {BATCH}, seed 0, {ROUNDS} rounds after 1 to warm up, in turn")
     print(f"direction-finder {version}, torch {torch.__version__}, {cpu_name()}, {torch.get_num_threads()} threads")
-    print(f"published arithmetic  {statistics.median(published):6.2f} s a step")
-    print(f"direction-finder      {statistics.median(ours):6.2f} s a step")
-    print(f"ratio                 {statistics.median(ratios):6.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
-    print(f"gradient cosine       {min(cosines):.7f} at worst")
+    print(f"matrix products: {', '.join(f'{name} {peak:.0f} GFlop/s' for name, peak in peaks.items())}")
+    print(f"fast is {fast.precision}, chosen by measuring ({chosen})")
+    for name, took in times.items():
+        ratios = sorted(slow / own for slow, own in zip(times["published"], took, strict=True))
+        speed = work_done[name] / statistics.median(took)
+        print(
+            f"{name:10} {statistics.median(took):6.2f} s a step, ratio {statistics.median(ratios):5.2f} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}), gradient cosine {min(cosines[name]):.5f} at worst, "
+            f"{work_done[name]:.0f} GFlop at {speed:.0f} GFlop/s: {speed / peaks['float32']:.0%} of the float32 peak"
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-BETAS = (0.9, 0.99)
 EPSILON = 1e-8
 LONGEST = 0.5  # q: a step is at most 2 q / ||W||, so that the fixed point exists
 ROUNDS = 5
@@ -39,26 +38,26 @@ class CayleyAdam(torch.optim.Optimizer):
     motion comparable with Adam's, take Adam's rate times the square root of the number of entries.
     """
 
-    def __init__(self, matrices: Iterable[Tensor], lr: float = 0.1):
-        super().__init__(matrices, {"lr": lr})
+    def __init__(self, matrices: Iterable[Tensor], lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)):
+        super().__init__(matrices, {"lr": lr, "betas": betas})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
             for rows in group["params"]:
                 if rows.grad is not None:
-                    self._turn(rows, group["lr"])
+                    self._turn(rows, group["lr"], *group["betas"])
 
-    def _turn(self, rows: Tensor, lr: float) -> None:
+    def _turn(self, rows: Tensor, lr: float, first: float, second: float) -> None:
         state = self.state[rows]
         if not state:
             state.update(step=torch.tensor(0.0), exp_avg=torch.zeros_like(rows), exp_avg_sq=rows.new_zeros(()))
         state["step"] += 1
         count = int(state["step"])
         x, gradient = rows.mT, rows.grad.mT
-        momentum = torch.lerp(gradient, state["exp_avg"].mT, BETAS[0])
-        state["exp_avg_sq"].lerp_(gradient.square().sum(), 1 - BETAS[1])
-        scale = (1 - BETAS[0] ** count) * (state["exp_avg_sq"] / (1 - BETAS[1] ** count) + EPSILON).sqrt()
+        momentum = torch.lerp(gradient, state["exp_avg"].mT, first)
+        state["exp_avg_sq"].lerp_(gradient.square().sum(), 1 - second)
+        scale = (1 - first**count) * (state["exp_avg_sq"] / (1 - second**count) + EPSILON).sqrt()
         skew = skew_field(x, momentum) / scale
         tangent = skew @ x
         state["exp_avg"].copy_((scale * tangent).mT)

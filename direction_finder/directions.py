@@ -38,6 +38,8 @@ class Directions:
     layers, names, scores, ranges: one entry per direction; None: all layers, no name, not measured.
     config: every setting of the method. generator, weights_sha256: what they were found in (None: not bound to one).
     class_index, class_name: the class they were found for (None: unconditional or random classes).
+    share: the mean diagonal share on matrices that the method had not seen, a random basis's beside it, and the number
+    of matrices (None: not measured).
     """
 
     vectors: Tensor
@@ -53,6 +55,7 @@ class Directions:
     names: tuple[str | None, ...] = ()
     scores: tuple[float | None, ...] = ()
     ranges: tuple[float | None, ...] = ()
+    share: dict[str, float] | None = None
     package_version: str = ""
 
     def __post_init__(self) -> None:
@@ -151,6 +154,7 @@ SCALARS = {
     "class_index": int,
     "class_name": str,
     "seed": int,
+    "share": dict,
 }
 
 

@@ -14,13 +14,17 @@ from direction_finder.errors import InputError
 from direction_finder.randomness import rademacher
 
 
+def probe_count(num: int) -> int:
+    """How many probes a Hessian of size `num` takes: the next power of 2, the size of a Hadamard matrix."""
+    return 1 << max(0, (num - 1).bit_length())
+
+
 def orthogonal_probes(num: int, rng: torch.Generator) -> Tensor:
     """Rows of a Hadamard matrix cut to `num` columns, their signs random by column: (P, num), P a power of 2.
 
     sum_p v_p v_p^T / P is exactly the identity, so sum_p (H v_p) v_p^T / P is exactly H.
     """
-    count = 1 << max(0, (num - 1).bit_length())
-    return torch.tensor(hadamard(count)[:, :num], dtype=torch.float32) * rademacher((num,), rng)
+    return torch.tensor(hadamard(probe_count(num))[:, :num], dtype=torch.float32) * rademacher((num,), rng)
 
 
 def hessian(
@@ -52,6 +56,29 @@ def hessian(
 
 
 @torch.no_grad()
+def jacobian(
+    f: Callable[..., Tensor],
+    x: Tensor,
+    directions: Tensor,
+    *,
+    epsilon: float = 0.1,
+    context: Sequence[Tensor] = (),
+    max_batch: int = 32,
+) -> Tensor:
+    """J q for every row q of `directions` (num, N): (num, outputs), J the Jacobian of f at x (N,).
+
+    Central differences with a step of epsilon * sqrt(N), the length of the Hessian's secants; 2 num forward passes.
+    """
+    step = epsilon * len(x) ** 0.5
+    changes = []
+    for part in directions.to(x).split(max(1, max_batch // 2)):
+        rows = torch.cat([x + step * part, x - step * part])
+        repeated = [tensor.expand(len(rows), *tensor.shape[1:]) for tensor in context]
+        plus, minus = f(rows, *repeated).flatten(1).chunk(2)
+        changes.append((plus - minus) / (2 * step))
+    return torch.cat(changes)
+
+
 def jacobian_gram(
     f: Callable[..., Tensor],
     x: Tensor,
@@ -60,20 +87,9 @@ def jacobian_gram(
     context: Sequence[Tensor] = (),
     max_batch: int = 32,
 ) -> Tensor:
-    """J^T J (N, N) at x (N,), J the Jacobian of f: central differences along every axis; 2 N forward passes.
-
-    The step is epsilon * sqrt(N), the length of the Hessian's secants.
-    """
-    n = len(x)
-    step = epsilon * n**0.5
-    columns = []
-    for axes in torch.eye(n, device=x.device, dtype=x.dtype).split(max(1, max_batch // 2)):
-        rows = torch.cat([x + step * axes, x - step * axes])
-        repeated = [tensor.expand(len(rows), *tensor.shape[1:]) for tensor in context]
-        plus, minus = f(rows, *repeated).flatten(1).chunk(2)
-        columns.append((plus - minus) / (2 * step))
-    jacobian = torch.cat(columns)
-    return jacobian @ jacobian.mT
+    """J^T J (N, N) at x (N,), by central differences along every axis; see `jacobian`."""
+    rows = jacobian(f, x, torch.eye(len(x)), epsilon=epsilon, context=context, max_batch=max_batch)
+    return rows @ rows.mT
 
 
 def diagonal_share(matrices: Tensor, basis: Tensor) -> Tensor:

@@ -72,6 +72,28 @@ def hessian_penalty(
     return variance(out) if isinstance(out, Tensor) else [variance(values) for values in out]
 
 
+def jacobian_penalty(
+    f: Callable[..., Tensor],
+    x: Tensor,
+    *,
+    probes: Tensor,
+    epsilon: float = 0.1,
+    context: Sequence[Tensor] = (),
+) -> Tensor:
+    """Estimate 2 * sum_{i != j} (J_i . J_j)^2 per sample, J_i the derivative of the whole output for x_i: (batch,).
+
+    The estimate is the variance over Rademacher probes v of ||J v||^2, J v a forward difference (OroJaR, Wei et al.
+    2021, https://arxiv.org/abs/2108.07668). f: as for `hessian_penalty`, but with (1 + k) batch rows, x first.
+    probes: (k, batch, ...), k >= 2.
+    """
+    k = len(probes)
+    rows = torch.cat([x[None], x + epsilon * probes.to(x)]).flatten(0, 1)
+    repeated = [tensor.repeat(1 + k, *[1] * (tensor.ndim - 1)) for tensor in context]
+    centre, moved = f(rows, *repeated).flatten(1).split([len(x), k * len(x)])
+    changes = (moved.unflatten(0, (k, len(x))) - centre) / epsilon
+    return changes.square().sum(2).var(0)
+
+
 @torch.no_grad()
 def check_deterministic(f: Callable[..., Tensor | Sequence[Tensor]], *inputs: Tensor) -> None:
     """Call `f` twice on the same inputs and raise InputError if the outputs differ by more than rounding.

@@ -80,6 +80,7 @@ def _run(folder: Path, problems: list[str]) -> Facts:
     facts: Facts = {
         "kind": "run",
         **{key: run.config[key] for key in ("method", "class", "generator", "settings", "started")},
+        "finished": run.config.get("finished"),
     }
     facts |= {"made_with": {key: run.config[key] for key in ("direction_finder", "torch", "device", "threads")}}
     state = run.read_state()
@@ -90,10 +91,11 @@ def _run(folder: Path, problems: list[str]) -> Facts:
         return facts
     record = Directions.load(run.directions)
     facts |= {"directions": len(record), "dim": record.dim, "orthonormal": record.orthonormal}
+    facts |= {"share": record.share}
     if record.weights_sha256 != run.config["generator"]["weights_sha256"]:
         problems.append("the directions were found in other weights than config.json names")
-    if state and int(state["step"]) < run.config["settings"].get("steps", 0):
-        problems.append(f"stopped at step {int(state['step'])} of {run.config['settings']['steps']}")
+    if not run.config.get("finished"):
+        problems.append(f"stopped at step {facts.get('step', 0)}: learn --resume {folder} goes on with it")
     return facts
 
 

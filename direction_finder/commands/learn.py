@@ -11,12 +11,12 @@ import click
 import torch
 
 from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
-from direction_finder.commands.runs import CONFIG, Run, reserved, slug
+from direction_finder.commands.runs import Run, reserved, slug
 from direction_finder.commands.target import load_recorded
-from direction_finder.discovery import METHODS, SearchConfig, configure, package_version, plain, setting_names
-from direction_finder.discovery.hessian import STARTS
+from direction_finder.discovery import METHODS, SearchConfig, configure, package_version, plain, setting_names, settle
+from direction_finder.discovery.loop import STARTS
+from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
-from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.progress import Progress
 
@@ -98,7 +98,12 @@ def _start(options: dict[str, Any]) -> None:
         for config in configs:
             config.check(generator)
         for config in configs:
-            content = _content(generator, record, device, method, config)
+            measured = {}
+            if not options["dry_run"]:
+                config, measured = settle(generator, method, config)
+                for what, figures in measured.items():
+                    click.echo(f"{what}: {_chosen(config, what, figures)}", err=True)
+            content = {**_content(generator, record, device, method, config), "measured": measured}
             if options["dry_run"]:
                 click.echo(json.dumps(content, indent=2, sort_keys=True))
                 continue
@@ -109,6 +114,15 @@ def _start(options: dict[str, Any]) -> None:
             except InputError:
                 run.remove_if_not_begun()
                 raise
+
+
+def _chosen(config: SearchConfig, what: str, figures: dict[str, float]) -> str:
+    """What `settle` chose and why, in words."""
+    if what == "memory":
+        return f"--max-batch {config.max_batch} ({figures['gib_per_row']:.3f} GiB a row)"
+    if config.precision == EXACT:
+        return "exact; half precision does not pay here"
+    return f"{config.precision}, {figures['times_as_fast']:.1f} times as fast, cosine {figures['cosine']:.4f}"
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +163,8 @@ def _resume(given: dict[str, Any]) -> None:
             raise InputError(f"--{name} {given[name]}: the run is at step {done} already; it can only be prolonged")
     settings = {**run.config["settings"], **given}
     configure(run.config["method"], settings)
-    if settings != run.config["settings"]:
-        run.config["settings"] = settings
-        write_json(run.folder / CONFIG, run.config)
+    run.config["settings"] = settings
+    run.finish(False)
     torch.set_num_threads(run.config["threads"])
     generator = load_recorded(run.config["generator"], pick_device(run.config["device"]))
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
@@ -173,6 +186,7 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
             f"Stopped; what was found so far is saved. Go on: direction-finder learn --resume {run.folder}", err=True
         )
         raise SystemExit(130)
+    run.finish()
     click.echo(f"{len(directions)} directions in {run.directions}")
     click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
 

@@ -12,18 +12,23 @@ from tqdm import tqdm
 from direction_finder.errors import InputError
 
 
+def number_range(text: str) -> tuple[int, int] | None:
+    """ "0-39" as (0, 39); "7" as (7, 7); None if it is neither."""
+    first, _, last = text.strip().partition("-")
+    if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
+        return None
+    return int(first), int(last or first)
+
+
 class NumberRange(click.ParamType):
-    """ "0-39" as (0, 39); "7" as (7, 7)."""
+    """See `number_range`."""
 
     name = "FIRST-LAST"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        first, _, last = value.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
-            self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
-        return int(first), int(last or first)
+        return number_range(value) or self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
 
 
 def several(*options: Callable) -> Callable:

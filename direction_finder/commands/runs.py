@@ -41,7 +41,7 @@ class Run:
     def create(cls, out: Path | None, name: str, config: dict[str, Any]) -> "Run":
         """Take the reserved folder `out`, or the next number under `outputs/`, and write `config.json` into it."""
         folder = out or _next_folder(Path("outputs"), name)
-        config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "finished": None}
         write_json(folder / CONFIG, config)
         return cls(folder, config)
 
@@ -79,6 +79,11 @@ class Run:
                 (self.folder / name).unlink(missing_ok=True)
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
+
+    def finish(self, finished: bool = True) -> None:
+        """Note in `config.json` that the run came to its own end, or that it goes on."""
+        self.config["finished"] = datetime.now(timezone.utc).isoformat(timespec="seconds") if finished else None
+        write_json(self.folder / CONFIG, self.config)
 
     def cut_log(self, step: int) -> None:
         """Keep the log's lines up to `step`: those that a resumed run will not write again."""

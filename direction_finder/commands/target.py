@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from direction_finder.commands.options import Download, pick_device
+from direction_finder.commands.options import Download, number_range, pick_device
 from direction_finder.commands.runs import Run
 from direction_finder.directions import Directions
 from direction_finder.edits import spread
@@ -78,12 +78,13 @@ class Target:
             return list(range(count))
         picked: list[int] = []
         for part in text.split(","):
-            first, _, last = part.strip().partition("-")
-            if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
+            bounds = number_range(part)
+            if not bounds:
                 raise InputError(f"directions {text!r}: expected numbers like 0-7,12, or all")
-            if int(last or first) >= count:
-                raise InputError(f"direction {last or first}: there are {count}, numbered 0 to {count - 1}")
-            picked += range(int(first), int(last or first) + 1)
+            first, last = bounds
+            if last >= count:
+                raise InputError(f"direction {last}: there are {count}, numbered 0 to {count - 1}")
+            picked += range(first, last + 1)
         return picked
 
     def pick_one(self, text: str) -> int:

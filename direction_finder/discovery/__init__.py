@@ -5,26 +5,39 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from direction_finder.directions import Directions
-from direction_finder.discovery import axes, hessian, jacobian, joint
+from direction_finder.discovery import axes, hessian, jacobian, joint, orojar, tuning
 from direction_finder.discovery.space import SearchConfig, package_version, plain
+from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, resolve_class
 from direction_finder.progress import OnStep
 
-__all__ = ["METHODS", "Method", "SearchConfig", "configure", "find", "package_version", "plain", "setting_names"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "SearchConfig",
+    "configure",
+    "find",
+    "package_version",
+    "plain",
+    "setting_names",
+    "settle",
+]
 
 
 class Method(NamedTuple):
-    """A way to find directions, and the dataclass of its settings."""
+    """A way to find directions, the dataclass of its settings, and a piece of its work to measure."""
 
     find: Callable[..., Directions]
     config: type[SearchConfig]
+    work: Work | None = None
 
 
 METHODS = {
-    "hessian": Method(hessian.find, hessian.HessianConfig),
-    "joint": Method(joint.find, joint.JointConfig),
-    "jacobian": Method(jacobian.find, jacobian.JacobianConfig),
+    "hessian": Method(hessian.find, hessian.HessianConfig, hessian.work),
+    "orojar": Method(orojar.find, orojar.OrojarConfig, orojar.work),
+    "joint": Method(joint.find, joint.JointConfig, joint.work),
+    "jacobian": Method(jacobian.find, jacobian.JacobianConfig, jacobian.work),
     "coordinates": Method(axes.find_coordinates, axes.CoordinatesConfig),
     "random": Method(axes.find_random, axes.RandomConfig),
 }
@@ -47,6 +60,12 @@ def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
     return METHODS[method].config(**values)
 
 
+def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:
+    """The configuration with what is chosen by measuring chosen, and the measurements; see `tuning`."""
+    work = METHODS[method].work
+    return tuning.settle(generator, config, work) if work else (config, {})
+
+
 def find(
     generator: Generator,
     method: str = "hessian",
@@ -62,5 +81,5 @@ def find(
     """
     if class_name is not None:
         settings["class_index"] = resolve_class(generator.class_names, class_name)
-    config = configure(method, settings)
+    config, _ = settle(generator, method, configure(method, settings))
     return METHODS[method].find(generator, config, on_step=on_step)

@@ -6,7 +6,6 @@ at once, with forward passes only.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -14,10 +13,11 @@ from torch import Tensor
 from direction_finder.diagonalisation import SOLVERS
 from direction_finder.directions import Directions
 from direction_finder.discovery.joint import DirectConfig, collect_and_solve
-from direction_finder.discovery.space import option
+from direction_finder.discovery.space import SearchSpace, option
 from direction_finder.generators import Generator
-from direction_finder.hessians import jacobian_gram
+from direction_finder.hessians import jacobian, jacobian_gram
 from direction_finder.progress import OnStep
+from direction_finder.randomness import stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,16 @@ def find(
 ) -> Directions:
     """The orthonormal basis that makes J^T J of the generator, at random points, most diagonal: loudest first."""
 
-    def measure(f: Callable[..., Tensor], x: Tensor, context: list[Tensor], _rng: torch.Generator) -> Tensor:
+    def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
+        x, context = space.draw_point(config.eta, rng)
+        f = space.flat_output(config.at)
         return jacobian_gram(f, x, epsilon=config.epsilon, context=context, max_batch=config.max_batch)
 
-    return collect_and_solve(generator, config, measure, "jacobian", config.eta, on_step=on_step, resume=resume)
+    return collect_and_solve(generator, config, measure, "jacobian", on_step=on_step, resume=resume)
+
+
+def work(space: SearchSpace, config: JacobianConfig, rows: int) -> Tensor:
+    """For `tuning`: the first columns of a Jacobian, from so many pictures at once."""
+    x, context = space.draw_point(config.eta, stream(config.seed, "tuning"))
+    axes = torch.eye(len(x))[: rows // 2]
+    return jacobian(space.flat_output(config.at), x, axes, epsilon=config.epsilon, context=context, max_batch=rows)

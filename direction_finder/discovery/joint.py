@@ -14,13 +14,14 @@ from torch import Tensor
 
 from direction_finder.diagonalisation import SOLVERS, solve
 from direction_finder.directions import Directions
-from direction_finder.discovery.space import SearchConfig, SearchSpace, finish, option
+from direction_finder.discovery.share import random_hessian, shares_of
+from direction_finder.discovery.space import SearchSpace, TunedConfig, finish, option
 from direction_finder.errors import InputError
 from direction_finder.generators import IMAGE, Generator
-from direction_finder.hessians import diagonal_energies, diagonal_share, hessian, orthogonal_probes
+from direction_finder.hessians import diagonal_energies
 from direction_finder.penalty import check_deterministic
 from direction_finder.progress import OnStep, Progress
-from direction_finder.randomness import normal, stream
+from direction_finder.randomness import stream
 
 FEWEST = 2  # points of a solution, also of a run that is stopped at once
 VALIDATION = 4  # every so-many-th matrix is kept from solving while the run decides whether to stop
@@ -29,7 +30,7 @@ LEAST_RISE = 1.02  # the share must rise by this factor between two looks, or th
 
 
 @dataclasses.dataclass(frozen=True)
-class DirectConfig(SearchConfig):
+class DirectConfig(TunedConfig):
     """Settings of the methods that collect a matrix per point, then solve once."""
 
     points: int = option(48, "Points z at which a matrix is measured, at most.", least=FEWEST)
@@ -53,7 +54,7 @@ class JointConfig(DirectConfig):
     solver: str = option("joint", "How the Hessians are made diagonal.", choices=tuple(SOLVERS))
 
 
-Measure = Callable[..., Tensor]
+Measure = Callable[[SearchSpace, torch.Generator], Tensor]
 
 
 def find(
@@ -61,14 +62,18 @@ def find(
 ) -> Directions:
     """The orthonormal basis that makes the Hessians of <u, G>, u Gaussian, at random points most diagonal."""
 
-    def measure(f: Callable[..., Tensor], x: Tensor, context: list[Tensor], rng: torch.Generator) -> Tensor:
-        with torch.no_grad():
-            shape = f(x[None], *context).shape[1:]
-        projection = torch.randn(shape, generator=rng).to(x)
-        probes = orthogonal_probes(len(x), rng)
-        return hessian(f, x, projection, probes, epsilon=config.epsilon, context=context, max_batch=config.max_batch)
+    def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
+        settings = {"eta": config.eta, "epsilon": config.epsilon, "max_batch": config.max_batch}
+        return random_hessian(space, config.at, rng, **settings)
 
-    return collect_and_solve(generator, config, measure, "joint", config.eta, on_step=on_step, resume=resume)
+    return collect_and_solve(generator, config, measure, "joint", on_step=on_step, resume=resume)
+
+
+def work(space: SearchSpace, config: JointConfig, rows: int) -> Tensor:
+    """For `tuning`: part of a Hessian, from so many gradients at once."""
+    rng = stream(config.seed, "tuning")
+    settings = {"eta": config.eta, "epsilon": config.epsilon, "max_batch": rows}
+    return random_hessian(space, config.at, rng, num_probes=rows // 2, **settings)
 
 
 def collect_and_solve(
@@ -76,14 +81,13 @@ def collect_and_solve(
     config: DirectConfig,
     measure: Measure,
     method: str,
-    eta: float,
     *,
     on_step: OnStep | None,
     resume: dict[str, Tensor] | None,
 ) -> Directions:
     """Measure a matrix per point until the share of the solution, on matrices kept aside, stops rising; solve for all.
 
-    `measure(f, x, context, rng)` gives the matrix of f at x. The state holds every matrix, so that a run goes on, or is
+    `measure(space, rng)` gives the matrix of a random point. The state holds every matrix, so that a run goes on, or is
     solved otherwise, without measuring again.
     """
     config.check(generator)
@@ -93,26 +97,22 @@ def collect_and_solve(
     if resume:
         matrices, shares = resume["matrices"], resume["shares"]
         rng.set_state(resume["rng"])
-    reference = torch.linalg.qr(normal(space.size, space.size, stream(config.seed, "reference basis")))[0]
 
     stopped = False
     while len(matrices) < FEWEST or (len(matrices) < config.points and not (stopped or _settled(shares, config))):
-        x, context = draw_point(space, eta, rng)
-        f = flat_output(space, config.at)
         if not len(matrices):
-            check_deterministic(f, x[None], *context)
-        matrices = torch.cat([matrices, measure(f, x, context, rng).float().cpu()[None]])
+            x, context = space.draw_point(config.eta, stream(config.seed, "check"))
+            check_deterministic(space.flat_output(config.at), x[None], *context)
+        matrices = torch.cat([matrices, measure(space, rng).float().cpu()[None]])
         if not torch.isfinite(matrices[-1]).all() or not matrices[-1].any():
             raise InputError(
                 f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
             )
         values = {}
         if len(matrices) % CHECK_EVERY == 0:
-            kept = torch.arange(len(matrices)) % VALIDATION == VALIDATION - 1
-            basis = solve(config.solver, matrices[~kept], weight=config.weight).float()
-            share = diagonal_share(matrices[kept], basis).mean()
-            shares = torch.cat([shares, share[None]])
-            values = {"share": float(share), "random_share": float(diagonal_share(matrices[kept], reference).mean())}
+            share = validation_share(matrices, config)
+            shares = torch.cat([shares, torch.tensor([share["share"]])])
+            values = {"share": share["share"], "random_share": share["random_share"]}
         if on_step:
             state = partial(_state, matrices, shares, rng)
             progress = Progress(len(matrices), config.points, "learning", values, state)
@@ -121,21 +121,15 @@ def collect_and_solve(
 
     rows = solve(config.solver, matrices, weight=config.weight).float()
     recorded = dataclasses.replace(config, points=len(matrices))
-    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows))
+    share = validation_share(matrices, config) if len(matrices) >= CHECK_EVERY else None
+    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows), share=share)
 
 
-def draw_point(space: SearchSpace, eta: float, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
-    """A point in the searched dimensions (size,), and what it is added to: z (1, dim) and its class (1,)."""
-    z = space.generator.sample(1, rng)
-    classes = space.classes(1, rng)
-    direction = torch.nn.functional.normalize(normal(1, space.size, rng), dim=1)[0]
-    distance = (2 * torch.rand((), generator=rng) - 1) * eta
-    return (distance * direction).to(z), [z, classes]
-
-
-def flat_output(space: SearchSpace, at: tuple[str, ...]) -> Callable[..., Tensor]:
-    """The function (x, z, classes) -> outputs named in `at` of G(z + x), flattened side by side."""
-    return lambda x, z, classes: torch.cat([out.flatten(1) for out in space.outputs(at, x, z, classes)], dim=1)
+def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]:
+    """The mean share, on every fourth matrix, of the basis that the others give and of a random one."""
+    kept = torch.arange(len(matrices)) % VALIDATION == VALIDATION - 1
+    basis = solve(config.solver, matrices[~kept], weight=config.weight).float()
+    return shares_of(matrices[kept], basis, config.seed)
 
 
 def _settled(shares: Tensor, config: DirectConfig) -> bool:

@@ -10,9 +10,9 @@ from torch.nn.functional import pad
 
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.generators import Generator
+from direction_finder.generators import Generator, Half
 from direction_finder.progress import OnStep, Progress
-from direction_finder.randomness import stream
+from direction_finder.randomness import normal, stream
 
 PROBED = 2.0  # a direction's score is measured at the coordinates -2, 0 and 2
 
@@ -52,6 +52,46 @@ class SearchConfig:
             raise InputError(f"num_directions {self.num_directions}: the searched space has {size} dimensions")
         if self.class_index is not None and not 0 <= self.class_index < generator.num_classes:
             raise InputError(f"class {self.class_index}: {generator.name} has {generator.num_classes} classes")
+
+
+EXACT, FAST = "exact", "fast"
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclasses.dataclass(frozen=True)
+class TunedConfig(SearchConfig):
+    """Settings of methods that work for long, chosen by measuring (see `tuning`) where the user leaves them open."""
+
+    precision: str = option(
+        EXACT,
+        "exact: float32; fast: half precision where a measurement shows that it pays and the gradient stays the same; "
+        "or as measured before, e.g. bfloat16:layer4.",
+    )
+    memory_limit: float | None = option(None, "GiB the run may take: --max-batch is then chosen by measuring.", above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind, _, stage = self.precision.partition(":")
+        if self.precision not in (EXACT, FAST) and not (kind in HALVES and stage):
+            raise InputError(
+                f"precision is {self.precision!r}: expected {EXACT}, {FAST}, or one of {', '.join(HALVES)} with the "
+                "stage from which on it is used, e.g. bfloat16:layer4"
+            )
+
+    def check(self, generator: Generator) -> None:
+        super().check(generator)
+        half = self.half
+        if half and half.first not in generator.stage_names:
+            raise InputError(
+                f"precision {self.precision}: {generator.name} has no stage {half.first!r}; "
+                f"it has {', '.join(generator.stage_names)}"
+            )
+
+    @property
+    def half(self) -> Half | None:
+        """Where half precision begins; None: nowhere."""
+        kind, _, stage = self.precision.partition(":")
+        return Half(HALVES[kind], stage) if stage else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +135,7 @@ class SearchSpace:
         self.mask = torch.zeros(generator.num_layers, 1, device=generator.device)
         self.mask[top : bottom + 1] = 1
         self.class_index = config.class_index
+        self.half = config.half if isinstance(config, TunedConfig) else None
 
     def classes(self, n: int, rng: torch.Generator) -> Tensor:
         """Class numbers (n,): the chosen class, random ones, or zeros if the generator has none."""
@@ -116,8 +157,23 @@ class SearchSpace:
 
     def outputs(self, at: tuple[str, ...], shift: Tensor, z: Tensor, classes: Tensor) -> list[Tensor]:
         """The image or activations named in `at`, in that order, of z moved by shift."""
-        found = self.generator.activations(self.latents(z, shift), classes, at)
+        found = self.generator.activations(self.latents(z, shift), classes, at, self.half)
         return [found[name] for name in at]
+
+    def flat_output(self, at: tuple[str, ...]) -> Callable[..., Tensor]:
+        """The function (x, z, classes) -> outputs named in `at` of G(z + x), flattened side by side."""
+        return lambda x, z, classes: torch.cat([out.flatten(1) for out in self.outputs(at, x, z, classes)], dim=1)
+
+    def draw_point(self, eta: float, rng: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+        """A point in the searched dimensions (size,), and what it is added to: z (1, dim) and its class (1,).
+
+        It lies along a random direction, at a distance drawn from U[-eta, eta].
+        """
+        z = self.generator.sample(1, rng)
+        classes = self.classes(1, rng)
+        direction = torch.nn.functional.normalize(normal(1, self.size, rng), dim=1)[0]
+        distance = (2 * torch.rand((), generator=rng) - 1) * eta
+        return (distance * direction).to(z), [z, classes]
 
 
 def slices(total: int, size: int) -> Iterator[slice]:
@@ -167,6 +223,7 @@ def finish(
     scores: Tensor | None,
     orthonormal: bool = True,
     name: Callable[[int], str] | None = None,
+    share: dict[str, float] | None = None,
 ) -> Directions:
     """Directions of unit rows (num, size): strongest first, cut to `num_directions`; without scores all, in order."""
     order = list(range(len(rows))) if scores is None else scores.argsort(descending=True, stable=True).tolist()
@@ -185,6 +242,7 @@ def finish(
         layers=(space.layers,) * len(kept),
         names=tuple(name(i) if name else None for i in kept),
         scores=tuple(None if scores is None else float(scores[i]) for i in kept),
+        share=share,
         package_version=package_version(),
     )
 

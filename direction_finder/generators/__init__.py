@@ -4,13 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import IMAGE, Generator
+from direction_finder.generators.base import IMAGE, Generator, Half
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
 from direction_finder.generators.wrapped import WrappedModule, load_python
 
-__all__ = ["IMAGE", "Generator", "WrappedModule", "class_names", "load_generator", "resolve_class", "search_classes"]
+__all__ = [
+    "IMAGE",
+    "Generator",
+    "Half",
+    "WrappedModule",
+    "class_names",
+    "load_generator",
+    "resolve_class",
+    "search_classes",
+]
 
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 KNOWN = {"eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}

@@ -2,7 +2,9 @@
 
 import abc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,14 @@ from direction_finder.randomness import normal
 
 IMAGE = "image"
 Stages = Iterator[tuple[str, Tensor]]
+
+
+class Half(NamedTuple):
+    """Where half precision begins: stages from `first` on compute products in `dtype`; all before it, and the last,
+    in float32."""
+
+    dtype: torch.dtype
+    first: str
 
 
 class Generator(nn.Module, abc.ABC):
@@ -24,6 +34,7 @@ class Generator(nn.Module, abc.ABC):
     num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images.
     weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
     activation_names: what `activations` can be asked for, in order of depth; the last is "image".
+    stage_names: those of them that are computed one after the other, so that half precision may begin there.
     """
 
     name: str
@@ -35,21 +46,40 @@ class Generator(nn.Module, abc.ABC):
     weights_sha256: str
     truncation: float | None = None
     activation_names: tuple[str, ...]
+    stage_names: tuple[str, ...] = (IMAGE,)
 
     @abc.abstractmethod
-    def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
-        """Compute the named tensors, no deeper than the deepest of them."""
+    def run(
+        self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
+    ) -> dict[str, Tensor]:
+        """Compute the named tensors, no deeper than the deepest of them; they are float32 also if `half` is not."""
 
     def forward(self, latents: Tensor, classes: Tensor | None = None) -> Tensor:
         """Images (batch, 3, H, W) of latents (batch, layers, dim) and class numbers (batch,); None if unconditional."""
         self._check(latents, classes)
         return self.run(latents, classes, frozenset([IMAGE]))[IMAGE]
 
-    def activations(self, latents: Tensor, classes: Tensor | None, at: Iterable[str]) -> dict[str, Tensor]:
-        """The tensors named in `at` (see `activation_names`), computed no deeper than asked."""
+    def activations(
+        self, latents: Tensor, classes: Tensor | None, at: Iterable[str], half: Half | None = None
+    ) -> dict[str, Tensor]:
+        """The tensors named in `at` (see `activation_names`), computed no deeper than asked, in float32."""
         self._check(latents, classes)
         self.check_activations(at)
-        return self.run(latents, classes, frozenset(at))
+        return self.run(latents, classes, frozenset(at), half)
+
+    def collect(self, stages: Stages, at: frozenset[str], half: Half | None) -> dict[str, Tensor]:
+        """Pull named tensors out of a forward that computes a stage when asked for it, as deep as needed."""
+        found: dict[str, Tensor] = {}
+        first = self.stage_names.index(half.first) if half else len(self.stage_names)
+        for number, name in enumerate(self.stage_names):
+            halved = first <= number and name != IMAGE
+            with torch.autocast(self.device.type, half.dtype) if halved else nullcontext():
+                _, tensor = next(stages)
+            if name in at:
+                found[name] = tensor.float() if half else tensor
+            if len(found) == len(at):
+                break
+        return found
 
     def check_activations(self, at: Iterable[str]) -> None:
         """Raise InputError if `at` names something that this generator does not have."""
@@ -88,17 +118,6 @@ class Generator(nn.Module, abc.ABC):
         if self.num_classes and (classes is None or classes.shape != latents.shape[:1]):
             got = None if classes is None else tuple(classes.shape)
             raise InputError(f"{self.name} is class-conditional: classes have shape {got}, expected ({len(latents)},)")
-
-
-def collect(stages: Stages, at: frozenset[str]) -> dict[str, Tensor]:
-    """Pull named tensors out of a lazily computed forward, stopping at the deepest one asked for."""
-    found: dict[str, Tensor] = {}
-    for name, tensor in stages:
-        if name in at:
-            found[name] = tensor
-        if len(found) == len(at):
-            break
-    return found
 
 
 def as_rgb(images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import Generator, class_labels, collect
+from direction_finder.generators.base import Generator, Half, class_labels
 from direction_finder.generators.classes import imagenet_names
 from direction_finder.generators.download import cache_folder, fetch
 from direction_finder.generators.weights import load_strict, looks_like_html, read_state, state_sha256
@@ -36,11 +36,13 @@ class BigGANDeepGenerator(Generator):
         with torch.no_grad():
             z, classes = torch.zeros(1, self.num_layers, self.dim), torch.zeros(1, dtype=torch.long)
             shapes = {stage: tensor.shape for stage, tensor in network.stages(z, classes)}
-        self.activation_names = tuple(shapes)
+        self.activation_names = self.stage_names = tuple(shapes)
         self.resolution = shapes["image"][-1]
 
-    def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
-        return collect(self.network.stages(latents, classes), at)
+    def run(
+        self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
+    ) -> dict[str, Tensor]:
+        return self.collect(self.network.stages(latents, classes), at, half)
 
 
 def load_biggan_deep(path: str | Path, *, name: str, truncation: float | None = None) -> BigGANDeepGenerator:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import Generator, Stages, as_rgb, class_labels, collect
+from direction_finder.generators.base import Generator, Half, Stages, as_rgb, class_labels
 from direction_finder.generators.networks.dcgan import DCGAN
 from direction_finder.generators.weights import State, load_strict, read_state, state_sha256
 
@@ -31,11 +31,13 @@ class DCGANGenerator(Generator):
         self.dim = network.convs[0].in_channels - self.num_classes
         self.resolution = 4 * 2 ** (len(network.convs) - 1)
         self.truncation = truncation
-        self.activation_names = (*(f"layer{i}" for i in range(len(network.norms))), "image")
+        self.activation_names = self.stage_names = (*(f"layer{i}" for i in range(len(network.norms))), "image")
         self.freeze()
 
-    def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
-        return collect(self._stages(latents, classes), at)
+    def run(
+        self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
+    ) -> dict[str, Tensor]:
+        return self.collect(self._stages(latents, classes), at, half)
 
     def _stages(self, latents: Tensor, classes: Tensor | None) -> Stages:
         x = latents[:, 0]

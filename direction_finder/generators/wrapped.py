@@ -4,13 +4,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import IMAGE, Generator, as_rgb, class_labels
+from direction_finder.generators.base import IMAGE, Generator, Half, as_rgb, class_labels
 from direction_finder.generators.weights import state_sha256
 
 
@@ -63,8 +64,13 @@ class WrappedModule(Generator):
         self.freeze()
         self.resolution = self._probe()
 
-    def run(self, latents: Tensor, classes: Tensor | None, at: frozenset[str]) -> dict[str, Tensor]:
-        """The named submodules' outputs, and the image; the forward is left as soon as all of them are known."""
+    def run(
+        self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
+    ) -> dict[str, Tensor]:
+        """The named submodules' outputs, and the image; the forward is left as soon as all of them are known.
+
+        Its stages are not known: half precision is for all of it or none.
+        """
         found: dict[str, Tensor] = {}
 
         def keep(name: str):
@@ -78,15 +84,17 @@ class WrappedModule(Generator):
         inner = dict(self.module.named_modules())
         hooks = [inner[name].register_forward_hook(keep(name)) for name in at if name != IMAGE]
         try:
-            images = as_rgb(self._call(latents[:, 0], classes))
+            with torch.autocast(latents.device.type, half.dtype) if half else nullcontext():
+                images = as_rgb(self._call(latents[:, 0], classes))
             low, high = self.value_range
+            images = images.float() if half else images
             found[IMAGE] = images if (low, high) == (-1, 1) else (images - low) * (2 / (high - low)) - 1
         except _Enough:
             pass
         finally:
             for hook in hooks:
                 hook.remove()
-        return {name: found[name] for name in at}
+        return {name: found[name].float() if half else found[name] for name in at}
 
     def _call(self, z: Tensor, classes: Tensor | None) -> Tensor:
         z = z.reshape(len(z), *self.latent_shape)

@@ -27,7 +27,8 @@ class DCGAN(nn.Module):
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=False)):
             x = norm(conv(x)).relu()
             yield f"layer{i}", x
-        yield "image", self.convs[-1](x).tanh()
+        last = self.convs[-1]
+        yield "image", last(x.to(last.weight.dtype)).tanh()
 
     def forward(self, x: Tensor) -> Tensor:
         *_, (_, image) = self.stages(x)

@@ -1,0 +1,52 @@
+"""OroJaR's own loop: learn an orthogonal matrix whose directions change the output in orthogonal ways.
+
+Wei et al. 2021, "Orthogonal Jacobian Regularization", https://arxiv.org/abs/2108.07668.
+"""
+
+import dataclasses
+
+from torch import Tensor
+
+from direction_finder.directions import Directions
+from direction_finder.discovery.loop import Batch, LoopConfig, gradient_work, minimise
+from direction_finder.discovery.space import SearchSpace, option
+from direction_finder.generators import Generator
+from direction_finder.penalty import jacobian_penalty
+from direction_finder.progress import OnStep
+
+
+@dataclasses.dataclass(frozen=True)
+class OrojarConfig(LoopConfig):
+    """Settings of OroJaR's loop; the defaults are those of its BigGAN runs."""
+
+    batch_size: int = option(32, "Samples per step.", least=1)
+    eta: float = option(0.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
+
+    @property
+    def rows_per_sample(self) -> int:
+        return 1 + self.num_probes
+
+
+def find(
+    generator: Generator,
+    config: OrojarConfig,
+    *,
+    on_step: OnStep | None = None,
+    resume: dict[str, Tensor] | None = None,
+) -> Directions:
+    """Minimise over A the off-diagonal energy of J^T J, J the Jacobian of w -> G(z + A w); see `loop.minimise`."""
+    return minimise(generator, config, "orojar", penalties, on_step=on_step, resume=resume)
+
+
+def penalties(space: SearchSpace, config: OrojarConfig, rows: Tensor, batch: Batch) -> Tensor:
+    """The penalty of every sample (n,), over all outputs asked for together."""
+    flat = space.flat_output(config.at)
+
+    def f(w: Tensor, z: Tensor, classes: Tensor) -> Tensor:
+        return flat(w @ rows, z, classes)
+
+    context = (batch.z, batch.classes)
+    return jacobian_penalty(f, batch.w, epsilon=config.epsilon, probes=batch.probes, context=context)
+
+
+work = gradient_work(penalties)
