@@ -1,14 +1,19 @@
 """How diagonal do the directions of each method make a generator's Hessians, and at what cost?
 
-    python -m benchmarks.share --generator eyes --class blue --out outputs/share
+    python -m benchmarks.share outputs/share/*-[0-9] --out outputs/share --picture docs/images/share.png
 
-Held-out Hessians (never used to solve or to stop) are measured once, with seeds of their own; then each run given is
-scored on them: the mean share of energy on the diagonal with its standard error, the ratio of sums, how evenly it is
-spread, and how many of the ten strongest directions two seeds of a method share.
+Held-out Hessians (never used to solve or to stop) are measured once, with seeds of their own; then each run is scored
+on them: the mean share of energy on the diagonal with its standard error, the ratio of sums, how evenly the share is
+spread, and how many of the ten strongest directions two seeds have in common. A run is a folder named NAME-SEED. A run
+of a direct method is scored with every solver and weight, and after every so many points, from the matrices it keeps.
+A pass is one picture forward; a gradient counts as two.
 """
 
+import itertools
 import json
+import statistics
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import click
@@ -16,12 +21,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 
+from direction_finder.diagonalisation import SOLVERS, solve
 from direction_finder.directions import Directions
+from direction_finder.discovery import METHODS, configure
 from direction_finder.discovery.share import random_hessian
 from direction_finder.discovery.space import SearchConfig, SearchSpace
 from direction_finder.generators import load_generator, resolve_class
-from direction_finder.hessians import diagonal_energies, diagonal_share
+from direction_finder.hessians import diagonal_energies, diagonal_share, probe_count
 from direction_finder.randomness import stream
+
+COUNTS = (4, 8, 16, 24, 32, 48, 64)
+FIRST_TEN = 10
+Bases = dict[tuple[str, int], dict[int, torch.Tensor]]  # (what, passes) -> seed -> basis
 
 
 def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.Tensor:
@@ -40,6 +51,29 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
     return torch.stack(matrices)
 
 
+def bases_of(run: Path, every: bool) -> dict[tuple[str, int], torch.Tensor]:
+    """The bases that a run gives, by what they are called and how many passes they cost."""
+    record = Directions.load(run)
+    name, config, n = run.name.rpartition("-")[0], record.config, record.dim
+    if record.method not in ("joint", "jacobian"):
+        per_step = 0
+        if "steps" in config:
+            per_step = 2 * config["batch_size"] * configure(record.method, config).rows_per_sample
+        return {(name, per_step * config.get("steps", 0)): record.vectors}
+    matrices = load_file(run / "state.safetensors")["matrices"]
+    per_point = 4 * probe_count(n) if record.method == "joint" else 2 * n
+    own = METHODS[record.method].config()
+    solvers = itertools.product(SOLVERS, ("unit", "raw")) if every else [(own.solver, own.weight)]
+    counts = [count for count in COUNTS if count <= len(matrices)]
+    return {
+        (f"{name} {solver}{' raw' if weight == 'raw' else ''}", per_point * count): solve(
+            solver, matrices[:count], weight=weight
+        ).float()
+        for solver, weight in solvers
+        for count in (counts if solver == own.solver or solver == "squares" else counts[-1:])
+    }
+
+
 def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
     """Mean share with standard error, ratio of sums, and the 1st, 5th and 20th largest part of the mean share."""
     share = diagonal_share(matrices, basis)
@@ -53,35 +87,93 @@ def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
     }
 
 
-def shared(first: torch.Tensor, second: torch.Tensor, top: int = 10, least: float = 0.9) -> int:
-    """How many of the `top` directions of two runs are the same: |cos| above `least` after matching."""
-    cosines = (first[:top] @ second[:top].mT).abs().numpy()
+def same(first: torch.Tensor, second: torch.Tensor, least: float = 0.9) -> int:
+    """How many of the ten strongest directions of two runs are the same: |cos| above `least` after matching."""
+    cosines = (first[:FIRST_TEN] @ second[:FIRST_TEN].mT).abs().numpy()
     return int((cosines[linear_sum_assignment(-cosines)] > least).sum())
+
+
+def paired(
+    matrices: torch.Tensor, first: dict[int, torch.Tensor], second: dict[int, torch.Tensor]
+) -> tuple[float, float]:
+    """The mean difference of the shares of two methods, seed by seed and Hessian by Hessian, and its standard error."""
+    seeds = sorted(first.keys() & second.keys())
+    shares = [diagonal_share(matrices, first[seed]) - diagonal_share(matrices, second[seed]) for seed in seeds]
+    each = torch.stack(shares).mean(0)
+    return float(each.mean()), float(each.std() / len(each) ** 0.5)
+
+
+def draw(bases: Bases, matrices: torch.Tensor, path: Path, title: str) -> None:
+    """Share against passes: a line per method, the mean over seeds, with the range of the seeds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    curves = defaultdict(dict)
+    for (what, passes), by_seed in bases.items():
+        curves[what][passes] = [score(matrices, basis)["share"] for basis in by_seed.values()]
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for number, (what, points) in enumerate(sorted(curves.items())):
+        colour = f"C{number % 10}"
+        if 0 in points:
+            axes.axhline(statistics.mean(points[0]), color=colour, linestyle=":", label=what)
+            continue
+        passes = sorted(points)
+        means = [statistics.mean(points[at]) for at in passes]
+        axes.plot(passes, means, marker="os^D"[number // 10], color=colour, label=what)
+        axes.fill_between(
+            passes, [min(points[at]) for at in passes], [max(points[at]) for at in passes], color=colour, alpha=0.15
+        )
+    axes.set(xscale="log", xlabel="generator passes", ylabel="diagonal share, held-out Hessians", ylim=0, title=title)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
 
 
 @click.command()
 @click.option("--generator", default="eyes", show_default=True)
 @click.option("--class", "class_name", default="blue", show_default=True)
 @click.option("--count", default=64, show_default=True, help="Held-out Hessians.")
+@click.option("--all", "every", is_flag=True, help="Every solver and weight of the direct methods.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("outputs/share"), show_default=True)
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw share against passes.")
 @click.argument("runs", nargs=-1, type=click.Path(exists=True, path_type=Path))
-def main(generator: str, class_name: str, count: int, out: Path, runs: tuple[Path, ...]) -> None:
-    matrices = held_out(
-        generator, class_name, count, out / f"held-out-{generator.replace(':', '-')}-{class_name}.safetensors"
-    )
-    rows, bases = [], {}
+def main(
+    generator: str, class_name: str, count: int, every: bool, out: Path, picture: Path | None, runs: tuple[Path, ...]
+) -> None:
+    cache = out / f"held-out-{generator.replace(':', '-')}-{class_name}.safetensors"
+    matrices = held_out(generator, class_name, count, cache)
+    bases: Bases = defaultdict(dict)
     for run in runs:
-        record = Directions.load(run)
-        settings = {key: record.config.get(key) for key in ("steps", "points", "solver", "weight", "seed")}
-        rows.append({"run": run.name, "method": record.method, **settings, **score(matrices, record.vectors)})
-        bases.setdefault(run.name.rpartition("-")[0], []).append(record.vectors)
-        click.echo(json.dumps(rows[-1]))
-    for name, several in bases.items():
-        pairs = [shared(a, b) for i, a in enumerate(several) for b in several[:i]]
-        if pairs:
-            click.echo(json.dumps({"runs": name, "same_of_ten": pairs}))
+        for key, basis in bases_of(run, every).items():
+            bases[key][int(run.name.rpartition("-")[2])] = basis
+    rows = []
+    click.echo("| method | passes | share, each seed | error | ratio of sums | 1st, 5th, 20th part | same of ten |")
+    click.echo("|---|---|---|---|---|---|---|")
+    last = {what: max(passes for other, passes in bases if other == what) for what, _ in bases}
+    for (what, passes), by_seed in sorted(bases.items()):
+        scores = {seed: score(matrices, basis) for seed, basis in sorted(by_seed.items())}
+        agreement = [same(by_seed[a], by_seed[b]) for a, b in itertools.combinations(sorted(by_seed), 2)]
+        rows += [{"method": what, "passes": passes, "seed": seed, **values} for seed, values in scores.items()]
+        if passes == last[what] or every:
+            mean = {key: statistics.mean(values[key] for values in scores.values()) for key in scores[min(scores)]}
+            shares = ", ".join(f"{values['share']:.3f}" for values in scores.values())
+            parts = ", ".join(f"{mean[f'part_{place}']:.4f}" for place in (1, 5, 20))
+            click.echo(
+                f"| {what} | {passes:,} | {shares} | {mean['error']:.3f} | {mean['ratio_of_sums']:.3f} | {parts} "
+                f"| {', '.join(map(str, agreement))} |"
+            )
+    for what in (w for w in last if w.endswith(" joint")):
+        other = what.replace(" joint", " squares")
+        if other in last:
+            difference, error = paired(matrices, bases[what, last[what]], bases[other, last[other]])
+            click.echo(f"{what} minus {other}: {difference:+.4f} +- {error:.4f}, seed by seed and Hessian by Hessian")
     out.mkdir(parents=True, exist_ok=True)
     (out / "scores.json").write_text(json.dumps(rows, indent=1))
+    if picture:
+        draw(bases, matrices, picture, f"{generator}, class {class_name}: {count} held-out Hessians")
 
 
 if __name__ == "__main__":

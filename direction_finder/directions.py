@@ -129,8 +129,8 @@ class Directions:
         if not isinstance(metadata, dict) or metadata.pop("format", None) != FORMAT:
             raise InputError(f"{path}: not format {FORMAT} of a directions file; a newer direction-finder may read it")
         known = set(cls.__dataclass_fields__) - {"vectors"}
-        if metadata.keys() != known:
-            odd = sorted(metadata.keys() ^ known)[0]
+        if odds := (metadata.keys() ^ known) - (ADDED - metadata.keys()):
+            odd = sorted(odds)[0]
             raise InputError(f"{path}: metadata {'lacks' if odd in known else 'has an unknown'} {odd!r}")
         try:
             return cls(vectors=vectors, **metadata)
@@ -138,6 +138,7 @@ class Directions:
             raise InputError(f"{path}: {error}") from error
 
 
+ADDED = {"share"}  # what files of earlier versions lack
 PER_DIRECTION = {
     "layers": ((list, tuple), "lists of layer numbers"),
     "names": (str, "strings"),

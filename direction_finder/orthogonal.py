@@ -24,10 +24,8 @@ def gram_schmidt(rows: Tensor) -> Tensor:
     num, dim = rows.shape
     if num > dim:
         raise InputError(f"{num} directions cannot be orthonormal in {dim} dimensions: ask for at most {dim}")
-    if not torch.isfinite(rows).all():
-        raise InputError("the matrix of directions holds NaN or infinite values: it cannot be orthonormalised")
-    q, r = torch.linalg.qr(rows.mT)
-    pivots = r.diagonal()
+    _check_finite(rows)
+    orthonormal, pivots = _triangular(rows)
     dependent = pivots.abs() <= 10 * dim * torch.finfo(rows.dtype).eps * rows.norm(dim=1)
     if dependent.any():
         row = int(dependent.nonzero()[0])
@@ -35,7 +33,29 @@ def gram_schmidt(rows: Tensor) -> Tensor:
             f"the matrix of directions has rank below {num}: row {row} depends on the rows before it; "
             "give linearly independent rows"
         )
-    return (q * pivots.sign()).mT
+    return orthonormal
+
+
+def gram_schmidt_on_the_way(rows: Tensor) -> Tensor:
+    """As `gram_schmidt`, for a matrix that moves: the last row of a square one passes through dependence now and then,
+    where its direction only changes sign. Raises InputError when values are not finite."""
+    _check_finite(rows)
+    return _triangular(rows)[0]
+
+
+def _triangular(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Orthonormal rows, and how far each row of `rows` was from the span of those before it, with a sign.
+
+    In float64: the gradient divides by these distances, and the last of a square matrix is often small.
+    """
+    q, r = torch.linalg.qr(rows.double().mT)
+    pivots = r.diagonal()
+    return (q * torch.where(pivots < 0, -1.0, 1.0)).mT.to(rows.dtype), pivots
+
+
+def _check_finite(rows: Tensor) -> None:
+    if not torch.isfinite(rows).all():
+        raise InputError("the matrix of directions holds NaN or infinite values: it cannot be orthonormalised")
 
 
 def cayley(free: Tensor) -> Tensor:
@@ -62,8 +82,13 @@ def _rotated(rotation: Map) -> Callable[[Tensor], tuple[Tensor, Map]]:
     return parametrise_by_rotation
 
 
+def _independent(start: Tensor) -> Tensor:
+    gram_schmidt(start)  # raises InputError if it is not
+    return start
+
+
 PARAMETRISATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Map]]] = {
-    "gram_schmidt": lambda start: (start.clone(), gram_schmidt),
+    "gram_schmidt": lambda start: (_independent(start).clone(), gram_schmidt_on_the_way),
     "cayley": _rotated(cayley),
     "matrix_exp": _rotated(matrix_exp),
     "stiefel": lambda start: (gram_schmidt(start), lambda matrix: matrix),

@@ -79,6 +79,11 @@ def test_everything_in_a_file_is_checked(vectors, changes, words, tmp_path):
         Directions.load(tmp_path / "d.safetensors")
 
 
+def test_files_of_earlier_versions_are_read(tmp_path):
+    write(tmp_path / "old.safetensors", torch.eye(3), share="absent")
+    assert Directions.load(tmp_path / "old.safetensors").share is None
+
+
 def test_other_files_are_refused(record, tmp_path):
     save_file({"vectors": torch.eye(2)}, tmp_path / "foreign.safetensors")
     with pytest.raises(InputError, match="not a directions file"):

@@ -52,6 +52,28 @@ def test_rotations_rotate(function, rng):
     assert torch.det(rotation) > 0
 
 
+def test_a_moving_matrix_may_pass_through_dependence(rng):
+    """The last row of a square matrix has no gradient of its own, drifts, and crosses the span of the others."""
+    rows = torch.randn(30, 30, generator=rng)
+    with pytest.raises(InputError, match="row 29"):
+        parametrise("gram_schmidt", torch.cat([rows[:-1], rows[:1]]))
+    _, rows_of = parametrise("gram_schmidt", rows)
+    last = gram_schmidt(rows)[-1]
+    target = torch.randn(30, 30, generator=rng)
+    gradients = []
+    for distance in (1.0, 1e-6, -1e-6):
+        moved = torch.cat([rows[:-1], (rows[-1] + (distance - rows[-1] @ last) * last)[None]]).requires_grad_(True)
+        found = rows_of(moved)
+        assert torch.allclose(found @ found.mT, torch.eye(30), atol=1e-5)
+        signs = torch.ones(30, 1)
+        signs[-1] = torch.sign(found[-1] @ last)
+        (found * signs * target).sum().backward()
+        gradients.append(moved.grad[:-1])
+    assert torch.allclose(gradients[1], gradients[0], rtol=0.02, atol=0.02 * float(gradients[0].abs().max()))
+    assert torch.allclose(gradients[2], gradients[0], rtol=0.02, atol=0.02 * float(gradients[0].abs().max()))
+    assert torch.isfinite(rows_of(torch.zeros(3, 3))).all()
+
+
 def test_dependent_rows_are_refused_by_number():
     rows = torch.eye(4)
     rows[2] = rows[0] + rows[1]
