@@ -12,7 +12,7 @@ BIN := .venv/bin
 # Directions, grid, video and alignment on a real pretrained GAN, in outputs/demo
 demo: .venv/ready
 	rm -rf outputs/demo
-	$(BIN)/direction-finder learn --generator eyes --class blue --method jacobian --points 24 --out outputs/demo
+	$(BIN)/direction-finder learn --generator eyes --class blue --points 24 --out outputs/demo
 	$(BIN)/direction-finder render grid outputs/demo --directions 0-3 --samples 3
 	$(BIN)/direction-finder render video outputs/demo --directions 0-3 --samples 5
 	$(BIN)/direction-finder align outputs/demo --direction 3 --to -2 --to 0 --to 2

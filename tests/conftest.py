@@ -65,6 +65,6 @@ def run_folder(tmp_path: Path, dcgan_file: Path) -> Path:
     """A finished run of two steps on the small DCGAN, class 1."""
     folder = tmp_path / "run"
     result = call("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", 1,
-                  "--steps", 2, "--batch-size", 4, "--out", folder)  # fmt: skip
+                  "--method", "hessian", "--steps", 2, "--batch-size", 4, "--out", folder)  # fmt: skip
     assert result.exit_code == 0, result.stderr
     return folder

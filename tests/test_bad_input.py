@@ -65,7 +65,7 @@ def test_checkpoints(name, words, bad, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-LEARN = ("--steps", "1", "--batch-size", "1")
+LEARN = ("--method", "hessian", "--steps", "1", "--batch-size", "1")
 
 
 @pytest.mark.parametrize(

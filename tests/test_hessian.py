@@ -32,7 +32,7 @@ def test_planted_directions_are_found(orthogonal, schedule, seed):
     generator = planted(8, seed)
     settings = {"steps": 1000, "batch_size": 32, "learning_rate": 0.02, "seed": seed}
     settings |= {"orthogonal": orthogonal, "schedule": schedule}
-    found = discovery.find(generator, **settings, **QUICK)
+    found = discovery.find(generator, "hessian", **settings, **QUICK)
     assert worst_match(found.vectors, generator.module.rows) >= 0.999
     start = gram_schmidt(starting_rows(SearchSpace(generator, HessianConfig(seed=seed)), HessianConfig(seed=seed)))
     assert worst_match(start, generator.module.rows) < 0.9  # it did not begin there
@@ -85,14 +85,14 @@ def test_no_batch_is_larger_than_asked(small):
     sizes = []
     original = small.run
     small.run = lambda latents, *rest: sizes.append(len(latents)) or original(latents, *rest)
-    discovery.find(small, steps=2, batch_size=7, max_batch=8, score_samples=2)
+    discovery.find(small, "hessian", steps=2, batch_size=7, max_batch=8, score_samples=2)
     assert max(sizes) <= 8
 
 
 def test_only_the_searched_dimensions_and_layers_are_used(biggan_folder):
     generator = load_generator(f"biggan-deep:{biggan_folder}")
     found = discovery.find(
-        generator, steps=1, batch_size=2, dims=(4, 9), layers=(1, 3), class_name="2", score_samples=1
+        generator, "hessian", steps=1, batch_size=2, dims=(4, 9), layers=(1, 3), class_name="2", score_samples=1
     )
     assert found.vectors.shape == (6, 12)
     space = SearchSpace(generator, HessianConfig(dims=(4, 9), layers=(1, 3)))
@@ -197,7 +197,7 @@ def test_starts(small, tmp_path):
 
 
 def test_unconstrained_directions_say_so(small):
-    found = discovery.find(small, steps=3, batch_size=2, orthogonal="none", learning_rate=0.5, **QUICK)
+    found = discovery.find(small, "hessian", steps=3, batch_size=2, orthogonal="none", learning_rate=0.5, **QUICK)
     assert not found.orthonormal
     assert torch.allclose(found.vectors.norm(dim=1), torch.ones(6), atol=1e-5)
     assert (found.vectors @ found.vectors.mT - torch.eye(6)).abs().max() > 0.01
@@ -209,7 +209,7 @@ def test_a_random_forward_is_refused():
             return z[:, :3, None, None].expand(-1, 3, 4, 4) + 0.01 * torch.randn(len(z), 3, 4, 4)
 
     with pytest.raises(InputError, match="not deterministic"):
-        discovery.find(WrappedModule(Noisy(), 4), steps=1, batch_size=2)
+        discovery.find(WrappedModule(Noisy(), 4), "hessian", steps=1, batch_size=2)
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_a_random_forward_is_refused():
 )
 def test_bad_settings_are_named(settings, words, small):
     with pytest.raises(InputError, match=words):
-        discovery.find(small, **{"steps": 1, "batch_size": 1, **settings})
+        discovery.find(small, "hessian", **{"steps": 1, "batch_size": 1, **settings})
 
 
 def test_methods_without_a_setting_refuse_it(small):
     with pytest.raises(InputError, match="method random has no setting steps"):
         discovery.find(small, "random", steps=5)
-    with pytest.raises(InputError, match="expected one of hessian"):
+    with pytest.raises(InputError, match="expected one of jacobian"):
         discovery.find(small, "pca")

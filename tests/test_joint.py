@@ -55,7 +55,9 @@ def test_a_resumed_search_is_the_uninterrupted_one(method, small):
 
 def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
     steps = []
-    found = discovery.find(planted(8), "joint", points=400, max_batch=64, on_step=lambda step: steps.append(step))
+    found = discovery.find(
+        planted(8), "joint", solver="joint", points=400, max_batch=64, on_step=lambda step: steps.append(step)
+    )
     looks = [step.values for step in steps if step.values]
     assert 24 <= len(steps) < 100
     assert found.config["points"] == len(steps)
@@ -119,10 +121,10 @@ def test_a_run_is_solved_again_without_measuring(dcgan_file, tmp_path):
     assert call(*base, "--points", 6, "--out", folder).exit_code == 0
     first = (folder / "directions.safetensors").read_bytes()
     log = (folder / "log.jsonl").read_text()
-    assert call("learn", "--resume", folder, "--solver", "squares").exit_code == 0
+    assert call("learn", "--resume", folder, "--solver", "joint").exit_code == 0
     assert (folder / "directions.safetensors").read_bytes() != first
     assert (folder / "log.jsonl").read_text() == log  # no point was measured
-    assert call("learn", "--resume", folder, "--solver", "joint").exit_code == 0
+    assert call("learn", "--resume", folder, "--solver", "squares").exit_code == 0
     assert (folder / "directions.safetensors").read_bytes() == first
     assert call("learn", "--resume", folder, "--points", 9).exit_code == 0
     assert len((folder / "log.jsonl").read_text().splitlines()) == 9

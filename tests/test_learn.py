@@ -20,7 +20,22 @@ STEPS = 100
 
 def arguments(dcgan_file: Path, *more: object) -> list[str]:
     settings = ["--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", "class 1", "--seed", 4]
-    return [str(item) for item in ("learn", *settings, "--steps", STEPS, "--batch-size", 16, "--threads", 1, *more)]
+    return [
+        str(item)
+        for item in (
+            "learn",
+            *settings,
+            "--method",
+            "hessian",
+            "--steps",
+            STEPS,
+            "--batch-size",
+            16,
+            "--threads",
+            1,
+            *more,
+        )
+    ]
 
 
 def logged(folder: Path) -> list[int]:

@@ -42,6 +42,7 @@ def test_the_share_rises_in_the_log_and_stands_in_the_file():
     values = []
     found = discovery.find(
         planted(8),
+        "hessian",
         steps=400,
         batch_size=32,
         learning_rate=0.02,
@@ -78,7 +79,7 @@ def test_a_resumed_run_has_the_share_of_the_uninterrupted_one():
 
 
 def test_direct_methods_report_matrices_that_were_kept_aside():
-    found = discovery.find(planted(8), "joint", points=40, keep_going=True, eta=0.0, max_batch=64)
+    found = discovery.find(planted(8), "joint", solver="joint", points=40, keep_going=True, eta=0.0, max_batch=64)
     assert found.share["share_of"] == 10
     assert found.share["share"] > 0.9 > 0.5 > found.share["random_share"]
     assert discovery.find(planted(8), "joint", points=4, max_batch=64).share is None
@@ -86,14 +87,14 @@ def test_direct_methods_report_matrices_that_were_kept_aside():
 
 @pytest.mark.parametrize("settings", [{"share_points": 0}, {"orthogonal": "none"}])
 def test_no_share_if_not_asked_for_or_not_defined(settings):
-    found = discovery.find(planted(8), steps=20, batch_size=16, score_samples=0, **settings)
+    found = discovery.find(planted(8), "hessian", steps=20, batch_size=16, score_samples=0, **settings)
     assert found.share is None
 
 
 def test_the_command_writes_it(dcgan_file, tmp_path):
     folder = tmp_path / "run"
-    call("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--steps", 10,
-         "--batch-size", 8, "--out", folder)  # fmt: skip
+    call("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--method", "hessian",
+         "--steps", 10, "--batch-size", 8, "--out", folder)  # fmt: skip
     last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
     record = Directions.load(folder)
     assert record.share["share"] == pytest.approx(last["share"])

@@ -125,7 +125,8 @@ def test_a_wrapped_module_is_halved_as_a_whole(monkeypatch):
 
 def test_the_choice_is_recorded_and_a_resumed_run_keeps_it(dcgan_file, tmp_path):
     folder = tmp_path / "run"
-    call("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--steps", 2, "--batch-size", 4,
+    call("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--method", "hessian",
+         "--steps", 2, "--batch-size", 4,
          "--precision", "fast", "--memory-limit", 64, "--out", folder)  # fmt: skip
     content = json.loads((folder / "config.json").read_text())
     assert content["settings"]["precision"] in ("exact", "bfloat16:layer0", "bfloat16:layer1")
@@ -171,7 +172,7 @@ def test_the_batch_fills_the_limit_and_no_more(small, monkeypatch):
 )
 def test_bad_settings_are_named(settings, words, small):
     with pytest.raises(InputError, match=words):
-        discovery.find(small, steps=1, batch_size=1, **settings)
+        discovery.find(small, "hessian", steps=1, batch_size=1, **settings)
 
 
 def test_methods_that_do_no_long_work_refuse_precision():

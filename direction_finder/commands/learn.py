@@ -13,7 +13,16 @@ import torch
 from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
 from direction_finder.commands.runs import Run, reserved, slug
 from direction_finder.commands.target import load_recorded
-from direction_finder.discovery import METHODS, SearchConfig, configure, package_version, plain, setting_names, settle
+from direction_finder.discovery import (
+    DEFAULT,
+    METHODS,
+    SearchConfig,
+    configure,
+    package_version,
+    plain,
+    setting_names,
+    settle,
+)
 from direction_finder.discovery.loop import STARTS
 from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
@@ -23,7 +32,7 @@ from direction_finder.progress import Progress
 SAVE_EVERY = 30.0  # seconds
 
 
-@click.command(epilog="Example: direction-finder learn --generator eyes --class blue --steps 200 --batch-size 8")
+@click.command(epilog="Example: direction-finder learn --generator eyes --class blue --points 24")
 @click.option(
     "--generator",
     "spec",
@@ -38,7 +47,7 @@ SAVE_EVERY = 30.0  # seconds
     help="Class to learn for; repeat for one run each.  [default: random classes]",
 )
 @click.option(
-    "--method", type=click.Choice(list(METHODS)), default="hessian", show_default=True, help="How to find directions."
+    "--method", type=click.Choice(list(METHODS)), default=DEFAULT, show_default=True, help="How to find directions."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run; --steps or --points prolong it.")
@@ -247,7 +256,7 @@ class Recorder:
             if self.bar is not None:
                 self.bar.close()
             self.phase = progress.phase
-            unit, done = ("step", progress.step - 1) if self.phase == "learning" else ("picture", 0)
+            unit, done = ("step", progress.step) if self.phase == "learning" else ("picture", 0)
             self.bar = bar(progress.total, progress.phase, unit, done)
         self.bar.set_postfix({name: f"{value:.4g}" for name, value in progress.values.items()}, refresh=False)
         self.bar.update(progress.step - self.bar.n)

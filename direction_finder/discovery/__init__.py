@@ -34,13 +34,14 @@ class Method(NamedTuple):
 
 
 METHODS = {
+    "jacobian": Method(jacobian.find, jacobian.JacobianConfig, jacobian.work),
+    "joint": Method(joint.find, joint.JointConfig, joint.work),
     "hessian": Method(hessian.find, hessian.HessianConfig, hessian.work),
     "orojar": Method(orojar.find, orojar.OrojarConfig, orojar.work),
-    "joint": Method(joint.find, joint.JointConfig, joint.work),
-    "jacobian": Method(jacobian.find, jacobian.JacobianConfig, jacobian.work),
     "coordinates": Method(axes.find_coordinates, axes.CoordinatesConfig),
     "random": Method(axes.find_random, axes.RandomConfig),
 }
+DEFAULT = "jacobian"
 
 
 def setting_names(method: str) -> list[str]:
@@ -55,7 +56,9 @@ def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
     known = setting_names(method)
     for name in settings:
         if name not in known:
-            raise InputError(f"method {method} has no setting {name}; it has {', '.join(known)}")
+            owners = [other for other in METHODS if name in setting_names(other)]
+            hint = f"{' and '.join(owners)} have it" if owners else f"it has {', '.join(known)}"
+            raise InputError(f"method {method} has no setting {name}; {hint}")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     return METHODS[method].config(**values)
 
@@ -68,7 +71,7 @@ def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[Sea
 
 def find(
     generator: Generator,
-    method: str = "hessian",
+    method: str = DEFAULT,
     *,
     class_name: str | None = None,
     on_step: OnStep | None = None,
@@ -77,7 +80,7 @@ def find(
     """Find directions in a frozen generator.
 
     class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
-    settings: fields of the method's configuration, e.g. steps=1000, batch_size=8, layers=(0, 4), seed=1.
+    settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
     """
     if class_name is not None:
         settings["class_index"] = resolve_class(generator.class_names, class_name)

@@ -51,7 +51,7 @@ class JointConfig(DirectConfig):
     """Settings of `joint`."""
 
     eta: float = option(5.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
-    solver: str = option("joint", "How the Hessians are made diagonal.", choices=tuple(SOLVERS))
+    solver: str = option("squares", "How the Hessians are made diagonal.", choices=tuple(SOLVERS))
 
 
 Measure = Callable[[SearchSpace, torch.Generator], Tensor]
