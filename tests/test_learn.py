@@ -19,23 +19,9 @@ STEPS = 100
 
 
 def arguments(dcgan_file: Path, *more: object) -> list[str]:
-    settings = ["--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", "class 1", "--seed", 4]
-    return [
-        str(item)
-        for item in (
-            "learn",
-            *settings,
-            "--method",
-            "hessian",
-            "--steps",
-            STEPS,
-            "--batch-size",
-            16,
-            "--threads",
-            1,
-            *more,
-        )
-    ]
+    generator = ["--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", "class 1"]
+    settings = ["--method", "hessian", "--steps", STEPS, "--batch-size", 16, "--seed", 4, "--threads", 1]
+    return [str(item) for item in ("learn", *generator, *settings, *more)]
 
 
 def logged(folder: Path) -> list[int]:
@@ -84,6 +70,20 @@ def test_a_signal_saves_and_says_how_to_go_on(number, uninterrupted, dcgan_file,
     assert call("info", folder).stdout.count("stopped at step") == 1
     assert finish(start("learn", "--resume", folder)) == 0
     assert (folder / "directions.safetensors").read_bytes() == (uninterrupted / "directions.safetensors").read_bytes()
+
+
+def test_a_direct_run_that_settled_is_finished_and_a_stopped_one_is_not(dcgan_file, tmp_path):
+    base = ["learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--out"]
+    assert call(*base, tmp_path / "settled", "--points", 1000).exit_code == 0
+    assert len(logged(tmp_path / "settled")) < 200
+    assert "problems:          none found" in call("info", tmp_path / "settled").stdout
+    folder = tmp_path / "stopped"
+    process = start(*base, folder, "--points", 100_000, "--keep-going", "--threads", 1)
+    while not (folder / "log.jsonl").exists():
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGINT)
+    assert finish(process) == 130
+    assert f"learn --resume {folder} goes on" in call("info", folder).stdout
 
 
 def test_a_run_can_be_prolonged(uninterrupted, dcgan_file, tmp_path):

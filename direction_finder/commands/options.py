@@ -67,6 +67,7 @@ def pick_device(name: str) -> str:
     """The device to compute on. Raises InputError if torch does not have it."""
     import torch
 
+    torch.backends.cudnn.allow_tf32 = False  # exact is float32: second differences do not bear ten bits
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

@@ -162,7 +162,8 @@ def gradient_work(penalise: Penalise) -> Work:
     """For `tuning`: the gradient of a batch that makes so many rows, at the starting matrix."""
 
     def work(space: SearchSpace, config: LoopConfig, rows: int) -> Tensor:
-        config = dataclasses.replace(config, max_batch=rows, batch_size=rows // config.rows_per_sample)
+        samples = max(1, rows // config.rows_per_sample)
+        config = dataclasses.replace(config, max_batch=samples * config.rows_per_sample, batch_size=samples)
         free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
         leaf = rows_of(free).detach().to(space.generator.device).requires_grad_(True)
         batch = draw_batch(space, config, len(leaf), stream(config.seed, "tuning"))
