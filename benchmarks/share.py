@@ -4,8 +4,9 @@
 
 Held-out Hessians (never used to solve or to stop) are measured once, with seeds of their own; then each run is scored
 on them: the mean share of energy on the diagonal with its standard error, the ratio of sums, how evenly the share is
-spread, and how many of the ten strongest directions two seeds have in common. A run is a folder named NAME-SEED. A run
-of a direct method is scored with every solver and weight, and after every so many points, from the matrices it keeps.
+spread, and how many of the ten strongest directions two seeds have in common. A run is a folder named NAME-SEED, or
+NAME_PART-SEED for one at an earlier stage. A run of a direct method is scored with every solver and weight, and after
+every so many points, from the matrices it keeps.
 A pass is one picture forward; a gradient counts as two.
 """
 
@@ -54,7 +55,7 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
 def bases_of(run: Path, every: bool) -> dict[tuple[str, int], torch.Tensor]:
     """The bases that a run gives, by what they are called and how many passes they cost."""
     record = Directions.load(run)
-    name, config, n = run.name.rpartition("-")[0], record.config, record.dim
+    name, config, n = run.name.rpartition("-")[0].partition("_")[0], record.config, record.dim
     if record.method not in ("joint", "jacobian"):
         per_step = 0
         if "steps" in config:
@@ -63,14 +64,15 @@ def bases_of(run: Path, every: bool) -> dict[tuple[str, int], torch.Tensor]:
     matrices = load_file(run / "state.safetensors")["matrices"]
     per_point = 4 * probe_count(n) if record.method == "joint" else 2 * n
     own = METHODS[record.method].config()
-    solvers = itertools.product(SOLVERS, ("unit", "raw")) if every else [(own.solver, own.weight)]
+    others = [*((solver, "unit") for solver in SOLVERS), ("mean", "raw"), ("squares", "raw")]
+    solvers = others if every else [(own.solver, own.weight)]
     counts = [count for count in COUNTS if count <= len(matrices)]
     return {
         (f"{name} {solver}{' raw' if weight == 'raw' else ''}", per_point * count): solve(
             solver, matrices[:count], weight=weight
         ).float()
         for solver, weight in solvers
-        for count in (counts if solver == own.solver or solver == "squares" else counts[-1:])
+        for count in (counts if (solver, weight) == (own.solver, own.weight) else counts[-1:])
     }
 
 
@@ -112,6 +114,8 @@ def draw(bases: Bases, matrices: torch.Tensor, path: Path, title: str) -> None:
 
     curves = defaultdict(dict)
     for (what, passes), by_seed in bases.items():
+        if what.endswith(" raw"):
+            continue
         curves[what][passes] = [score(matrices, basis)["share"] for basis in by_seed.values()]
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     for number, (what, points) in enumerate(sorted(curves.items())):
@@ -152,12 +156,13 @@ def main(
     rows = []
     click.echo("| method | passes | share, each seed | error | ratio of sums | 1st, 5th, 20th part | same of ten |")
     click.echo("|---|---|---|---|---|---|---|")
+    direct = {what for what, _ in bases if " " in what}
     last = {what: max(passes for other, passes in bases if other == what) for what, _ in bases}
     for (what, passes), by_seed in sorted(bases.items()):
         scores = {seed: score(matrices, basis) for seed, basis in sorted(by_seed.items())}
         agreement = [same(by_seed[a], by_seed[b]) for a, b in itertools.combinations(sorted(by_seed), 2)]
         rows += [{"method": what, "passes": passes, "seed": seed, **values} for seed, values in scores.items()]
-        if passes == last[what] or every:
+        if passes == last[what] or what not in direct:
             mean = {key: statistics.mean(values[key] for values in scores.values()) for key in scores[min(scores)]}
             shares = ", ".join(f"{values['share']:.3f}" for values in scores.values())
             parts = ", ".join(f"{mean[f'part_{place}']:.4f}" for place in (1, 5, 20))

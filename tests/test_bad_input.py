@@ -165,3 +165,15 @@ def test_a_file_size_limit_while_filming(run_folder, tmp_path):
     assert "Error: " in line
     assert "video.mp4" in line
     assert snapshot(run_folder) == before
+
+
+def test_a_refused_resume_changes_nothing(dcgan_file, tmp_path):
+    folder = tmp_path / "run"
+    base = ("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, *LEARN)
+    assert call(*base, "--schedule", "linear", "--out", folder).exit_code == 0
+    before = snapshot(tmp_path)
+    result = call("learn", "--resume", folder, "--steps", 9)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "laid out for 1 steps" in result.stderr.splitlines()[-1]
+    assert snapshot(tmp_path) == before
+    assert call("learn", "--resume", folder).exit_code == 0

@@ -11,7 +11,7 @@ import click
 import torch
 
 from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
-from direction_finder.commands.runs import Run, reserved, slug
+from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.commands.target import load_recorded
 from direction_finder.discovery import (
     DEFAULT,
@@ -26,6 +26,7 @@ from direction_finder.discovery import (
 from direction_finder.discovery.loop import STARTS
 from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
+from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.progress import Progress
 
@@ -172,14 +173,19 @@ def _resume(given: dict[str, Any]) -> None:
             raise InputError(f"--{name} {given[name]}: the run is at step {done} already; it can only be prolonged")
     settings = {**run.config["settings"], **given}
     configure(run.config["method"], settings)
-    run.config["settings"] = settings
-    run.finish(False)
     torch.set_num_threads(run.config["threads"])
     generator = load_recorded(run.config["generator"], pick_device(run.config["device"]))
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
         raise InputError(f"{run.folder}: generator {generator.name} has other weights now than when the run began")
+    before = dict(run.config)
+    run.config["settings"] = settings
+    run.finish(False)
     run.cut_log(done)
-    _work(run, generator, state, save_every)
+    try:
+        _work(run, generator, state, save_every)
+    except InputError:
+        write_json(run.folder / CONFIG, before)
+        raise
 
 
 def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None, save_every: float) -> None:
