@@ -136,10 +136,11 @@ def main() -> None:
     for name, took in times.items():
         ratios = sorted(slow / own for slow, own in zip(times["published"], took, strict=True))
         speed = work_done[name] / statistics.median(took)
+        kind = "bfloat16" if name == "fast" and fast.half else "float32"
         print(
             f"{name:10} {statistics.median(took):6.2f} s a step, ratio {statistics.median(ratios):5.2f} "
             f"({ratios[0]:.2f} to {ratios[-1]:.2f}), gradient cosine {min(cosines[name]):.5f} at worst, "
-            f"{work_done[name]:.0f} GFlop at {speed:.0f} GFlop/s: {speed / peaks['float32']:.0%} of the float32 peak"
+            f"{work_done[name]:.0f} GFlop at {speed:.0f} GFlop/s: {speed / peaks[kind]:.0%} of the {kind} peak"
         )
 
 
