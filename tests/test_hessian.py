@@ -138,6 +138,17 @@ def test_a_resumed_search_is_the_uninterrupted_one(variant, small):
     assert whole.metadata() == resumed.metadata()
 
 
+@pytest.mark.parametrize("orthogonal", ["gram_schmidt", "stiefel"])
+def test_momentum_is_the_part_of_the_mean_gradient_that_is_kept(orthogonal, small):
+    means = []
+    for momentum in (0.5, 0.9):
+        config = HessianConfig(steps=1, batch_size=2, momentum=momentum, orthogonal=orthogonal, **QUICK)
+        find(small, config, on_step=lambda progress: means.append(progress.state()["adam_mean"]))
+    assert torch.allclose(means[0], 5 * means[1], rtol=1e-3, atol=1e-6)  # (1 - 0.5) and (1 - 0.9) times the gradient
+    with pytest.raises(InputError, match="momentum is 1"):
+        HessianConfig(momentum=1.0)
+
+
 def test_a_linear_schedule_ends_at_zero_and_cannot_be_prolonged(small):
     config = HessianConfig(steps=4, batch_size=2, schedule="linear", **QUICK)
     states = []

@@ -95,6 +95,18 @@ def test_a_run_can_be_prolonged(uninterrupted, dcgan_file, tmp_path):
     assert (folder / "directions.safetensors").read_bytes() == (uninterrupted / "directions.safetensors").read_bytes()
 
 
+def test_a_finished_run_that_is_prolonged_and_stopped_is_not_finished(dcgan_file, tmp_path):
+    folder = tmp_path / "run"
+    assert finish(start(*arguments(dcgan_file, "--out", folder))) == 0
+    assert "problems:          none found" in call("info", folder).stdout
+    process = start("learn", "--resume", folder, "--steps", 1_000_000)
+    while (folder / "log.jsonl").read_text().count("\n") <= STEPS:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGINT)
+    assert finish(process) == 130
+    assert "stopped at step" in call("info", folder).stdout
+
+
 def test_a_run_folder_holds_what_it_should(uninterrupted):
     assert {path.name for path in uninterrupted.iterdir()} == {
         "config.json",

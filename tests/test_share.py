@@ -5,9 +5,11 @@ import torch
 
 from direction_finder import discovery
 from direction_finder.directions import Directions
+from direction_finder.discovery import share
 from direction_finder.discovery.hessian import HessianConfig, find
 from direction_finder.discovery.share import ShareMeter, random_hessian
 from direction_finder.discovery.space import SearchSpace
+from direction_finder.generators import load_generator
 from direction_finder.randomness import stream
 from tests.conftest import NUM_CLASSES, call
 from tests.planted import planted
@@ -57,7 +59,18 @@ def test_the_share_rises_in_the_log_and_stands_in_the_file():
     assert found.share == pytest.approx({key: values[-1][key] for key in ("share", "random_share", "share_of")})
 
 
-def test_a_resumed_run_has_the_share_of_the_uninterrupted_one():
+def test_half_precision_does_not_touch_the_yardstick(dcgan_file):
+    generator = load_generator(f"dcgan:{dcgan_file}", num_classes=NUM_CLASSES)
+    measured = []
+    for precision in ("exact", "bfloat16:layer0"):
+        space = SearchSpace(generator, HessianConfig(precision=precision))
+        meter = ShareMeter(space, ("image",), count=1, seed=0, max_batch=64)
+        meter.update(1e9)
+        measured.append(meter.hessians)
+    assert torch.equal(*measured)
+
+
+def test_a_resumed_run_has_the_share_of_the_uninterrupted_one(monkeypatch):
     config = HessianConfig(steps=40, batch_size=4, score_samples=0)
     states, values = {}, {}
     generator = planted(8)
@@ -69,11 +82,15 @@ def test_a_resumed_run_has_the_share_of_the_uninterrupted_one():
             values.update({progress.step: progress.values}),
         ),
     )
+    calls = []
+    original = share.random_hessian
+    monkeypatch.setattr(share, "random_hessian", lambda *args, **more: calls.append(1) or original(*args, **more))
     again = {}
     resumed = find(
         generator, config, resume=states[25], on_step=lambda progress: again.update({progress.step: progress.values})
     )
     assert resumed.metadata() == whole.metadata()
+    assert len(calls) == whole.share["share_of"] - len(states[25]["hessians"]) > 0  # none is measured twice
     assert whole.share
     assert all(values[step] == again[step] for step in range(26, 41))
 
