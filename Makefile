@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --upgrade --editable '.[demo,scenes,dev]'
 	touch $@
 
 # Directions, grid, video and alignment on a real pretrained GAN, in outputs/demo

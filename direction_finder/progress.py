@@ -11,6 +11,7 @@ class Progress:
     """One finished step of a loop, handed to `on_step`.
 
     `state()` gives the tensors from which the loop goes on exactly (call it only if you will save them);
+    `preview()` draws images (n, 3, H, W) that show how far it is, where there are any;
     `stop()` asks the loop to end after this step.
     """
 
@@ -19,6 +20,7 @@ class Progress:
     phase: str = "learning"
     values: dict[str, float] = field(default_factory=dict)
     state: Callable[[], dict[str, Tensor]] = dict
+    preview: Callable[[], Tensor] | None = None
     stopped: bool = False
 
     def stop(self) -> None:

@@ -14,6 +14,8 @@ VERBS = {
     "render": "Draw grids and videos of a run's directions.",
     "align": "Set many samples to one value along a direction.",
     "edit": "Apply several edits; save and replay them as a recipe.",
+    "train": "Train a generator on pictures.",
+    "scenes": "Render data sets with known factors.",
     "classes": "Search a generator's class names.",
     "info": "Say what any file or run is, how it was made and what is wrong with it.",
 }

@@ -2,15 +2,14 @@
 
 import json
 import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
 
-from direction_finder.commands.options import Download, bar, config_options, device_option, pick_device
+from direction_finder.commands.options import Download, config_options, device_option, pick_device
+from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.commands.target import load_recorded
 from direction_finder.discovery import (
@@ -28,7 +27,6 @@ from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
-from direction_finder.progress import Progress
 
 SAVE_EVERY = 30.0  # seconds
 
@@ -193,7 +191,7 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
     config = configure(run.config["method"], run.config["settings"])
     of = f", class {run.config['class'].split(',')[0]}" if run.config["class"] else ""
     click.echo(f"{run.folder}: {run.config['method']} directions in {generator.name}{of}", err=True)
-    with Recorder(run, save_every) as recorder:
+    with Recorder(run, "learning", save_every) as recorder:
         directions = method.find(generator, config, on_step=recorder, resume=state)
     directions.save(run.directions)
     if recorder.stopped:
@@ -204,68 +202,6 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
     run.finish()
     click.echo(f"{len(directions)} directions in {run.directions}")
     click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
-
-
-class Recorder:
-    """Shows progress, writes the log and the state, and turns Ctrl-C and SIGTERM into a stop after the current step.
-
-    A second Ctrl-C stops at once.
-    """
-
-    def __init__(self, run: Run, save_every: float):
-        self.run, self.save_every = run, save_every
-        self.stopped = False
-        self.saved = time.monotonic()
-        self.unsaved: Progress | None = None
-        self.bar = None
-        self.phase = ""
-
-    def __enter__(self) -> "Recorder":
-        self.log = self.run.log.open("a", encoding="utf-8")
-        self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if error is None:
-            self._save()
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-        self.log.close()
-        if self.bar is not None:
-            self.bar.close()
-
-    def _stop(self, number: int, _frame: object) -> None:
-        if self.stopped:
-            raise KeyboardInterrupt
-        self.stopped = True
-        click.echo("\nStopping after this step; once more to stop at once.", err=True)
-
-    def __call__(self, progress: Progress) -> None:
-        self._show(progress)
-        if self.stopped:
-            progress.stop()
-        if progress.phase != "learning":
-            return
-        self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
-        self.unsaved = progress
-        if self.stopped or progress.step == progress.total or time.monotonic() - self.saved >= self.save_every:
-            self._save()
-
-    def _save(self) -> None:
-        if self.unsaved:
-            self.log.flush()
-            self.run.write_state(self.unsaved.state())
-            self.saved, self.unsaved = time.monotonic(), None
-
-    def _show(self, progress: Progress) -> None:
-        if progress.phase != self.phase:
-            if self.bar is not None:
-                self.bar.close()
-            self.phase = progress.phase
-            unit, done = ("step", progress.step) if self.phase == "learning" else ("picture", 0)
-            self.bar = bar(progress.total, progress.phase, unit, done)
-        self.bar.set_postfix({name: f"{value:.4g}" for name, value in progress.values.items()}, refresh=False)
-        self.bar.update(progress.step - self.bar.n)
 
 
 def _absolute(spec: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -46,15 +46,15 @@ class Run:
         return cls(folder, config)
 
     @classmethod
-    def open(cls, folder: Path) -> "Run":
-        """Read a run folder. Raises InputError if it is none."""
+    def open(cls, folder: Path, needed: Sequence[str] = NEEDED, verb: str = "learn") -> "Run":
+        """Read a run folder that `verb` made. Raises InputError if it is none."""
         path = folder / CONFIG
         if not path.is_file():
-            raise InputError(f"{folder}: not a run folder (it has no {CONFIG}); give one that `learn` made")
+            raise InputError(f"{folder}: not a run folder (it has no {CONFIG}); give one that `{verb}` made")
         config = read_json(path)
-        for key in NEEDED:
+        for key in needed:
             if not isinstance(config, dict) or key not in config:
-                raise InputError(f"{folder}: not a run folder ({CONFIG} has no {key!r}); give one that `learn` made")
+                raise InputError(f"{folder}: not a run folder ({CONFIG} has no {key!r}); give one that `{verb}` made")
         return cls(folder, config)
 
     def read_state(self) -> dict[str, Tensor] | None:

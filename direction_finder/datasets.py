@@ -1,0 +1,165 @@
+"""Picture data sets on disk: a folder of images, a table of the factors behind them, and what each factor is.
+
+FOLDER/dataset.json       how the set was made, and its factors
+FOLDER/factors.csv        one row a picture: index, then one column a factor
+FOLDER/images/000000.png  ...
+FOLDER/checksums.sha256   written last; `sha256sum -c` reads it
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from direction_finder.errors import InputError
+from direction_finder.files import file_sha256, read_json, replacing, write_json
+
+DATASET, FACTORS, IMAGES, CHECKSUMS = "dataset.json", "factors.csv", "images", "checksums.sha256"
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What varies between pictures: a number from `low` to `high`, on a circle or not, or one of `choices`."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    circular: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An opened data set.
+
+    values: for each factor an array (n,) of numbers, or of indexes into its choices.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    factors: tuple[Factor, ...]
+    values: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return self.about["num"]
+
+    def factor(self, name: str) -> Factor:
+        """Raises InputError if the set has no factor of this name."""
+        for factor in self.factors:
+            if factor.name == name:
+                return factor
+        raise InputError(f"{self.folder}: no factor {name!r}; it has {', '.join(each.name for each in self.factors)}")
+
+    def images(self, indexes: Iterable[int] | None = None) -> np.ndarray:
+        """Pictures (n, H, W, 3) as bytes, all of them by default."""
+        chosen = range(len(self)) if indexes is None else indexes
+        return np.stack([read_image(self.folder / image_name(index)) for index in chosen])
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Dataset":
+        """Read the table of a finished data set. Raises InputError if it is none, or not finished."""
+        folder = Path(folder)
+        if not (folder / DATASET).is_file():
+            raise InputError(f"{folder}: not a data set (no {DATASET}); make one with `direction-finder scenes`")
+        if not (folder / CHECKSUMS).is_file():
+            raise InputError(f"{folder}: not finished; run the `scenes` command that began it again")
+        about = read_json(folder / DATASET)
+        try:
+            factors = tuple(Factor(**{**each, "choices": tuple(each["choices"])}) for each in about["factors"])
+            values = _read_table(folder / FACTORS, factors)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder}: {DATASET} and {FACTORS} do not fit together ({error})") from error
+        if any(len(column) != about["num"] for column in values.values()):
+            raise InputError(f"{folder / FACTORS}: not one row for each of {about['num']} pictures")
+        return cls(folder, about, factors, values)
+
+    def damaged(self) -> list[str]:
+        """Names of files that are missing or differ from their checksums."""
+        lines = (self.folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        wrong = []
+        for line in lines:
+            digest, _, name = line.partition("  ")
+            if not (self.folder / name).is_file() or file_sha256(self.folder / name) != digest:
+                wrong.append(name)
+        return wrong
+
+
+def image_name(index: int) -> str:
+    """Where picture `index` lies in the folder."""
+    return f"{IMAGES}/{index:06d}.png"
+
+
+def read_image(path: Path) -> np.ndarray:
+    """A picture (H, W, 3) of bytes. Raises InputError if it is missing or none."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{path}: not a readable picture ({error})") from error
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write a picture (H, W, 3) of bytes as PNG, atomically."""
+    with replacing(path) as part:
+        Image.fromarray(image).save(part, format="png")
+
+
+def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: Sequence[dict[str, Any]]) -> None:
+    """Write the table and the description of a set whose pictures are still to be made; or go on with the same one.
+
+    Raises InputError if the folder holds another set, or anything else.
+    """
+    content = {**about, "factors": [asdict(factor) for factor in factors], "num": len(rows)}
+    content["factors"] = [{**each, "choices": list(each["choices"])} for each in content["factors"]]
+    if (folder / DATASET).is_file():
+        old = read_json(folder / DATASET)
+        for key in sorted(content.keys() | old.keys()):
+            if key not in ("num", "versions") and old.get(key) != content.get(key):
+                raise InputError(
+                    f"{folder}: holds a data set with {key} {old.get(key)}, not {content.get(key)}; give another --out"
+                )
+        if old["versions"] != content["versions"]:
+            raise InputError(
+                f"{folder}: begun with {old['versions']}, here are {content['versions']}, which may draw differently; "
+                "give another --out"
+            )
+        if old["num"] > len(rows):
+            raise InputError(f"{folder}: holds {old['num']} pictures already, more than {len(rows)}")
+        if old["num"] < len(rows):
+            (folder / CHECKSUMS).unlink(missing_ok=True)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: exists and is not empty; give a new folder as --out")
+    with replacing(folder / FACTORS) as part, open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        names = [factor.name for factor in factors]
+        writer.writerow(["index", *names])
+        writer.writerows([index, *(row[name] for name in names)] for index, row in enumerate(rows))
+    write_json(folder / DATASET, content)
+
+
+def missing(folder: Path, num: int) -> list[int]:
+    """Indexes of the pictures that are not there yet."""
+    there = {path.name for path in (folder / IMAGES).glob("*.png")}
+    return [index for index in range(num) if Path(image_name(index)).name not in there]
+
+
+def finish(folder: Path, num: int) -> None:
+    """Write the checksums of the table and of every picture; the set is whole from now on."""
+    names = [FACTORS, *map(image_name, range(num))]
+    with replacing(folder / CHECKSUMS) as part:
+        part.write_text("".join(f"{file_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+
+
+def _read_table(path: Path, factors: Sequence[Factor]) -> dict[str, np.ndarray]:
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        factor.name: np.array([factor.choices.index(row[factor.name]) for row in rows])
+        if factor.choices
+        else np.array([float(row[factor.name]) for row in rows])
+        for factor in factors
+    }

@@ -1,0 +1,138 @@
+"""Rendered data sets with known factors. A picture is determined by its family, the seed and its index alone."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from direction_finder import datasets
+from direction_finder.datasets import Dataset, Factor, image_name, read_image, write_image
+from direction_finder.errors import InputError
+from direction_finder.parallel import in_processes
+from direction_finder.progress import OnStep, Progress
+from direction_finder.scenes.edges import edge_map, pairs, split_pair
+from direction_finder.scenes.families import FAMILIES
+from direction_finder.scenes.render import LIGHT, SAMPLES_PER_PIXEL, render, renderer
+
+EDGES_AND_SHAPES, EDGES_AND_SHOES = "edges-and-shapes", "edges-and-shoes"
+KINDS = (*FAMILIES, EDGES_AND_SHAPES)
+DOMAIN = Factor("domain", choices=("edges", "photo"))
+TASK = 8  # pictures that a worker draws before it reports
+
+
+def draw(kind: str, seed: int, index: int) -> dict[str, Any]:
+    """The factor values of one picture of a family."""
+    if kind == EDGES_AND_SHAPES:
+        return {DOMAIN.name: DOMAIN.choices[index % 2], **FAMILIES["shapes"].draw(seed, index)}
+    return FAMILIES[kind].draw(seed, index)
+
+
+def picture(kind: str, seed: int, index: int, resolution: int) -> np.ndarray:
+    """One picture (resolution, resolution, 3) of a family, as bytes."""
+    row = draw(kind, seed, index)
+    family = FAMILIES["shapes" if kind == EDGES_AND_SHAPES else kind]
+    rays = int(np.random.default_rng([seed, index, 1]).integers(2**31))
+    image = render(family.things(row), resolution=resolution, seed=rays, light=row.get("light", LIGHT))
+    return edge_map(image) if row.get(DOMAIN.name) == "edges" else image
+
+
+def make(
+    kind: str, folder: Path, *, num: int, resolution: int, seed: int, workers: int, on_step: OnStep | None = None
+) -> Dataset:
+    """Render `num` pictures of a family into a folder, or those that it still lacks.
+
+    Raises InputError if the folder holds another set, or if Mitsuba is not installed.
+    """
+    renderer()
+    about = {
+        "kind": kind,
+        "seed": seed,
+        "resolution": resolution,
+        "samples_per_pixel": SAMPLES_PER_PIXEL,
+        "versions": {"mitsuba": version("mitsuba")},
+    }
+    factors = (DOMAIN, *FAMILIES["shapes"].factors) if kind == EDGES_AND_SHAPES else FAMILIES[kind].factors
+    rows = [draw(kind, seed, index) for index in range(num)]
+    work = partial(_render_some, str(folder), kind, seed, resolution)
+    return _make(folder, about, factors, rows, work, workers, "rendering", on_step)
+
+
+def make_edges_and_shoes(
+    source: Path, folder: Path, *, num: int | None, resolution: int, workers: int, on_step: OnStep | None = None
+) -> Dataset:
+    """Take pix2pix's edges2shoes pairs, A|B side by side, apart: two pictures a file, the edges and the photo.
+
+    source: a folder of .jpg or .png files (https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/). num: pictures, all
+    by default. Raises InputError if there are too few files or one is not twice as wide as high.
+    """
+    files = pairs(source)
+    if num is None:
+        num = 2 * len(files)
+    if num > 2 * len(files):
+        raise InputError(f"{source}: {len(files)} files give {2 * len(files)} pictures, not {num}")
+    about = {
+        "kind": EDGES_AND_SHOES,
+        "seed": 0,
+        "resolution": resolution,
+        "files": [file.name for file in files],
+        "versions": {"pillow": version("pillow")},
+    }
+    rows = [{DOMAIN.name: DOMAIN.choices[index % 2]} for index in range(num)]
+    work = partial(_split_some, str(folder), [str(file) for file in files], resolution)
+    return _make(folder, about, (DOMAIN,), rows, work, workers, "resizing", on_step)
+
+
+def redrawn(data: Dataset, indexes: Sequence[int]) -> list[int]:
+    """Draw these pictures of a rendered set once more; indexes of those that came out otherwise."""
+    about = data.about
+    if about["kind"] not in KINDS:
+        raise InputError(f"{data.folder}: {about['kind']} was not rendered, so nothing can be rendered again")
+    return [
+        index
+        for index in indexes
+        if not np.array_equal(
+            picture(about["kind"], about["seed"], index, about["resolution"]),
+            read_image(data.folder / image_name(index)),
+        )
+    ]
+
+
+def _make(
+    folder: Path,
+    about: dict[str, Any],
+    factors: Sequence[Factor],
+    rows: list[dict[str, Any]],
+    work: Callable[[list[int]], int],
+    workers: int,
+    phase: str,
+    on_step: OnStep | None,
+) -> Dataset:
+    datasets.begin(folder, about, factors, rows)
+    left = datasets.missing(folder, len(rows))
+    done = len(rows) - len(left)
+    tasks = [left[i : i + TASK] for i in range(0, len(left), TASK)]
+    for finished in in_processes(work, tasks, min(workers, max(1, len(tasks)))):
+        done += finished
+        progress = Progress(done, len(rows), phase)
+        if on_step:
+            on_step(progress)
+        if progress.stopped:
+            break
+    if done == len(rows) and not (folder / datasets.CHECKSUMS).is_file():
+        datasets.finish(folder, len(rows))
+    return Dataset.open(folder)
+
+
+def _render_some(folder: str, kind: str, seed: int, resolution: int, indexes: list[int]) -> int:
+    for index in indexes:
+        write_image(Path(folder) / image_name(index), picture(kind, seed, index, resolution))
+    return len(indexes)
+
+
+def _split_some(folder: str, files: list[str], resolution: int, indexes: list[int]) -> int:
+    for index in indexes:
+        write_image(Path(folder) / image_name(index), split_pair(Path(files[index // 2]), index % 2, resolution))
+    return len(indexes)

@@ -1,0 +1,121 @@
+"""The families of scenes: which factors they have, how one set of values is drawn, what stands where.
+
+The first three are those of the Hessian Penalty paper (Peebles et al. 2020, section 5.1, https://arxiv.org/abs/2008.10599),
+whose renders come from CLEVR's objects (Johnson et al. 2017); lengths are in units of the scene, a little like CLEVR's.
+"""
+
+import colorsys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from direction_finder.datasets import Factor
+
+SHAPES = ("cube", "sphere", "cylinder")
+COLOURS = {  # CLEVR's eight, in sRGB
+    "gray": (87, 87, 87),
+    "red": (173, 35, 35),
+    "blue": (42, 75, 215),
+    "green": (29, 105, 20),
+    "brown": (129, 74, 25),
+    "purple": (129, 38, 192),
+    "cyan": (41, 208, 208),
+    "yellow": (255, 238, 51),
+}
+X, Y = Factor("x", -1.1, 1.1), Factor("y", -1.0, 0.9)
+SIZES = {"small": 0.5, "large": 0.8}
+LIGHT = 0.1  # turns of the lamp about the vertical where it is no factor
+MOST_TRIES = 1000
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object: its shape, where it stands on the ground, half its width, its colour in sRGB from 0 to 1."""
+
+    shape: str
+    x: float
+    y: float
+    size: float
+    colour: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of scene. `things` turns a row of factor values into objects; rows that `fits` refuses are drawn again."""
+
+    factors: tuple[Factor, ...]
+    things: Callable[[dict[str, Any]], list[Thing]]
+    fits: Callable[[dict[str, Any]], bool] = lambda row: True
+
+    def draw(self, seed: int, index: int) -> dict[str, Any]:
+        """The factor values of one picture, determined by (seed, index) alone."""
+        rng = np.random.default_rng([seed, index])
+        for _ in range(MOST_TRIES):
+            row = {
+                factor.name: str(rng.choice(factor.choices))
+                if factor.choices
+                else round(float(rng.uniform(factor.low, factor.high)), 6)
+                for factor in self.factors
+            }
+            if self.fits(row):
+                return row
+        raise AssertionError("a family whose rows hardly ever fit")
+
+
+def _named(name: str) -> tuple[float, float, float]:
+    return tuple(value / 255 for value in COLOURS[name])
+
+
+def _shapes(row: dict[str, Any]) -> list[Thing]:
+    return [Thing(row["class"], row["x"], row["y"], row["size"], colorsys.hsv_to_rgb(row["hue"], 0.85, 0.95))]
+
+
+def _simple(row: dict[str, Any]) -> list[Thing]:
+    return [Thing(row["shape"], row["x"], row["y"], SIZES["large"], _named(row["colour"]))]
+
+
+def _one(row: dict[str, Any]) -> list[Thing]:
+    return [Thing("cube", row["x"], 0.0, SIZES["large"], _named("red"))]
+
+
+def _complex(row: dict[str, Any]) -> list[Thing]:
+    return [
+        Thing(row[f"shape{i}"], row[f"x{i}"], row[f"y{i}"], SIZES[row[f"size{i}"]], _named(row[f"colour{i}"]))
+        for i in (1, 2)
+    ]
+
+
+def _apart(row: dict[str, Any]) -> bool:
+    """Two objects that do not touch."""
+    first, second = _complex(row)
+    return np.hypot(first.x - second.x, first.y - second.y) > 1.15 * (first.size + second.size)
+
+
+def _object_factors(number: int) -> tuple[Factor, ...]:
+    return (
+        Factor(f"colour{number}", choices=tuple(COLOURS)),
+        Factor(f"shape{number}", choices=SHAPES),
+        Factor(f"size{number}", choices=tuple(SIZES)),
+        Factor(f"x{number}", X.low, X.high),
+        Factor(f"y{number}", Y.low, Y.high),
+    )
+
+
+FAMILIES = {
+    "clevr-simple": Family((Factor("colour", choices=tuple(COLOURS)), Factor("shape", choices=SHAPES), X, Y), _simple),
+    "clevr-1fov": Family((X,), _one),
+    "clevr-complex": Family((*_object_factors(1), *_object_factors(2)), _complex, _apart),
+    "shapes": Family(
+        (
+            Factor("class", choices=SHAPES),
+            X,
+            Y,
+            Factor("size", 0.5, 0.85),
+            Factor("hue", circular=True),
+            Factor("light", circular=True),
+        ),
+        _shapes,
+    ),
+}

@@ -1,0 +1,1 @@
+"""Training generators on pictures: what comes before directions are searched."""
