@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade --editable '.[demo,scenes,dev]'
+	$(BIN)/python -m pip install --quiet --upgrade --editable '.[demo,measure,scenes,dev]'
 	touch $@
 
 # Directions, grid, video and alignment on a real pretrained GAN, in outputs/demo

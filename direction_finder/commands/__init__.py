@@ -14,6 +14,7 @@ VERBS = {
     "render": "Draw grids and videos of a run's directions.",
     "align": "Set many samples to one value along a direction.",
     "edit": "Apply several edits; save and replay them as a recipe.",
+    "measure": "Score directions against known factors.",
     "train": "Train a generator on pictures.",
     "scenes": "Render data sets with known factors.",
     "classes": "Search a generator's class names.",

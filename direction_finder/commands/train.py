@@ -10,13 +10,14 @@ import torch
 from safetensors.torch import save_file
 
 from direction_finder.commands.options import config_options, device_option, pick_device
-from direction_finder.commands.recorder import Recorder
+from direction_finder.commands.recorder import Bars, Recorder
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.datasets import CHECKSUMS, Dataset
 from direction_finder.discovery import package_version
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, replacing, write_json
 from direction_finder.generators.weights import read_state
+from direction_finder.metrics import factor_network
 from direction_finder.training import biggan
 
 NEEDED = ("data", "model", "settings", "threads", "device", "direction_finder")
@@ -155,3 +156,28 @@ def _work(
     run.finish()
     click.echo(f"{run.folder / GENERATOR}: trained in {(time.monotonic() - began) / 60:.0f} minutes")
     click.echo(f"Find directions: direction-finder learn --generator biggan-deep:{run.folder / GENERATOR}", err=True)
+
+
+@train.command(
+    "factors", epilog="Example: direction-finder train factors data/shapes data/held-out --out factors.safetensors"
+)
+@click.argument("data", type=FOLDER)
+@click.argument("held_out", type=FOLDER)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option("--epochs", default=16, show_default=True, type=click.IntRange(1), help="Passes over the pictures.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of weights and order.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
+def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:
+    """Train the network that reads factors off pictures, for `measure --metric factors`.
+
+    DATA and HELD_OUT are sets of one kind that `scenes` made with different seeds; HELD_OUT only tells how well the
+    network reads pictures that it has not seen.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    with Bars("step") as bars:
+        network = factor_network.fit(Dataset.open(data), Dataset.open(held_out), epochs=epochs, seed=seed, on_step=bars)
+    network.save(out)
+    for name, value in network.about["held_out"]["accuracy"].items():
+        click.echo(f"{name:10} {value:.4f}")
+    click.echo(out)

@@ -1,0 +1,57 @@
+"""Figures of measured numbers, as PNG and SVG. They need matplotlib: the extra `measure`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from direction_finder.errors import InputError
+from direction_finder.files import replacing
+
+FORMATS = ("png", "svg")
+
+
+def heat_map(
+    path: Path,
+    values: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    unit: str,
+) -> list[Path]:
+    """Draw a matrix (rows, columns) of numbers from 0 up as coloured cells with the numbers in them.
+
+    Written beside each other as `path` with .png and .svg. Raises InputError if matplotlib is not installed.
+    """
+    figure = _figure(1.6 + 0.75 * len(columns) + 0.07 * max(map(len, rows)), 1.2 + 0.27 * len(rows))
+    axes = figure.subplots()
+    drawn = axes.imshow(values, cmap="Blues", vmin=0, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, labelsize=9, top=True, labeltop=True, bottom=False, labelbottom=False)
+    middle = values.max() / 2
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,
+                  color="white" if value > middle else "black")  # fmt: skip
+    axes.set_title(title, fontsize=10, loc="left")
+    figure.colorbar(drawn, label=unit)
+    return _write(figure, path)
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError("figures need matplotlib: pip install 'direction-finder[measure]'") from error
+    return Figure((width, height), layout="constrained", dpi=110)
+
+
+def _write(figure: Any, path: Path) -> list[Path]:
+    written = [path.with_suffix(f".{each}") for each in FORMATS]
+    for each in written:
+        with replacing(each) as part:
+            figure.savefig(part, metadata={"Date": None} if each.suffix == ".svg" else None)
+    return written

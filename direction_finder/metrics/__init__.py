@@ -1,0 +1,1 @@
+"""Generators and directions in, numbers out; one measure a file."""

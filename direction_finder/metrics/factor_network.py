@@ -1,0 +1,205 @@
+"""A small network that reads the factors of a rendered picture: position, size, hue, light, class.
+
+It is trained on renders, where the factors are known, and then measures them in any picture of the same family. Its
+file holds which factors it reads, what it was trained on and how well it reads renders that it has not seen.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, relu
+
+from direction_finder.datasets import Dataset, Factor
+from direction_finder.errors import InputError
+from direction_finder.files import replacing
+from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import stream
+
+METADATA_KEY = "direction_finder"
+KIND = "factor network"
+WIDTHS = (32, 64, 96, 128)
+HIDDEN = 256
+BATCH = 100
+LEARNING_RATE = 2e-3
+NOISE = 0.03  # added to training pictures in [-1, 1], so that a generator's small flaws matter little
+TURN = 2 * torch.pi
+
+
+class FactorNetwork(nn.Module):
+    """Images (batch, 3, resolution, resolution) in [-1, 1] in, factors out.
+
+    One output for a linear factor, two (cosine and sine) for a circular one, one for each choice.
+
+    about: the data it was trained on and how well it reads unseen pictures.
+    """
+
+    def __init__(self, factors: Sequence[Factor], resolution: int, about: dict[str, Any] | None = None):
+        super().__init__()
+        self.factors, self.resolution, self.about = tuple(factors), resolution, about or {}
+        convs, channels, size = [], 3, resolution
+        for width in WIDTHS:
+            convs += [nn.Conv2d(channels, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU()]
+            channels, size = width, (size + 1) // 2
+        self.sizes = [len(factor.choices) or 1 + factor.circular for factor in factors]
+        self.convs = nn.Sequential(*convs)
+        self.hidden = nn.Linear(channels * size * size, HIDDEN)
+        self.out = nn.Linear(HIDDEN, sum(self.sizes))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """For each factor its raw outputs (batch, size)."""
+        return list(self.out(relu(self.hidden(self.convs(images).flatten(1)))).split(self.sizes, dim=1))
+
+    @torch.no_grad()
+    def read(self, images: Tensor) -> dict[str, Tensor]:
+        """The factors of images (batch, 3, resolution, resolution): numbers (batch,) in the factor's units, or indexes
+        into its choices. Raises InputError for another resolution."""
+        if images.shape[-1] != self.resolution:
+            raise InputError(f"pictures of {images.shape[-1]} pixels; this factor network reads {self.resolution}")
+        outputs = self(images.clamp(-1, 1))
+        return {factor.name: _value(factor, raw) for factor, raw in zip(self.factors, outputs, strict=True)}
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, in half precision, with what `load` needs, atomically."""
+        content = {
+            "kind": KIND,
+            "factors": [asdict(factor) for factor in self.factors],
+            "resolution": self.resolution,
+            "about": self.about,
+        }
+        tensors = {
+            name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+            for name, tensor in self.state_dict().items()
+        }
+        with replacing(path) as part:
+            part.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(content, sort_keys=True)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FactorNetwork":
+        """Read a file that `save` wrote. Raises InputError if it is none."""
+        try:
+            with safe_open(path, "pt") as file:
+                content = json.loads((file.metadata() or {})[METADATA_KEY])
+            if content["kind"] != KIND:
+                raise InputError(f"{path}: a {content['kind']}, not a {KIND}")
+            factors = [Factor(**{**each, "choices": tuple(each["choices"])}) for each in content["factors"]]
+            network = cls(factors, content["resolution"], content["about"])
+            network.load_state_dict(load_file(path))
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such file") from error
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: not a {KIND} ({str(error).splitlines()[0]})") from error
+        return network.eval().requires_grad_(False)
+
+
+def fit(
+    data: Dataset, held_out: Dataset, *, epochs: int = 30, seed: int = 0, on_step: OnStep | None = None
+) -> FactorNetwork:
+    """Train on a rendered data set, and note in `about` how well the factors of another one are read.
+
+    Mean squared error of linear factors (scaled to [-1, 1]) and of cosine and sine, cross-entropy of classes; Adam with
+    one cycle of the learning rate. Raises InputError if the two sets are of different kinds.
+    """
+    if data.factors != held_out.factors:
+        raise InputError(f"{held_out.folder}: its factors are not those of {data.folder}")
+    network = FactorNetwork(data.factors, data.about["resolution"]).train()
+    rng = stream(seed, "factor network")
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, generator=rng)
+            nn.init.zeros_(layer.bias)
+    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    steps = epochs * (len(data) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+    pixels = torch.from_numpy(data.images())
+    targets = [_target(factor, torch.from_numpy(data.values[factor.name])) for factor in data.factors]
+    for step in range(1, steps + 1):
+        if (step - 1) % (len(data) // BATCH) == 0:
+            order = torch.randperm(len(data), generator=rng)
+        rows = order.roll(-(step - 1) * BATCH)[:BATCH]
+        images = as_images(pixels[rows])
+        images = images + NOISE * torch.randn(images.shape, generator=rng)
+        losses = [
+            cross_entropy(raw, target[rows]) if factor.choices else (raw - target[rows]).square().mean()
+            for factor, raw, target in zip(network.factors, network(images), targets, strict=True)
+        ]
+        loss = torch.stack(losses).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if on_step:
+            on_step(Progress(step, steps, "training", {"loss": loss.item()}))
+    network = network.eval().requires_grad_(False)
+    network.about = {
+        "trained_on": _origin(data),
+        "seed": seed,
+        "epochs": epochs,
+        "held_out": {**_origin(held_out), "accuracy": accuracy(network, held_out)},
+    }
+    return network
+
+
+def accuracy(network: FactorNetwork, data: Dataset) -> dict[str, float]:
+    """For each factor R^2 (of circular ones: 1 - mean squared turn from the truth / that of a guess), or the part of
+    pictures whose class is read right."""
+    found = read_all(network, as_images(torch.from_numpy(data.images())))
+    result = {}
+    for factor in network.factors:
+        truth = torch.from_numpy(data.values[factor.name])
+        if factor.choices:
+            result[factor.name] = (found[factor.name] == truth).double().mean().item()
+        elif factor.circular:
+            # a guess is off by a uniform angle in [-1/2, 1/2] turns, whose mean square is 1/12
+            off = difference(factor, found[factor.name].double(), truth) / (factor.high - factor.low)
+            result[factor.name] = 1 - 12 * off.square().mean().item()
+        else:
+            off = found[factor.name] - truth
+            result[factor.name] = 1 - (off.square().sum() / (truth - truth.mean()).square().sum()).item()
+    return result
+
+
+def read_all(network: FactorNetwork, images: Tensor, batch: int = 250) -> dict[str, Tensor]:
+    """`network.read` in batches."""
+    parts = [network.read(part) for part in images.split(batch)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def difference(factor: Factor, a: Tensor, b: Tensor) -> Tensor:
+    """a - b; on the circle the shorter way round."""
+    if not factor.circular:
+        return a - b
+    length = factor.high - factor.low
+    return (a - b + length / 2).remainder(length) - length / 2
+
+
+def as_images(pixels: Tensor) -> Tensor:
+    """Bytes (n, H, W, 3) as images (n, 3, H, W) in [-1, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _target(factor: Factor, values: Tensor) -> Tensor:
+    if factor.choices:
+        return values.long()
+    part = (values - factor.low) / (factor.high - factor.low)
+    scaled = torch.stack([(TURN * part).cos(), (TURN * part).sin()], 1) if factor.circular else 2 * part[:, None] - 1
+    return scaled.float()
+
+
+def _value(factor: Factor, raw: Tensor) -> Tensor:
+    if factor.choices:
+        return raw.argmax(1)
+    if factor.circular:
+        return factor.low + (torch.atan2(raw[:, 1], raw[:, 0]) / TURN).remainder(1) * (factor.high - factor.low)
+    return factor.low + (raw[:, 0] + 1) / 2 * (factor.high - factor.low)
+
+
+def _origin(data: Dataset) -> dict[str, Any]:
+    return {name: data.about[name] for name in ("kind", "seed", "num", "resolution")}

@@ -1,0 +1,279 @@
+"""Directions against known factors: how far each factor moves along each direction, and how cleanly.
+
+Effects are squared, because then they are shares: for small moves the squared effects of a factor along the directions
+of an orthonormal basis add up to its squared gradient, whatever the basis. Disentanglement and completeness are those
+of Eastwood & Williams 2018 (https://openreview.net/forum?id=By-7dz-AZ) on these squares; the gap is the analogue of the
+mutual information gap of Chen et al. 2018 (https://arxiv.org/abs/1802.04942).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from direction_finder import edits
+from direction_finder.datasets import Factor
+from direction_finder.directions import Direction, Directions
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator
+from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
+from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import stream
+
+RESAMPLED = 1000  # bootstrap samples behind each interval
+INTERVAL = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A figure with its 95 % bootstrap interval over latents."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What moving along directions does to the factors.
+
+    squares (samples, directions, factors): the squared slope of a factor, in its natural spreads per unit of z.
+    slopes (directions, factors): the mean signed slope. flips (directions,): how often the class that the network reads
+    is another one at the two ends of a move. spreads: of each factor over random z, in its own units.
+    """
+
+    factors: tuple[str, ...]
+    squares: Tensor
+    slopes: Tensor
+    flips: Tensor
+    spreads: tuple[float, ...]
+
+    @property
+    def matrix(self) -> Tensor:
+        """Root mean square slopes (directions, factors): natural spreads per unit of z."""
+        return self.squares.mean(0).sqrt()
+
+
+@torch.no_grad()
+def measure_effects(
+    generator: Generator,
+    network: FactorNetwork,
+    directions: Directions,
+    *,
+    class_index: int | None,
+    samples: int = 256,
+    step: float = 1.0,
+    seed: int = 0,
+    max_batch: int = 32,
+    on_step: OnStep | None = None,
+) -> Effects:
+    """Move `samples` latents by -step and +step along every direction and read the factors of both pictures.
+
+    class_index: None for random classes. A factor's natural spread is sqrt(E[d^2] / 2) over pairs of random latents, d
+    their difference (on the circle, if it is one): the standard deviation, where there is no circle. Deterministic in
+    `seed`.
+    """
+    _check(generator, network)
+    numbers = [factor for factor in network.factors if not factor.choices]
+    choices = [factor.name for factor in network.factors if factor.choices]
+    latents, classes = draw(generator, samples, class_index, seed)
+    base = read_generated(generator, network, latents, classes, max_batch)
+    spreads = [spread(factor, base[factor.name]) for factor in numbers]
+    squares, slopes, flips = [], [], []
+    for index in range(len(directions)):
+        direction = directions[index]
+        low, high = (
+            read_generated(
+                generator,
+                network,
+                edits.move(latents, direction.vector, amount, direction.layers),
+                classes,
+                max_batch,
+            )
+            for amount in (-step, step)
+        )
+        slope = torch.stack(
+            [
+                difference(factor, high[factor.name], low[factor.name]) / (2 * step * width)
+                for factor, width in zip(numbers, spreads, strict=True)
+            ],
+            dim=1,
+        )
+        squares.append(slope.square())
+        slopes.append(slope.mean(0))
+        changed = [(high[name] != low[name]).float().mean() for name in choices]
+        flips.append(torch.stack(changed).max() if changed else torch.tensor(0.0))
+        if on_step:
+            on_step(Progress(index + 1, len(directions), "measuring factors"))
+    return Effects(
+        tuple(factor.name for factor in numbers),
+        torch.stack(squares, 1).double(),
+        torch.stack(slopes),
+        torch.stack(flips),
+        tuple(spreads),
+    )
+
+
+def scores(squares: Tensor) -> dict[str, Tensor]:
+    """Scores of mean squared effects (..., directions, factors), each in [0, 1]; the leading axes stay.
+
+    disentanglement: 1 - entropy of a direction's shares of the factors, weighted by its part of all effects.
+    completeness: 1 - entropy of a factor's shares of the directions, mean over factors.
+    gap: the largest share of a factor minus the second largest, mean over factors.
+    overall: the mean of disentanglement and completeness.
+    """
+    of_direction = squares / squares.sum(-1, keepdim=True)
+    weight = squares.sum(-1) / squares.sum((-1, -2))[..., None]
+    disentanglement = (weight * (1 - _entropy(of_direction, -1))).sum(-1)
+    of_factor = squares / squares.sum(-2, keepdim=True)
+    completeness = (1 - _entropy(of_factor, -2)).mean(-1)
+    top = of_factor.topk(2, dim=-2).values
+    return {
+        "disentanglement": disentanglement,
+        "completeness": completeness,
+        "gap": (top[..., 0, :] - top[..., 1, :]).mean(-1),
+        "overall": (disentanglement + completeness) / 2,
+    }
+
+
+def score(effects: Effects, seed: int = 0) -> dict[str, Value]:
+    """The scores with intervals. Raises InputError for fewer than two directions or factors, which have no scores."""
+    samples, directions, factors = effects.squares.shape
+    if directions < 2 or factors < 2:
+        raise InputError(f"{directions} directions and {factors} factors: a score needs two of each")
+    counts = resampled(samples, seed)
+    means = (counts @ effects.squares.flatten(1) / samples).unflatten(1, (directions, factors))
+    around = scores(means)
+    return {name: _interval(value, around[name]) for name, value in scores(effects.squares.mean(0)).items()}
+
+
+def names(effects: Effects, least: float = 0.5) -> list[str]:
+    """For each direction the factor that it moves, with its share of the direction's effects: "x 83 %".
+
+    "mixed" if no factor has at least `least` of them.
+    """
+    mean = effects.squares.mean(0)
+    shares = mean / mean.sum(1, keepdim=True)
+    best, which = shares.max(1)
+    return [
+        f"{effects.factors[factor]} {share:.0%}" if share >= least else "mixed"
+        for share, factor in zip(best.tolist(), which.tolist(), strict=True)
+    ]
+
+
+@torch.no_grad()
+def alignment(
+    generator: Generator,
+    network: FactorNetwork,
+    direction: Direction,
+    *,
+    class_index: int | None,
+    to: float = 0.0,
+    samples: int = 256,
+    seed: int = 0,
+    max_batch: int = 32,
+) -> dict[str, dict[str, Value]]:
+    """The spread of each factor before and after `samples` latents are aligned, and what is left of it.
+
+    Returns for each factor "before" and "after", in the factor's units, and "kept", after / before.
+    """
+    _check(generator, network)
+    latents, classes = draw(generator, samples, class_index, seed)
+    aligned = edits.align(latents, direction.vector, to, direction.layers)
+    before, after = (read_generated(generator, network, each, classes, max_batch) for each in (latents, aligned))
+    counts = resampled(samples, seed)
+    result = {}
+    for factor in network.factors:
+        if factor.choices:
+            continue
+        values = {}
+        for name, read in (("before", before), ("after", after)):
+            pairs = difference(factor, read[factor.name][:, None], read[factor.name]).double().square()
+            # sqrt(E[d^2] / 2) over pairs of different samples, and of their resamples
+            all_pairs = ((counts @ pairs) * counts).sum(1)
+            values[name] = (
+                pairs.sum().div(2 * samples * (samples - 1)).sqrt(),
+                all_pairs.div(2 * samples * (samples - 1)).sqrt(),
+            )
+        (was, was_around), (now, now_around) = values["before"], values["after"]
+        result[factor.name] = {
+            "before": _interval(was, was_around),
+            "after": _interval(now, now_around),
+            "kept": _interval(now / was, now_around / was_around),
+        }
+    return result
+
+
+def spread(factor: Factor, values: Tensor) -> float:
+    """sqrt(E[d^2] / 2) over all pairs of different values; on the circle d is the shorter way round."""
+    pairs = difference(factor, values[:, None], values).double().square()
+    return math.sqrt(pairs.sum().item() / (2 * len(values) * (len(values) - 1)))
+
+
+def draw(generator: Generator, samples: int, class_index: int | None, seed: int) -> tuple[Tensor, Tensor]:
+    """Latents (samples, layers, dim) and classes (samples,), one class or random ones."""
+    rng = stream(seed, "factors")
+    latents = edits.spread(generator.sample(samples, rng), generator.num_layers)
+    if class_index is None:
+        classes = torch.randint(max(1, generator.num_classes), (samples,), generator=rng)
+    else:
+        classes = torch.full((samples,), class_index)
+    return latents, classes.to(latents.device)
+
+
+@torch.no_grad()
+def read_generated(
+    generator: Generator, network: FactorNetwork, latents: Tensor, classes: Tensor, max_batch: int = 32
+) -> dict[str, Tensor]:
+    """The factors that the network reads in generated pictures."""
+    batches = zip(latents.split(max_batch), classes.split(max_batch), strict=True)
+    images = torch.cat([generator(z, c) for z, c in batches])
+    return read_all(network, images)
+
+
+def summary(effects: Effects, seed: int = 0) -> dict[str, Any]:
+    """Everything about effects that a report needs, as plain values."""
+    return {
+        "factors": list(effects.factors),
+        "spreads": list(effects.spreads),
+        "effects": effects.matrix.tolist(),
+        "slopes": effects.slopes.tolist(),
+        "class_flips": effects.flips.tolist(),
+        "names": names(effects),
+        "scores": {name: vars(value) for name, value in score(effects, seed).items()},
+        "samples": len(effects.squares),
+    }
+
+
+def strongest(effects: Effects) -> list[int]:
+    """Direction numbers by the sum of their squared effects, largest first."""
+    return effects.squares.mean(0).sum(1).argsort(descending=True).tolist()
+
+
+def _entropy(shares: Tensor, axis: int) -> Tensor:
+    """Entropy along an axis, in units of its largest possible value."""
+    return -torch.xlogy(shares, shares).sum(axis) / math.log(shares.shape[axis])
+
+
+def resampled(samples: int, seed: int) -> Tensor:
+    """How often each sample is in each bootstrap sample: (RESAMPLED, samples)."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.multinomial(samples, np.full(samples, 1 / samples), RESAMPLED)).double()
+
+
+def _interval(value: Tensor, around: Tensor) -> Value:
+    low, high = around.quantile(torch.tensor(INTERVAL, dtype=around.dtype)).tolist()
+    return Value(value.item(), low, high)
+
+
+def _check(generator: Generator, network: FactorNetwork) -> None:
+    if generator.resolution != network.resolution:
+        raise InputError(
+            f"{generator.name} draws {generator.resolution} pixels; the factor network reads {network.resolution}"
+        )

@@ -1,0 +1,24 @@
+"""Frechet distance between two sets of pictures, as Gaussians in the features of a network.
+
+Heusel et al. 2017, https://arxiv.org/abs/1706.08500. It is FID only with Inception's features.
+"""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of features (n, dim) and (m, dim)."""
+    a, b = a.double(), b.double()
+    shift = (a.mean(0) - b.mean(0)).square().sum()
+    # the trace of the root is the nuclear norm of the product of the two centred, scaled sets: no root is taken
+    first, second = ((each - each.mean(0)) / (len(each) - 1) ** 0.5 for each in (a, b))
+    cross = torch.linalg.matrix_norm(first @ second.mT, "nuc")
+    return (shift + first.square().sum() + second.square().sum() - 2 * cross).item()
+
+
+def features_of(features: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> Tensor:
+    """The features (n, dim) of batches of images; the images are not kept."""
+    return torch.cat([features(images).cpu() for images in batches])
