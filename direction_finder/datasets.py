@@ -117,7 +117,7 @@ def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: 
     content["factors"] = [{**each, "choices": list(each["choices"])} for each in content["factors"]]
     if (folder / DATASET).is_file():
         old = read_json(folder / DATASET)
-        for key in sorted(content.keys() | old.keys()):
+        for key in content | old:
             if key not in ("num", "versions") and old.get(key) != content.get(key):
                 raise InputError(
                     f"{folder}: holds a data set with {key} {old.get(key)}, not {content.get(key)}; give another --out"

@@ -17,10 +17,14 @@ def available_cores() -> int:
 def in_processes(function: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> Iterator[Any]:
     """Yield `function(task)` of every task as each is done, in any order.
 
-    function: importable by name, as `pickle` needs. Tasks are taken from the iterable as workers come free. When the
-    caller stops early, or Ctrl-C is pressed, tasks that have begun are finished and no other is started.
+    function: importable by name, as `pickle` needs. One worker is this process itself. Tasks are taken from the
+    iterable as workers come free. When the caller stops early, or Ctrl-C is pressed, tasks that have begun are finished
+    and no other is started.
     """
     tasks = iter(tasks)
+    if workers == 1:
+        yield from map(function, tasks)
+        return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_quiet)
     try:
         running = {pool.submit(function, task) for task in islice(tasks, 2 * workers)}

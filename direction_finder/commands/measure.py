@@ -1,5 +1,6 @@
-"""`direction-finder measure`: numbers for the directions of runs."""
+"""`direction-finder measure`: numbers for runs and generators."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,122 +8,156 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.options import device_option
+from direction_finder.commands.options import Download, device_option, pick_device
 from direction_finder.commands.recorder import Bars
 from direction_finder.commands.target import Target
+from direction_finder.datasets import Dataset
+from direction_finder.errors import InputError
 from direction_finder.figures import heat_map
 from direction_finder.files import write_json
-from direction_finder.generators import resolve_class
+from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics import factors
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.features import LITE0
+from direction_finder.metrics.fidelity import fidelity
 
 NETWORK = "factors-64.safetensors"
 SHOWN = 10  # directions in the terminal, the strongest; factors.json has all
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 Report = dict[str, Any]
 
 
-@click.command(epilog="Example: direction-finder measure outputs/demo --metric factors")
-@click.argument("targets", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.command(epilog="Example: direction-finder measure outputs/demo --metric factors --metric alignment")
+@click.argument("targets", nargs=-1, required=True)
 @click.option(
     "--metric",
     "metrics",
     multiple=True,
     required=True,
-    type=click.Choice(["factors", "alignment"]),
+    type=click.Choice(["factors", "alignment", "fidelity"]),
     help="factors: what each direction does to each known factor, and the scores. alignment: what is left of each "
-    "factor's spread when samples are aligned along the direction that moves it most. Repeat for several.",
+    "factor's spread when samples are aligned along the direction that moves it most. fidelity: generated pictures "
+    "against renders. Repeat for several.",
 )
 @click.option(
     "--factor-network",
     type=click.Path(dir_okay=False, path_type=Path),
     help="What reads the factors (`train factors` makes one).  [default: the one for `shapes` at 64 pixels]",
 )
-@click.option("--samples", default=256, show_default=True, type=click.IntRange(2), help="Latents.")
+@click.option("--samples", type=click.IntRange(2), help="Latents.  [default: 256; fidelity: as many as renders]")
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
+@click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on.")
+@click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the latents.")
 @click.option("--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--generator", metavar="SPEC", help="Generator, if it is not where the run says.")
 @device_option
 def measure(
-    targets: tuple[Path, ...],
+    targets: tuple[str, ...],
     metrics: tuple[str, ...],
     factor_network: Path | None,
-    class_text: str | None,
-    as_json: bool,
     generator: str | None,
-    device: str,
+    as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure the directions of run folders (or of directions files).
+    """Measure run folders, directions files or generators.
 
-    Writes factors.json and a heat map, factors.png and factors.svg, beside each TARGET's directions.
+    `factors` and `alignment` write factors.json and a heat map, factors.png and factors.svg, beside the directions.
     """
     network = FactorNetwork.load(factor_network or shipped(NETWORK))
     reports = {}
-    for path in targets:
-        target = Target.open(path, generator, device, options["max_batch"])
-        network.to(target.generator.device)
-        index = target.directions.class_index
-        if class_text is not None:
-            index = resolve_class(target.generator.class_names, class_text)
-        with Bars("direction") as bars:
-            effects = factors.measure_effects(
-                target.generator, network, target.directions, class_index=index, on_step=bars, **options
-            )
-        report = {**factors.summary(effects), **options, "class_index": index, "factor_network": network.about}
-        if "factors" in metrics:
-            order = factors.strongest(effects)
-            heat_map(
-                target.folder / "factors.png",
-                effects.matrix[order].numpy(),
-                rows=[f"direction {i}  ({report['names'][i]})" for i in order],
-                columns=report["factors"],
-                title=f"{target.directions.method}, {target.directions.class_name or 'random classes'}",
-                unit="root mean square change, in natural spreads per unit of z",
-            )
-        if "alignment" in metrics:
-            report["alignment"] = _alignments(target, network, effects, index, options)
-        write_json(target.folder / "factors.json", report)
-        reports[str(path)] = report
+    for text in targets:
+        report: Report = {"factor_network": network.about, "seed": options["seed"]}
+        lines = [f"{text}:"]
+        target = _directions(text, generator, options)
+        if target:
+            drawn = target.generator
+        else:
+            drawn = load_generator(text, device=pick_device(options["device"]), on_download=Download())
+        network.to(drawn.device)
+        if {"factors", "alignment"} & set(metrics):
+            if not target:
+                raise InputError(f"{text}: a generator, but --metric factors is for directions; give a run folder")
+            report |= _effects(target, network, metrics, options)
+            write_json(target.folder / "factors.json", report)
+            lines += _effect_lines(target, report, metrics)
+        if "fidelity" in metrics:
+            report["fidelity"] = _fidelity(drawn, network, options)
+            lines += _fidelity_lines(report["fidelity"])
+        reports[text] = report
         if not as_json:
-            click.echo("\n".join(_lines(path, target, report, metrics)))
+            click.echo("\n".join(lines))
     if as_json:
         click.echo(json.dumps(reports, indent=2, sort_keys=True))
 
 
-def _alignments(
-    target: Target,
-    network: FactorNetwork,
-    effects: factors.Effects,
-    class_index: int | None,
-    options: dict[str, Any],
-) -> Report:
-    """For each factor: the direction that moves it most, and what aligning along that one does to every factor."""
-    best = effects.squares.mean(0).argmax(0).tolist()
-    result = {}
-    for name, index in zip(effects.factors, best, strict=True):
-        aligned = factors.alignment(
-            target.generator, network, target.directions[index], class_index=class_index, **options
+def _directions(text: str, generator: str | None, options: dict[str, Any]) -> Target | None:
+    """The directions that a path names; None if it is no path."""
+    if not Path(text).exists():
+        return None
+    return Target.open(Path(text), generator, options["device"], options["max_batch"])
+
+
+def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], options: dict[str, Any]) -> Report:
+    directions = target.directions
+    index = directions.class_index
+    if options["class_text"] is not None:
+        index = resolve_class(target.generator.class_names, options["class_text"])
+    how = {
+        "class_index": index,
+        "samples": options["samples"] or 256,
+        "seed": options["seed"],
+        "max_batch": options["max_batch"],
+    }
+    with Bars("direction") as bars:
+        effects = factors.measure_effects(target.generator, network, directions, on_step=bars, **how)
+    report = factors.summary(effects)
+    report["class"] = "random classes" if index is None else target.generator.class_names[index]
+    if "factors" in metrics:
+        order = factors.strongest(effects)
+        heat_map(
+            target.folder / "factors.png",
+            effects.matrix[order].numpy(),
+            rows=[f"direction {i}  ({report['names'][i]})" for i in order],
+            columns=report["factors"],
+            title=f"{directions.method}, {report['class']}",
+            unit="root mean square change, in natural spreads per unit of z",
         )
-        result[name] = {
-            "direction": index,
-            "spreads": {
-                factor: {what: vars(value) for what, value in each.items()} for factor, each in aligned.items()
-            },
+    if "alignment" in metrics:
+        best = effects.squares.mean(0).argmax(0).tolist()
+        report["alignment"] = {
+            name: {
+                "direction": number,
+                "spreads": {
+                    factor: {what: vars(value) for what, value in each.items()}
+                    for factor, each in factors.alignment(target.generator, network, directions[number], **how).items()
+                },
+            }
+            for name, number in zip(effects.factors, best, strict=True)
         }
-    return result
+    return report
 
 
-def _lines(path: Path, target: Target, report: Report, metrics: tuple[str, ...]) -> Iterator[str]:
-    names = report["factors"]
-    of = target.directions.class_name or "random classes"
-    yield f"{path}: {len(target.directions)} {target.directions.method} directions, {of}, {report['samples']} latents"
+def _fidelity(generator: Generator, network: FactorNetwork, options: dict[str, Any]) -> Report:
+    if not options["renders"] or not options["other_renders"]:
+        raise InputError("--metric fidelity needs --renders and --other-renders, sets that `scenes shapes` made")
+    renders, others = (Dataset.open(options[name]) for name in ("renders", "other_renders"))
+    with Bars("picture") as bars:
+        found = fidelity(
+            generator, network, renders, others, samples=options["samples"], seed=options["seed"], on_step=bars
+        )
+    return {**dataclasses.asdict(found), "features": LITE0}
+
+
+def _effect_lines(target: Target, report: Report, metrics: tuple[str, ...]) -> Iterator[str]:
+    found = target.directions
+    yield f"  {len(found)} {found.method} directions, {report['class']}, {report['samples']} latents"
     if "factors" in metrics:
         for name, value in report["scores"].items():
             yield f"  {name:16} {factors.Value(**value)}"
-        yield f"  {'':16} {''.join(f'{name:>8}' for name in names)}"
+        yield f"  {'':16} {''.join(f'{name:>8}' for name in report['factors'])}"
         strength = [sum(value**2 for value in row) for row in report["effects"]]
         for index in sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:SHOWN]:
             cells = "".join(f"{value:8.2f}" for value in report["effects"][index])
@@ -130,3 +165,14 @@ def _lines(path: Path, target: Target, report: Report, metrics: tuple[str, ...])
     for name, aligned in report.get("alignment", {}).items():
         kept = ", ".join(f"{factor} {factors.Value(**each['kept'])}" for factor, each in aligned["spreads"].items())
         yield f"  aligned along direction {aligned['direction']} ({name}), spread kept: {kept}"
+
+
+def _fidelity_lines(found: Report) -> Iterator[str]:
+    yield f"  {found['samples']} pictures and as many renders"
+    yield "  read as the class asked for: " + ", ".join(f"{name} {part:.3f}" for name, part in found["asked"].items())
+    yield "  distance to renders (Kolmogorov-Smirnov; on circles Kuiper): " + ", ".join(
+        f"{name} {value:.3f}" for name, value in found["distances"].items()
+    )
+    yield f"  Frechet distance ({found['features']}) to renders: " + ", ".join(
+        f"{name} {value:.2f}" for name, value in found["frechet"].items()
+    )

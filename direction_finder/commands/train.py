@@ -55,10 +55,10 @@ def train_biggan(ctx: click.Context, **options: Any) -> None:
     how = {name: options.pop(name) for name in ("preview_every", "save_every")}
     if options["resume"]:
         source = click.core.ParameterSource.COMMANDLINE
-        given = [name for name in options if ctx.get_parameter_source(name) is source and name != "resume"]
-        if given:
-            raise InputError(f"--resume takes the run's own settings: leave out {', '.join(given)}")
-        _resume(options["resume"], **how)
+        given = [name for name in options if ctx.get_parameter_source(name) is source]
+        if refused := [f"--{name.replace('_', '-')}" for name in given if name not in ("resume", "steps")]:
+            raise InputError(f"--resume takes the run's own settings, but for --steps: leave out {', '.join(refused)}")
+        _resume(options["resume"], options["steps"], **how)
     else:
         _start(options, **how)
 
@@ -101,7 +101,7 @@ def _start(options: dict[str, Any], **how: Any) -> None:
             raise
 
 
-def _resume(folder: Path, **how: Any) -> None:
+def _resume(folder: Path, steps: int | None, **how: Any) -> None:
     run = Run.open(folder, NEEDED, "train biggan")
     recorded = run.config["data"]
     data = Dataset.open(recorded["folder"])
@@ -110,9 +110,14 @@ def _resume(folder: Path, **how: Any) -> None:
     state = run.read_state()
     start = run.config["start"]
     begin = read_state(start["file"]) if start and state is None else None
+    done = int(state["step"]) if state else 0
+    if steps is not None:
+        if steps < done:
+            raise InputError(f"--steps {steps}: the run is at step {done} already")
+        run.config["settings"]["steps"] = steps
     torch.set_num_threads(run.config["threads"])
     run.finish(False)
-    run.cut_log(int(state["step"]) if state else 0)
+    run.cut_log(done)
     _work(run, data, state, begin, **how)
 
 

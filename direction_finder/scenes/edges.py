@@ -14,8 +14,7 @@ FAINT, STRONG = 12.0, 30.0  # gradients, in grey levels a pixel, that are drawn 
 
 def edge_map(image: np.ndarray) -> np.ndarray:
     """Black lines on white where a picture (H, W, 3) of bytes changes, in any channel, as bytes of the same shape."""
-    scale = image.shape[1] / 64
-    gradients = [gaussian_gradient_magnitude(image[:, :, i].astype(float), 0.7 * scale) * scale for i in range(3)]
+    gradients = [gaussian_gradient_magnitude(image[:, :, i].astype(float), 0.7) for i in range(3)]
     lines = 255 * (1 - np.clip((np.max(gradients, axis=0) - FAINT) / (STRONG - FAINT), 0, 1))
     return np.repeat(lines.round().astype(np.uint8)[:, :, None], 3, axis=2)
 
