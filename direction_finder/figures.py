@@ -50,8 +50,10 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _write(figure: Any, path: Path) -> list[Path]:
+    from matplotlib import rc_context
+
     written = [path.with_suffix(f".{each}") for each in FORMATS]
     for each in written:
-        with replacing(each) as part:
+        with replacing(each) as part, rc_context({"svg.hashsalt": "direction-finder"}):  # the same names in each file
             figure.savefig(part, metadata={"Date": None} if each.suffix == ".svg" else None)
     return written

@@ -17,6 +17,7 @@ VERBS = {
     "measure": "Score directions against known factors.",
     "train": "Train a generator on pictures.",
     "scenes": "Render data sets with known factors.",
+    "page": "Gather what a run holds on one HTML page.",
     "classes": "Search a generator's class names.",
     "info": "Say what any file or run is, how it was made and what is wrong with it.",
 }

@@ -16,6 +16,7 @@ from direction_finder.datasets import CHECKSUMS, Dataset
 from direction_finder.discovery import package_version
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, replacing, write_json
+from direction_finder.generators.biggan_deep import WEIGHTS
 from direction_finder.generators.weights import read_state
 from direction_finder.metrics import factor_network
 from direction_finder.training import biggan
@@ -42,6 +43,7 @@ def train() -> None:
 @click.option("--preview-every", default=250, show_default=True, type=click.IntRange(0), help="Steps; 0: never.")
 @click.option("--save-every", default=120.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
               help="How often the state is saved.")  # fmt: skip
+@click.option("--half", is_flag=True, help="Write the generator in half precision: half the bytes.")
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
 @click.pass_context
@@ -52,7 +54,7 @@ def train_biggan(ctx: click.Context, **options: Any) -> None:
     --generator biggan-deep:FOLDER/generator) and snapshot.safetensors, from which --start goes on. A run that was
     stopped or killed goes on with --resume FOLDER and gives the same weights as one that never was.
     """
-    how = {name: options.pop(name) for name in ("preview_every", "save_every")}
+    how = {name: options.pop(name) for name in ("preview_every", "save_every", "half")}
     if options["resume"]:
         source = click.core.ParameterSource.COMMANDLINE
         given = [name for name in options if ctx.get_parameter_source(name) is source]
@@ -129,6 +131,7 @@ def _work(
     *,
     preview_every: int,
     save_every: float,
+    half: bool,
 ) -> None:
     config = biggan.BigGANConfig(**run.config["settings"])
     device = pick_device(run.config["device"])
@@ -153,8 +156,8 @@ def _work(
             weights = biggan.finished(players, config, recorder)
             content = biggan.package_config(config, data.about["resolution"], names)
             write_json(run.folder / GENERATOR / CONFIG, content)
-            with replacing(run.folder / GENERATOR / "model.safetensors") as part:
-                save_file(weights, part)
+            with replacing(run.folder / GENERATOR / WEIGHTS) as part:
+                torch.save({name: tensor.half() for name, tensor in weights.items()} if half else weights, part)
     if recorder.stopped:
         click.echo(f"Stopped. Go on: direction-finder train biggan --resume {run.folder}", err=True)
         raise SystemExit(130)

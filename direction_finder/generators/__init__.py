@@ -8,6 +8,7 @@ from direction_finder.generators.base import IMAGE, Generator, Half
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
+from direction_finder.generators.shipped import shipped
 from direction_finder.generators.wrapped import WrappedModule, load_python
 
 __all__ = [
@@ -22,7 +23,8 @@ __all__ = [
 ]
 
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
-KNOWN = {"eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
+SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
+KNOWN = {**SHIPPED, "eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
 EXPECTED = (
     f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, hf:owner/name, dcgan:FILE or python:package.module:factory"
 )
@@ -40,9 +42,9 @@ def load_generator(
     """Load a frozen generator.
 
     Args:
-        spec: a known name (`eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`, `hf:owner/name`
-            (a BigGAN-deep on the hub), `dcgan:FILE`, or `python:package.module:factory`, a function that returns an
-            nn.Module or a Generator.
+        spec: a known name (`shapes-64`, `eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`,
+            `hf:owner/name` (a BigGAN-deep on the hub), `dcgan:FILE`, or
+            `python:package.module:factory`, a function that returns an nn.Module or a Generator.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
@@ -61,6 +63,8 @@ def load_generator(
         raise InputError(f"dim is read from the generator {spec}: leave it out")
     if spec == "eyes":
         generator = load_eyes(truncation=truncation)
+    elif spec in SHIPPED:
+        generator = load_biggan_deep(shipped(spec), name=spec, truncation=truncation)
     elif spec in BIGGANS:
         generator = load_biggan_deep(find_biggan_deep(spec, on_download), name=spec, truncation=truncation)
     elif family == "biggan-deep" and path:

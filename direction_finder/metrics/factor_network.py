@@ -109,7 +109,8 @@ def fit(
     """
     if data.factors != held_out.factors:
         raise InputError(f"{held_out.folder}: its factors are not those of {data.folder}")
-    network = FactorNetwork(data.factors, data.about["resolution"]).train()
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
+        network = FactorNetwork(data.factors, data.about["resolution"]).train()
     rng = stream(seed, "factor network")
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

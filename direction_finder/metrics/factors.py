@@ -128,10 +128,11 @@ def scores(squares: Tensor) -> dict[str, Tensor]:
     gap: the largest share of a factor minus the second largest, mean over factors.
     overall: the mean of disentanglement and completeness.
     """
-    of_direction = squares / squares.sum(-1, keepdim=True)
+    tiny = torch.finfo(squares.dtype).tiny  # a direction that moves nothing has no shares, and no weight
+    of_direction = squares / squares.sum(-1, keepdim=True).clamp_min(tiny)
     weight = squares.sum(-1) / squares.sum((-1, -2))[..., None]
     disentanglement = (weight * (1 - _entropy(of_direction, -1))).sum(-1)
-    of_factor = squares / squares.sum(-2, keepdim=True)
+    of_factor = squares / squares.sum(-2, keepdim=True).clamp_min(tiny)
     completeness = (1 - _entropy(of_factor, -2)).mean(-1)
     top = of_factor.topk(2, dim=-2).values
     return {
@@ -159,7 +160,7 @@ def names(effects: Effects, least: float = 0.5) -> list[str]:
     "mixed" if no factor has at least `least` of them.
     """
     mean = effects.squares.mean(0)
-    shares = mean / mean.sum(1, keepdim=True)
+    shares = mean / mean.sum(1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)
     best, which = shares.max(1)
     return [
         f"{effects.factors[factor]} {share:.0%}" if share >= least else "mixed"

@@ -54,8 +54,8 @@ class BigGANConfig:
         for name in ("decay", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"--{name} {getattr(self, name)}: expected a number from 0 up to 1, 1 not included")
-        if self.channel_width % 2:
-            raise InputError(f"--channel-width {self.channel_width}: expected an even number")
+        if self.channel_width < 4 or self.channel_width % 2:
+            raise InputError(f"--channel-width {self.channel_width}: expected an even number from 4 on")
 
 
 def package_config(config: BigGANConfig, resolution: int, class_names: list[str]) -> dict[str, Any]:
@@ -150,7 +150,8 @@ def train(
     if len(images) < config.batch_size:
         raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_size}")
     content = package_config(config, images.shape[1], class_names)
-    players = Players(config, content).to(device).train()
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
+        players = Players(config, content).to(device).train()
     if start:
         _set_start(players, start)
     networks = (players.generator, players.discriminator)

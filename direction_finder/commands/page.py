@@ -1,0 +1,116 @@
+"""`direction-finder page`: what a run holds, on one HTML page."""
+
+import base64
+import html
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from direction_finder.commands.runs import Run
+from direction_finder.directions import Directions
+from direction_finder.errors import InputError
+from direction_finder.files import read_json, replacing
+
+PAGE = "index.html"
+# pictures in the order in which they are shown, and what is said of them; others follow by name
+CAPTIONS = {
+    "grid": "What each direction does: samples down, steps along the direction across.",
+    "overview": "Samples down, directions across, at full extent.",
+    "factors": "How far each known factor moves along each direction, in its natural spreads per unit of z.",
+    "align": "Samples as they are, and with one value set for all of them along a direction.",
+    "video": "A walk along each direction and back.",
+}
+TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".mp4": "video/mp4"}
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+img, video { max-width: 100%; border: 1px solid #ddd; border-radius: 4px }
+figure { margin: 2rem 0 } figcaption { color: #555; margin-bottom: .4rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid #eee }
+code { background: #f4f4f4; padding: .1rem .3rem; border-radius: 3px }
+"""
+
+
+@click.command(epilog="Example: direction-finder page outputs/demo")
+@click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: index.html in the run]")
+def page(target: Path, out: Path | None) -> None:
+    """Write one HTML page with a run's settings, scores, pictures and films; it can be moved or sent alone."""
+    run = Run.open(target)
+    if not run.directions.is_file():
+        raise InputError(f"{target}: no directions yet; finish the run with learn --resume {target}")
+    out = out or target / PAGE
+    with replacing(out) as part:
+        part.write_text("\n".join(_page(run)) + "\n", encoding="utf-8")
+    click.echo(out)
+
+
+def _page(run: Run) -> Iterator[str]:
+    directions = Directions.load(run.directions)
+    title = f"{len(directions)} {directions.method} directions in {run.config['generator']['name']}"
+    yield f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{_text(title)}</title>'
+    yield '<meta name="viewport" content="width=device-width">'
+    yield f"<style>{STYLE}</style>\n<h1>{_text(title)}</h1>"
+    facts = {
+        "class": run.config["class"] or "random",
+        "seed": directions.seed,
+        "weights": (directions.weights_sha256 or "")[:16],
+        "Direction Finder": run.config["direction_finder"],
+        "torch": run.config["torch"],
+    }
+    if directions.share:
+        share = directions.share
+        facts["diagonal share, held out"] = f"{share['share']:.3f}; of a random basis {share['random_share']:.3f}"
+    yield _table([[name, value] for name, value in facts.items()])
+    if (run.folder / "factors.json").is_file():
+        yield from _scores(read_json(run.folder / "factors.json"))
+    for path in sorted(run.folder.iterdir(), key=_place):
+        if path.suffix in TYPES:
+            yield _figure(path)
+
+
+def _scores(report: dict[str, Any]) -> Iterator[str]:
+    yield "<h2>Against the known factors</h2>"
+    yield _table(
+        [name, f"{value['value']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}"]
+        for name, value in report["scores"].items()
+    )
+    strength = [sum(value**2 for value in row) for row in report["effects"]]
+    order = sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:10]
+    yield "<h3>The strongest directions</h3>"
+    yield _table(
+        [[f"direction {i}", report["names"][i], *(f"{value:.2f}" for value in report["effects"][i])] for i in order],
+        ["", "moves", *report["factors"]],
+    )
+
+
+def _figure(path: Path) -> str:
+    data = f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    caption = CAPTIONS.get(_kind(path), "")
+    shown = (
+        f'<video src="{data}" controls loop muted autoplay></video>'
+        if path.suffix == ".mp4"
+        else f'<img src="{data}" alt="{_text(path.name)}">'
+    )
+    return f"<figure><figcaption><code>{_text(path.name)}</code> {_text(caption)}</figcaption>{shown}</figure>"
+
+
+def _kind(path: Path) -> str:
+    return path.stem.partition("-")[0]
+
+
+def _place(path: Path) -> tuple[int, str]:
+    kinds = list(CAPTIONS)
+    return (kinds.index(_kind(path)) if _kind(path) in kinds else len(kinds), path.name)
+
+
+def _table(rows: Any, head: list[str] | None = None) -> str:
+    lines = [f"<tr>{''.join(f'<th>{_text(cell)}</th>' for cell in head)}</tr>"] if head else []
+    lines += [f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _text(value: Any) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,154 @@
+"""The way from renders to a page of scores: factor network, `measure`, figures, `page`."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from direction_finder.datasets import Dataset
+from direction_finder.errors import InputError
+from direction_finder.figures import heat_map
+from direction_finder.metrics.factor_network import FactorNetwork, accuracy, as_images, fit, read_all
+from direction_finder.metrics.features import lite0
+from direction_finder.scenes import make
+from tests.conftest import call
+
+
+@pytest.fixture(scope="module")
+def renders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measure")
+    return [
+        make("shapes", folder / str(seed), num=num, resolution=16, seed=seed, workers=1)
+        for seed, num in ((0, 400), (1, 100))
+    ]
+
+
+@pytest.fixture(scope="module")
+def network_file(renders, tmp_path_factory):
+    path = tmp_path_factory.mktemp("network") / "factors.safetensors"
+    result = call("train", "factors", renders[0].folder, renders[1].folder, "--epochs", 25, "--out", path)
+    assert result.exit_code == 0, result.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def generator(renders, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generator") / "run"
+    small = ["--z-dim", 6, "--channel-width", 4, "--discriminator-width", 4, "--batch-size", 8]
+    assert call("train", "biggan", renders[1].folder, "--steps", 1, "--out", folder, *small).exit_code == 0
+    return f"biggan-deep:{folder / 'generator'}"
+
+
+@pytest.fixture
+def measured(generator, tmp_path):
+    folder = tmp_path / "run"
+    learned = call("learn", "--generator", generator, "--class", "cube", "--method", "coordinates", "--out", folder)
+    assert learned.exit_code == 0, learned.stderr
+    return folder
+
+
+def test_the_network_learns_to_read(renders, network_file):
+    network = FactorNetwork.load(network_file)
+    found = accuracy(network, renders[1])
+    assert min(found["x"], found["y"], found["hue"]) > 0.6
+    told = network.about["held_out"]
+    assert told["num"] == 100 and told["accuracy"]["hue"] == pytest.approx(found["hue"], abs=0.01)
+    assert network.about["trained_on"]["num"] == 400
+
+
+def test_training_is_deterministic_and_judged_on_the_held_out(renders):
+    one, two = (fit(renders[1], renders[1], epochs=1) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert not torch.equal(one.out.weight, fit(renders[1], renders[1], epochs=1, seed=1).out.weight)
+
+
+def test_values_are_in_the_factors_units(renders, network_file):
+    network = FactorNetwork.load(network_file)
+    read = read_all(network, as_images(torch.from_numpy(renders[1].images())), batch=33)
+    assert set(read) == {"class", "x", "y", "size", "hue", "light"} and len(read["x"]) == 100
+    assert read["hue"].min() >= 0 and read["hue"].max() < 1
+    assert np.corrcoef(read["x"], renders[1].values["x"])[0, 1] > 0.8
+    with pytest.raises(InputError, match="pictures of 32 pixels"):
+        network.read(torch.zeros(1, 3, 32, 32))
+
+
+def test_other_files_are_refused(tmp_path, network_file):
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "text.safetensors").write_text("no")
+    for path in (tmp_path / "other.safetensors", tmp_path / "text.safetensors", tmp_path / "none"):
+        with pytest.raises(InputError, match=r"not a factor network|no such file"):
+            FactorNetwork.load(path)
+
+
+def test_sets_of_different_kinds_are_refused(renders, tmp_path):
+    other = make("clevr-1fov", tmp_path / "other", num=2, resolution=16, seed=0, workers=1)
+    with pytest.raises(InputError, match="its factors are not those"):
+        fit(renders[0], other)
+
+
+def test_measure_and_page(measured, network_file):
+    result = call("measure", measured, "--metric", "factors", "--metric", "alignment", "--samples", 20,
+                  "--factor-network", network_file)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"disentanglement +0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", result.stdout)
+    assert result.stdout.count("spread kept") == 5
+    report = json.loads((measured / "factors.json").read_text())
+    assert np.shape(report["effects"]) == (6, 5) and len(report["names"]) == 6
+    with Image.open(measured / "factors.png") as drawn:
+        assert np.asarray(drawn.convert("L")).std() > 10
+    svg = (measured / "factors.svg").read_bytes()
+    assert call("measure", measured, "--metric", "factors", "--samples", 20, "--factor-network", network_file,
+                "--json").exit_code == 0  # fmt: skip
+    assert (measured / "factors.svg").read_bytes() == svg
+    assert call("render", "grid", measured, "--samples", 1, "--directions", "0").exit_code == 0
+    assert call("page", measured).exit_code == 0
+    page = (measured / "index.html").read_text()
+    assert "6 coordinates directions" in page and "disentanglement" in page
+    assert page.count("data:image/png;base64,") == 2 and page.index("grid.png") < page.index("factors.png")
+    assert "http" not in page
+
+
+def test_fidelity(generator, renders, network_file):
+    result = call("measure", generator, "--metric", "fidelity", "--samples", 12, "--renders", renders[1].folder,
+                  "--other-renders", renders[0].folder, "--factor-network", network_file, "--json")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)[generator]["fidelity"]
+    assert found["frechet"]["generated"] > 2 * found["frechet"]["other renders"] > 0
+    assert 0.3 < found["distances"]["hue"] <= 1 and set(found["asked"]) == {"cube", "sphere", "cylinder"}
+
+
+def test_what_cannot_be_measured_is_refused(generator, measured, renders, network_file):
+    for arguments, word in [
+        ([generator, "--metric", "factors"], "is for directions"),
+        ([generator, "--metric", "fidelity"], "needs --renders"),
+        ([generator, "--metric", "fidelity", "--samples", 101, "--renders", renders[1].folder, "--other-renders",
+          renders[0].folder], "101 samples: there are 100 and 400"),
+        (["eyes", "--metric", "fidelity", "--renders", renders[1].folder, "--other-renders", renders[0].folder],
+         "class is cube"),
+    ]:  # fmt: skip
+        result = call("measure", *arguments, "--factor-network", network_file)
+        assert result.exit_code == 2 and word in result.stderr, result.stderr
+    assert call("measure", measured, "--metric", "factors", "--factor-network", "none").exit_code == 2
+
+
+def test_features_do_not_depend_on_the_batch():
+    features = lite0()
+    images = torch.rand(3, 3, 64, 64) * 2 - 1
+    together = features(images)
+    assert together.shape == (3, 1280) and together.std() > 0.01
+    assert torch.allclose(together[1:2], features(images[1:2]), atol=1e-4)
+
+
+def test_a_heat_map_needs_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(InputError, match=r"direction-finder\[measure\]"):
+        heat_map(tmp_path / "a.png", np.ones((1, 1)), rows=["a"], columns=["b"], title="", unit="")
+
+
+def test_an_unfinished_set_is_refused(renders, tmp_path):
+    with pytest.raises(InputError, match="not a data set"):
+        Dataset.open(tmp_path)

@@ -1,0 +1,74 @@
+"""The checkpoints in the box: `shapes-64` and the network that reads its factors."""
+
+import pytest
+import torch
+from pytorch_pretrained_biggan import BigGAN
+from torch.nn.functional import one_hot
+
+from direction_finder.commands.measure import NETWORK
+from direction_finder.edits import spread
+from direction_finder.errors import InputError
+from direction_finder.generators import class_names, load_generator
+from direction_finder.generators.shipped import shipped
+from direction_finder.metrics.factor_network import FactorNetwork, accuracy, read_all
+from direction_finder.scenes import make
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return load_generator("shapes-64")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return FactorNetwork.load(shipped(NETWORK))
+
+
+@torch.no_grad()
+def test_the_package_loads_it_and_draws_the_same(generator):
+    package = BigGAN.from_pretrained(str(shipped("shapes-64"))).eval()
+    z = generator.sample(6, torch.Generator().manual_seed(0))
+    classes = torch.arange(6) % 3
+    theirs = package(z, one_hot(classes, 3).float(), 1.0)
+    ours = generator(spread(z, generator.num_layers), classes)
+    assert theirs.std() > 0.05
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_its_names(generator):
+    assert generator.class_names == class_names("shapes-64") == ("cube", "sphere", "cylinder")
+    assert (generator.resolution, generator.num_classes) == (64, 3)
+    assert 16 <= generator.dim <= 32
+
+
+@torch.no_grad()
+def test_it_draws_the_class_asked_for_and_every_factor_varies(generator, network):
+    z = generator.sample(150, torch.Generator().manual_seed(1))
+    classes = torch.arange(150) % 3
+    images = torch.cat([generator(spread(part, generator.num_layers), of)
+                        for part, of in zip(z.split(30), classes.split(30), strict=True)])  # fmt: skip
+    read = read_all(network, images)
+    assert (read["class"] == classes).double().mean() > 0.9
+    for name in ("x", "y", "size"):
+        factor = next(each for each in network.factors if each.name == name)
+        assert read[name].std() > 0.5 * (factor.high - factor.low) / 12**0.5, name
+    for name in ("hue", "light"):
+        on_circle = torch.polar(torch.ones(150), 2 * torch.pi * read[name].float()).mean().abs()
+        assert on_circle < 0.4, name
+
+
+def test_the_network_reads_new_renders(network, tmp_path):
+    found = accuracy(network, make("shapes", tmp_path / "new", num=60, resolution=64, seed=1234, workers=1))
+    assert found["class"] >= 0.95
+    assert min(found[name] for name in ("x", "y", "size", "hue", "light")) > 0.95
+
+
+def test_together_they_are_small():
+    folder = shipped("shapes-64")
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
+    assert shipped(NETWORK).stat().st_size < 4e6
+
+
+def test_what_is_not_there_is_said():
+    with pytest.raises(InputError, match="none-such: not in"):
+        shipped("none-such")
