@@ -9,14 +9,16 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[demo,measure,scenes,dev]'
 	touch $@
 
-# Directions, grid, video and alignment on a real pretrained GAN, in outputs/demo
+# Directions of a BigGAN with known factors, their scores, grid, video and alignment, in outputs/demo/index.html
 demo: .venv/ready
 	rm -rf outputs/demo
-	$(BIN)/direction-finder learn --generator eyes --class blue --points 24 --out outputs/demo
-	$(BIN)/direction-finder render grid outputs/demo --directions 0-3 --samples 3
-	$(BIN)/direction-finder render video outputs/demo --directions 0-3 --samples 5
-	$(BIN)/direction-finder align outputs/demo --direction 3 --to -2 --to 0 --to 2
-	@echo "Look into outputs/demo"
+	$(BIN)/direction-finder learn --generator shapes-64 --class cube --points 24 --out outputs/demo
+	$(BIN)/direction-finder measure outputs/demo --metric factors --metric alignment --samples 64 --name
+	$(BIN)/direction-finder render grid outputs/demo --directions 0-6 --samples 2
+	$(BIN)/direction-finder render video outputs/demo --directions 0-6 --samples 4
+	$(BIN)/direction-finder align outputs/demo --direction x --to -1.5 --to 0 --to 1.5
+	$(BIN)/direction-finder page outputs/demo
+	@echo "Open outputs/demo/index.html"
 
 test: .venv/ready
 	$(BIN)/python -m pytest

@@ -66,7 +66,8 @@ def test_effects_are_slopes_in_natural_spreads(painter, reader):
     assert found.flips[0] == found.flips[1] == found.flips[3] == 0
     inside = math.erf(1 / math.sqrt(2))  # P(|z2| < 1): a move by 1 either way then changes the sign
     assert found.flips[2].item() == pytest.approx(inside, abs=0.08)
-    assert factors.names(found) == ["line 100%", "circle 100%", "mixed", "mixed"]
+    assert factors.names(found) == ("line", "circle", None, None)
+    assert factors.shares(found)[0] == ("line", pytest.approx(1))
     assert factors.strongest(found)[2:] in ([2, 3], [3, 2])
 
 
@@ -86,6 +87,12 @@ def test_scores_of_clean_and_of_mixed_directions(painter, reader):
         assert value.value == pytest.approx(0, abs=0.02)
     with pytest.raises(InputError, match="two of each"):
         factors.score(effects(painter, reader, torch.eye(DIM)[:1], samples=10))
+
+
+def test_names_say_what_moves():
+    squares = torch.tensor([[4.0, 1.0], [9.0, 1.0], [0.1, 0.0], [0.5, 0.5], [0.2, 8.0]], dtype=torch.double)[None]
+    found = factors.Effects(("a", "b"), squares, torch.zeros(5, 2), torch.zeros(5), (1.0, 1.0))
+    assert factors.names(found, least=0.6) == ("a 2", "a", None, None, "b")
 
 
 def test_scores_against_a_computation_by_hand():

@@ -36,9 +36,12 @@ def main() -> None:
         check(
             "golden retriever" in run(command, "classes", "golden", cwd=folder), "the class names are not in the wheel"
         )
+        tried = run(command, "learn", "--generator", "shapes-64", "--class", "cube", "--method", "random", "--out",
+                    folder / "run", cwd=folder)  # fmt: skip
+        check("24 directions" in tried, f"shapes-64 is not in the wheel: {tried}")
         missing = run(command, "learn", "--generator", "eyes", "--class", "blue", expect=2, cwd=folder)
         check("pip install 'direction-finder[demo]'" in missing, f"no word of the missing extra: {missing}")
-    print("wheel: installed without extras, --help, classes and the message for a missing extra are right")
+    print("wheel: installed without extras, --help, classes, shapes-64 and the message for a missing extra are right")
 
 
 if __name__ == "__main__":

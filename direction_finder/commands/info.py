@@ -3,14 +3,16 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from safetensors import SafetensorError, safe_open
 
-from direction_finder.commands.runs import CONFIG, STATE, Run
+from direction_finder.commands import train
+from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
+from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
 from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
@@ -18,6 +20,8 @@ from direction_finder.files import file_sha256, read_json
 from direction_finder.generators.biggan_deep import load_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan
 from direction_finder.generators.weights import read_state
+from direction_finder.metrics.factor_network import KIND as FACTOR_NETWORK
+from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.pictures import CODECS, MADE_KEY
 
 Facts = dict[str, Any]
@@ -29,7 +33,8 @@ Facts = dict[str, Any]
 def info(path: Path, as_json: bool) -> None:
     """Say what PATH is, how it was made and what is wrong with it.
 
-    PATH is a run folder, a directions file, a recipe, a picture or film of ours, or a generator's weights or folder.
+    PATH is a run folder, a directions file, a data set, a recipe, a picture or film of ours, a generator's weights or
+    folder, or a factor network.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -54,6 +59,10 @@ def info(path: Path, as_json: bool) -> None:
 def describe(path: Path, problems: list[str]) -> Facts:
     """The facts about a file or folder; what is wrong is added to `problems`, or raised as InputError."""
     if path.is_dir():
+        if (path / DATASET).is_file():
+            return _dataset(path, problems)
+        if _is_run(path, train.NEEDED):
+            return _training(path, problems)
         return _run(path, problems) if _is_run(path) else _biggan(path)
     described: dict[str, Callable[[Path], Facts]] = {
         ".png": _picture,
@@ -67,9 +76,9 @@ def describe(path: Path, problems: list[str]) -> Facts:
     )
 
 
-def _is_run(folder: Path) -> bool:
+def _is_run(folder: Path, needed: Sequence[str] = NEEDED) -> bool:
     try:
-        Run.open(folder)
+        Run.open(folder, needed)
     except InputError:
         return False
     return True
@@ -99,9 +108,26 @@ def _run(folder: Path, problems: list[str]) -> Facts:
     return facts
 
 
+def _training(folder: Path, problems: list[str]) -> Facts:
+    run = Run.open(folder, train.NEEDED)
+    state = run.read_state()
+    facts = {"kind": "training run", **run.config, "step": int(state["step"]) if state else 0}
+    if not run.config["finished"]:
+        problems.append(
+            f"stopped at step {facts['step']}: train {run.config['model']} --resume {folder} goes on with it"
+        )
+    return facts
+
+
+def _dataset(folder: Path, problems: list[str]) -> Facts:
+    data = Dataset.open(folder)
+    problems += [f"{name} is missing or changed" for name in data.damaged()]
+    return {**data.about, "kind": f"data set, {data.about['kind']}", "factors": [each.name for each in data.factors]}
+
+
 def _biggan(folder: Path) -> Facts:
     if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder}: neither a run (config.json of `learn`) nor a BigGAN-deep folder")
+        raise InputError(f"{folder}: neither a run (config.json), nor a data set, nor a BigGAN-deep folder")
     return {"kind": "biggan-deep folder", **_generator(load_biggan_deep(folder, name=f"biggan-deep:{folder}"))}
 
 
@@ -111,6 +137,10 @@ def _safetensors(path: Path) -> Facts:
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise InputError(f"{path}: not a readable safetensors file ({error}); it may be cut short") from error
+    if json.loads(metadata.get(METADATA_KEY, "{}")).get("kind") == FACTOR_NETWORK:
+        network = FactorNetwork.load(path)
+        factors = [factor.name for factor in network.factors]
+        return {"kind": FACTOR_NETWORK, "factors": factors, "resolution": network.resolution, **network.about}
     if METADATA_KEY in metadata:
         record = Directions.load(path)
         return {"kind": "directions", "directions": len(record), "dim": record.dim, **record.metadata()}

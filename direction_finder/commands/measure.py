@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ Report = dict[str, Any]
 @click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the latents.")
 @click.option("--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch.")
+@click.option(
+    "--name",
+    "write_names",
+    is_flag=True,
+    help="Name the directions after the factors that they move: then x can be given for a direction's number.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--generator", metavar="SPEC", help="Generator, if it is not where the run says.")
 @device_option
@@ -114,13 +121,15 @@ def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], o
     with Bars("direction") as bars:
         effects = factors.measure_effects(target.generator, network, directions, on_step=bars, **how)
     report = factors.summary(effects)
+    if options["write_names"]:
+        replace(directions, names=tuple(report["names"])).save(target.path)
     report["class"] = "random classes" if index is None else target.generator.class_names[index]
     if "factors" in metrics:
-        order = factors.strongest(effects)
+        order = report["strongest"]
         heat_map(
             target.folder / "factors.png",
             effects.matrix[order].numpy(),
-            rows=[f"direction {i}  ({report['names'][i]})" for i in order],
+            rows=[f"direction {i}  ({label})" for i, label in zip(order, labels(report, order), strict=True)],
             columns=report["factors"],
             title=f"{directions.method}, {report['class']}",
             unit="root mean square change, in natural spreads per unit of z",
@@ -138,6 +147,13 @@ def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], o
             for name, number in zip(effects.factors, best, strict=True)
         }
     return report
+
+
+def labels(report: Report, indexes: Sequence[int]) -> list[str]:
+    """What directions move, in words: "x 83 %", or "mixed"."""
+    return [
+        f"{report['shares'][i][0]} {report['shares'][i][1]:.0%}" if report["names"][i] else "mixed" for i in indexes
+    ]
 
 
 def _fidelity(generator: Generator, network: FactorNetwork, options: dict[str, Any]) -> Report:
@@ -158,10 +174,9 @@ def _effect_lines(target: Target, report: Report, metrics: tuple[str, ...]) -> I
         for name, value in report["scores"].items():
             yield f"  {name:16} {factors.Value(**value)}"
         yield f"  {'':16} {''.join(f'{name:>8}' for name in report['factors'])}"
-        strength = [sum(value**2 for value in row) for row in report["effects"]]
-        for index in sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:SHOWN]:
+        for index in report["strongest"][:SHOWN]:
             cells = "".join(f"{value:8.2f}" for value in report["effects"][index])
-            yield f"  {f'direction {index}':16} {cells}   {report['names'][index]}"
+            yield f"  {f'direction {index}':16} {cells}   {labels(report, [index])[0]}"
     for name, aligned in report.get("alignment", {}).items():
         kept = ", ".join(f"{factor} {factors.Value(**each['kept'])}" for factor, each in aligned["spreads"].items())
         yield f"  aligned along direction {aligned['direction']} ({name}), spread kept: {kept}"

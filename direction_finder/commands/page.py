@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from direction_finder.commands.measure import SHOWN, labels
 from direction_finder.commands.runs import Run
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -77,11 +78,13 @@ def _scores(report: dict[str, Any]) -> Iterator[str]:
         [name, f"{value['value']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}"]
         for name, value in report["scores"].items()
     )
-    strength = [sum(value**2 for value in row) for row in report["effects"]]
-    order = sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:10]
+    order = report["strongest"][:SHOWN]
     yield "<h3>The strongest directions</h3>"
     yield _table(
-        [[f"direction {i}", report["names"][i], *(f"{value:.2f}" for value in report["effects"][i])] for i in order],
+        [
+            [f"direction {i}", label, *(f"{value:.2f}" for value in report["effects"][i])]
+            for i, label in zip(order, labels(report, order), strict=True)
+        ],
         ["", "moves", *report["factors"]],
     )
 

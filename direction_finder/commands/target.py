@@ -38,12 +38,16 @@ def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) 
 
 @dataclass(frozen=True)
 class Target:
-    """Directions with their generator. `folder` is where pictures go unless the user says otherwise."""
+    """Directions, the file they came from, and their generator. `folder` is where pictures go if nothing is said."""
 
+    path: Path
     directions: Directions
     generator: Generator
-    folder: Path
     max_batch: int
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
 
     @classmethod
     def open(cls, path: Path, spec: str | None, device: str, max_batch: int) -> "Target":
@@ -67,10 +71,10 @@ class Target:
             num_layers=generator.num_layers,
             weights_sha256=generator.weights_sha256,
         )
-        return cls(directions, generator, path if path.is_dir() else path.parent, max_batch)
+        return cls(path if path.is_file() else run.directions, directions, generator, max_batch)
 
     def pick(self, text: str | None, most: int | None = None) -> list[int]:
-        """Direction numbers meant by "0-7,12", "all", or nothing (the first `most`)."""
+        """Direction numbers meant by "0-7,12", names, "all", or nothing (the first `most`)."""
         count = len(self.directions)
         if text is None:
             return list(range(min(most or count, count)))
@@ -78,9 +82,13 @@ class Target:
             return list(range(count))
         picked: list[int] = []
         for part in text.split(","):
+            if part.strip() in self.directions.names:
+                picked.append(self.directions.names.index(part.strip()))
+                continue
             bounds = number_range(part)
             if not bounds:
-                raise InputError(f"directions {text!r}: expected numbers like 0-7,12, or all")
+                names = [name for name in self.directions.names if name]
+                raise InputError(f"directions {text!r}: expected numbers like 0-7,12, {', '.join([*names, 'or all'])}")
             first, last = bounds
             if last >= count:
                 raise InputError(f"direction {last}: there are {count}, numbered 0 to {count - 1}")

@@ -25,6 +25,7 @@ from direction_finder.randomness import stream
 
 RESAMPLED = 1000  # bootstrap samples behind each interval
 INTERVAL = (0.025, 0.975)
+LEAST_SHARE, LEAST_PART = 0.5, 0.05  # of a direction's effects, and of the strongest direction's, to be named after it
 
 
 @dataclass(frozen=True)
@@ -154,18 +155,30 @@ def score(effects: Effects, seed: int = 0) -> dict[str, Value]:
     return {name: _interval(value, around[name]) for name, value in scores(effects.squares.mean(0)).items()}
 
 
-def names(effects: Effects, least: float = 0.5) -> list[str]:
-    """For each direction the factor that it moves, with its share of the direction's effects: "x 83 %".
+def shares(effects: Effects) -> list[tuple[str, float]]:
+    """For each direction the factor that it moves most, and that factor's share of the direction's squared effects."""
+    mean = effects.squares.mean(0)
+    best, which = (mean / mean.sum(1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)).max(1)
+    return [(effects.factors[factor], share) for share, factor in zip(best.tolist(), which.tolist(), strict=True)]
 
-    "mixed" if no factor has at least `least` of them.
+
+def names(effects: Effects, least: float = LEAST_SHARE, part: float = LEAST_PART) -> tuple[str | None, ...]:
+    """A name for each direction: the factor that has at least `least` of its effects; None if none has.
+
+    Of several directions of one factor the one that moves it most has its plain name, the others "x 2", "x 3", ...;
+    those with less than `part` of the strongest one's squared effect on it have no name.
     """
     mean = effects.squares.mean(0)
-    shares = mean / mean.sum(1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)
-    best, which = shares.max(1)
-    return [
-        f"{effects.factors[factor]} {share:.0%}" if share >= least else "mixed"
-        for share, factor in zip(best.tolist(), which.tolist(), strict=True)
-    ]
+    named: list[str | None] = [None] * len(mean)
+    own = shares(effects)
+    for column, factor in enumerate(effects.factors):
+        strengths = mean[:, column]
+        number = 0
+        for index in strengths.argsort(descending=True).tolist():
+            if own[index][0] == factor and own[index][1] >= least and strengths[index] >= part * strengths.max():
+                number += 1
+                named[index] = factor if number == 1 else f"{factor} {number}"
+    return tuple(named)
 
 
 @torch.no_grad()
@@ -247,7 +260,9 @@ def summary(effects: Effects, seed: int = 0) -> dict[str, Any]:
         "slopes": effects.slopes.tolist(),
         "class_flips": effects.flips.tolist(),
         "names": names(effects),
+        "shares": shares(effects),
         "scores": {name: vars(value) for name, value in score(effects, seed).items()},
+        "strongest": strongest(effects),
         "samples": len(effects.squares),
     }
 
