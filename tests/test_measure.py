@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from direction_finder.datasets import Dataset
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.figures import heat_map
 from direction_finder.metrics.factor_network import FactorNetwork, accuracy, as_images, fit, read_all
@@ -110,6 +114,42 @@ def test_measure_and_page(measured, network_file):
     assert "6 coordinates directions" in page and "disentanglement" in page
     assert page.count("data:image/png;base64,") == 2 and page.index("grid.png") < page.index("factors.png")
     assert "http" not in page
+
+
+def test_names_are_written_and_as_good_as_numbers(measured, network_file):
+    path = measured / "directions.safetensors"
+    before = Directions.load(path)
+    arguments = ["--metric", "factors", "--samples", 20, "--factor-network", network_file]
+    assert call("measure", measured, *arguments).exit_code == 0
+    assert Directions.load(path).names == before.names
+    assert call("measure", measured, *arguments, "--name").exit_code == 0
+    named = Directions.load(path)
+    assert list(named.names) == json.loads((measured / "factors.json").read_text())["names"]
+    assert torch.equal(named.vectors, before.vectors) and named.config == before.config
+    replace(before, names=("x", "hue", *[None] * 4)).save(path)
+    assert call("align", measured, "--direction", "hue", "--samples", 1).exit_code == 0
+    assert (measured / "align-1.png").is_file()
+    assert call("render", "grid", measured, "--directions", "hue,x,3", "--samples", 1).exit_code == 0
+    result = call("align", measured, "--direction", "size", "--samples", 1)
+    assert result.exit_code == 2 and "expected numbers like 0-7,12, x, hue, or all" in result.stderr
+
+
+def test_info_knows_all_of_it(measured, network_file, generator, renders, tmp_path):
+    call("measure", measured, "--metric", "factors", "--samples", 20, "--factor-network", network_file)
+    call("page", measured)
+    training = Path(generator.partition(":")[2]).parent
+    copy = shutil.copytree(renders[1].folder, tmp_path / "copy")
+    (copy / "images" / "000003.png").unlink()
+    kinds = {}
+    for path in [*measured.iterdir(), network_file, training, renders[0].folder, copy]:
+        facts = json.loads(call("info", path, "--json").stdout)
+        kinds[facts["kind"]] = facts
+        assert facts["problems"] == (["images/000003.png is missing or changed"] if path == copy else []), path
+    assert kinds["effects on factors"]["samples"] == 20
+    assert kinds["factor network"]["resolution"] == 16
+    assert kinds["training run"]["step"] == 1
+    assert kinds["data set, shapes"]["factors"][0] == "class"
+    assert {"figure", "page", "directions", "picture"} <= set(kinds)
 
 
 def test_fidelity(generator, renders, network_file):

@@ -174,14 +174,14 @@ def test_the_discriminator_knows_classes_and_sees_a_batch_without_variety():
 
 
 def test_it_learns_the_colour_of_each_class():
-    steps = 120
+    steps = 180
     _, seen = run(steps, batch_size=16, discriminator_width=8, learning_rate=1e-3, decay=0.0,
                         averaging=0.9)  # fmt: skip
     assert len(seen) == steps
     images = seen[-1].preview().clamp(-1, 1)
     assert images.shape == (16, 3, 16, 16)
     red, blue = (images[i : i + 8].mean((0, 2, 3)) for i in (0, 8))
-    assert red[0] - red[2] > 0.15 and blue[2] - blue[0] > 0.15
+    assert red[0] - red[2] > 0.1 and blue[2] - blue[0] > 0.1
 
 
 def test_the_command(tmp_path):

@@ -11,6 +11,7 @@ import click
 from safetensors import SafetensorError, safe_open
 
 from direction_finder.commands import train
+from direction_finder.commands.measure import EFFECTS
 from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
@@ -69,6 +70,8 @@ def describe(path: Path, problems: list[str]) -> Facts:
         ".json": _json,
         ".jsonl": _log,
         ".safetensors": _safetensors,
+        ".svg": lambda _: {"kind": "figure"},
+        ".html": lambda _: {"kind": "page"},
         **dict.fromkeys(CODECS, _film),
     }
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)} | described.get(path.suffix.lower(), _weights)(
@@ -207,6 +210,9 @@ def _log(path: Path) -> Facts:
 def _json(path: Path) -> Facts:
     if path.name == CONFIG:
         return {"kind": "configuration", "holds": read_json(path)}
+    if path.name == EFFECTS:
+        report = read_json(path)
+        return {"kind": "effects on factors", **{key: report[key] for key in ("class", "samples", "names", "scores")}}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
         "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]

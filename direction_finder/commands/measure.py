@@ -24,6 +24,7 @@ from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.fidelity import fidelity
 
 NETWORK = "factors-64.safetensors"
+EFFECTS = "factors.json"  # in the run folder
 SHOWN = 10  # directions in the terminal, the strongest; factors.json has all
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 Report = dict[str, Any]
@@ -88,7 +89,7 @@ def measure(
             if not target:
                 raise InputError(f"{text}: a generator, but --metric factors is for directions; give a run folder")
             report |= _effects(target, network, metrics, options)
-            write_json(target.folder / "factors.json", report)
+            write_json(target.folder / EFFECTS, report)
             lines += _effect_lines(target, report, metrics)
         if "fidelity" in metrics:
             report["fidelity"] = _fidelity(drawn, network, options)

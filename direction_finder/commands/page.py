@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.measure import SHOWN, labels
+from direction_finder.commands.measure import EFFECTS, SHOWN, labels
 from direction_finder.commands.runs import Run
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -65,8 +65,8 @@ def _page(run: Run) -> Iterator[str]:
         share = directions.share
         facts["diagonal share, held out"] = f"{share['share']:.3f}; of a random basis {share['random_share']:.3f}"
     yield _table([[name, value] for name, value in facts.items()])
-    if (run.folder / "factors.json").is_file():
-        yield from _scores(read_json(run.folder / "factors.json"))
+    if (run.folder / EFFECTS).is_file():
+        yield from _scores(read_json(run.folder / EFFECTS))
     for path in sorted(run.folder.iterdir(), key=_place):
         if path.suffix in TYPES:
             yield _figure(path)
