@@ -99,7 +99,7 @@ def test_learn(options, words, dcgan_file, tmp_path):
 
 
 def test_learn_without_a_generator(tmp_path):
-    assert "--generator eyes" in refused(tmp_path, "learn")
+    assert "--generator shapes-64" in refused(tmp_path, "learn")
     assert "biggan-deep:FOLDER" in refused(tmp_path, "learn", "--generator", "stylegan9")
 
 

@@ -79,6 +79,6 @@ def main() -> None:
     """Find, draw and apply directions in the latent space of a pretrained GAN.
 
     \b
-    direction-finder learn --generator eyes --class blue --steps 100 --batch-size 8
-    direction-finder render grid outputs/00001-hessian-eyes-blue
+    direction-finder learn --generator shapes-64 --class cube
+    direction-finder render grid outputs/00001-jacobian-shapes-64-cube
     """

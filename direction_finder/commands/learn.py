@@ -31,7 +31,7 @@ from direction_finder.generators import Generator, load_generator, resolve_class
 SAVE_EVERY = 30.0  # seconds
 
 
-@click.command(epilog="Example: direction-finder learn --generator eyes --class blue --points 24")
+@click.command(epilog="Example: direction-finder learn --generator shapes-64 --class cube --points 24")
 @click.option(
     "--generator",
     "spec",
@@ -81,7 +81,7 @@ def learn(ctx: click.Context, **options: Any) -> None:
 
 def _start(options: dict[str, Any]) -> None:
     if not options["spec"]:
-        raise InputError("no generator: give --generator, e.g. --generator eyes (or --resume FOLDER)")
+        raise InputError("no generator: give --generator, e.g. --generator shapes-64 (or --resume FOLDER)")
     texts, out, method = options["class_texts"], options["out"], options["method"]
     if out and len(texts) > 1:
         raise InputError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from direction_finder.commands.options import Download, device_option, pick_device
 from direction_finder.commands.recorder import Bars
@@ -90,6 +91,8 @@ def measure(
                 raise InputError(f"{text}: a generator, but --metric factors is for directions; give a run folder")
             report |= _effects(target, network, metrics, options)
             write_json(target.folder / EFFECTS, report)
+            if "factors" in metrics:
+                _draw(target, report)
             lines += _effect_lines(target, report, metrics)
         if "fidelity" in metrics:
             report["fidelity"] = _fidelity(drawn, network, options)
@@ -125,16 +128,6 @@ def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], o
     if options["write_names"]:
         replace(directions, names=tuple(report["names"])).save(target.path)
     report["class"] = "random classes" if index is None else target.generator.class_names[index]
-    if "factors" in metrics:
-        order = report["strongest"]
-        heat_map(
-            target.folder / "factors.png",
-            effects.matrix[order].numpy(),
-            rows=[f"direction {i}  ({label})" for i, label in zip(order, labels(report, order), strict=True)],
-            columns=report["factors"],
-            title=f"{directions.method}, {report['class']}",
-            unit="root mean square change, in natural spreads per unit of z",
-        )
     if "alignment" in metrics:
         best = effects.squares.mean(0).argmax(0).tolist()
         report["alignment"] = {
@@ -148,6 +141,18 @@ def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], o
             for name, number in zip(effects.factors, best, strict=True)
         }
     return report
+
+
+def _draw(target: Target, report: Report) -> None:
+    order = report["strongest"]
+    heat_map(
+        target.folder / "factors.png",
+        np.array(report["effects"])[order],
+        rows=[f"direction {i}  ({label})" for i, label in zip(order, labels(report, order), strict=True)],
+        columns=report["factors"],
+        title=f"{target.directions.method}, {report['class']}",
+        unit="root mean square change, in natural spreads per unit of z",
+    )
 
 
 def labels(report: Report, indexes: Sequence[int]) -> list[str]:

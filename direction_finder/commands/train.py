@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from direction_finder.commands.options import config_options, device_option, pick_device
 from direction_finder.commands.recorder import Bars, Recorder
@@ -151,7 +151,7 @@ def _work(
             start=start,
         )
         with replacing(run.folder / SNAPSHOT) as part:
-            save_file(biggan.snapshot(players), part)
+            part.write_bytes(save(biggan.snapshot(players)))
         if not recorder.stopped:
             weights = biggan.finished(players, config, recorder)
             content = biggan.package_config(config, data.about["resolution"], names)
@@ -172,7 +172,7 @@ def _work(
 @click.argument("data", type=FOLDER)
 @click.argument("held_out", type=FOLDER)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
-@click.option("--epochs", default=16, show_default=True, type=click.IntRange(1), help="Passes over the pictures.")
+@click.option("--epochs", default=24, show_default=True, type=click.IntRange(1), help="Passes over the pictures.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of weights and order.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
 def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:

@@ -28,7 +28,7 @@ WIDTHS = (32, 64, 96, 128)
 HIDDEN = 256
 BATCH = 100
 LEARNING_RATE = 2e-3
-NOISE = 0.03  # added to training pictures in [-1, 1], so that a generator's small flaws matter little
+NOISE = 0.02  # added to training pictures in [-1, 1], so that a generator's small flaws matter little
 TURN = 2 * torch.pi
 
 
@@ -100,7 +100,7 @@ class FactorNetwork(nn.Module):
 
 
 def fit(
-    data: Dataset, held_out: Dataset, *, epochs: int = 30, seed: int = 0, on_step: OnStep | None = None
+    data: Dataset, held_out: Dataset, *, epochs: int = 24, seed: int = 0, on_step: OnStep | None = None
 ) -> FactorNetwork:
     """Train on a rendered data set, and note in `about` how well the factors of another one are read.
 

@@ -245,10 +245,10 @@ def draw(generator: Generator, samples: int, class_index: int | None, seed: int)
 def read_generated(
     generator: Generator, network: FactorNetwork, latents: Tensor, classes: Tensor, max_batch: int = 32
 ) -> dict[str, Tensor]:
-    """The factors that the network reads in generated pictures."""
+    """The factors that the network reads in generated pictures, on the CPU."""
     batches = zip(latents.split(max_batch), classes.split(max_batch), strict=True)
     images = torch.cat([generator(z, c) for z, c in batches])
-    return read_all(network, images)
+    return {name: values.cpu() for name, values in read_all(network, images).items()}
 
 
 def summary(effects: Effects, seed: int = 0) -> dict[str, Any]:
