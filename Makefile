@@ -14,8 +14,8 @@ demo: .venv/ready
 	rm -rf outputs/demo
 	$(BIN)/direction-finder learn --generator shapes-64 --class cube --points 24 --out outputs/demo
 	$(BIN)/direction-finder measure outputs/demo --metric factors --metric alignment --samples 64 --name
-	$(BIN)/direction-finder render grid outputs/demo --directions 0-6 --samples 2
-	$(BIN)/direction-finder render video outputs/demo --directions 0-6 --samples 4
+	$(BIN)/direction-finder render grid outputs/demo --directions x,y,size,hue,light --samples 2
+	$(BIN)/direction-finder render video outputs/demo --directions x,y,hue --samples 4
 	$(BIN)/direction-finder align outputs/demo --direction x --to -1.5 --to 0 --to 1.5
 	$(BIN)/direction-finder page outputs/demo
 	@echo "Open outputs/demo/index.html"
