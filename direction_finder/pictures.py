@@ -33,6 +33,11 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return scaled.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
+def as_images(pixels: Tensor) -> Tensor:
+    """Bytes (n, H, W, 3) as images (n, 3, H, W) in [-1, 1]; `to_uint8` turns them back."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 class Row(NamedTuple):
     """One row of a sheet: a label at the left, then pictures (n, H, W, 3) of one size. `title` begins a section."""
 

@@ -16,8 +16,9 @@ from direction_finder.datasets import Dataset
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.figures import heat_map
-from direction_finder.metrics.factor_network import FactorNetwork, accuracy, as_images, fit, read_all
+from direction_finder.metrics.factor_network import FactorNetwork, accuracy, fit, read_all
 from direction_finder.metrics.features import lite0
+from direction_finder.pictures import as_images
 from direction_finder.scenes import make
 from tests.conftest import call
 

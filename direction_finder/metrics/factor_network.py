@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
 from direction_finder.datasets import Dataset, Factor
+from direction_finder.directions import METADATA_KEY
 from direction_finder.errors import InputError
 from direction_finder.files import replacing
+from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 
-METADATA_KEY = "direction_finder"
 KIND = "factor network"
 WIDTHS = (32, 64, 96, 128)
 HIDDEN = 256
@@ -179,11 +180,6 @@ def difference(factor: Factor, a: Tensor, b: Tensor) -> Tensor:
         return a - b
     length = factor.high - factor.low
     return (a - b + length / 2).remainder(length) - length / 2
-
-
-def as_images(pixels: Tensor) -> Tensor:
-    """Bytes (n, H, W, 3) as images (n, 3, H, W) in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _target(factor: Factor, values: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ from direction_finder.datasets import Dataset, Factor
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.metrics.factor_network import FactorNetwork, as_images, read_all
+from direction_finder.metrics.factor_network import FactorNetwork, read_all
 from direction_finder.metrics.features import lite0
-from direction_finder.metrics.frechet import features_of, frechet_distance
+from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 
@@ -73,7 +74,7 @@ def fidelity(
         for number, images in enumerate(batches):
             images = images.to(generator.device)
             values.append(read_all(network, images))
-            rows.append(features_of(features, [images]))
+            rows.append(features(images).cpu())
             if on_step:
                 on_step(Progress(min((number + 1) * BATCH, samples), samples, name))
         read[name] = {factor: torch.cat([part[factor] for part in values]).cpu() for factor in values[0]}

@@ -3,8 +3,6 @@
 Heusel et al. 2017, https://arxiv.org/abs/1706.08500. It is FID only with Inception's features.
 """
 
-from collections.abc import Callable, Iterable
-
 import torch
 from torch import Tensor
 
@@ -18,8 +16,3 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     first, second = (torch.linalg.qr(each, mode="r").R for each in centred)
     cross = torch.linalg.matrix_norm(first @ second.mT, "nuc")
     return (shift + first.square().sum() + second.square().sum() - 2 * cross).item()
-
-
-def features_of(features: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> Tensor:
-    """The features (n, dim) of batches of images; the images are not kept."""
-    return torch.cat([features(images).cpu() for images in batches])
