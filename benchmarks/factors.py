@@ -3,10 +3,13 @@
     python -m benchmarks.factors outputs/score/*-[0-9] --out outputs/score
 
 A run is a folder named NAME-CLASS-SEED of a generator whose factors the shipped network reads, `shapes-64`. A run of a
-direct method is scored with every solver, from the matrices it keeps. Scores (direction_finder/metrics/factors.py) are
-means over classes and seeds, with the standard error of that mean; every basis is measured on the same latents. What
-has been measured is kept in scores.json and not measured again. A pass is one picture forward; a gradient counts as
-two.
+direct method is scored with every solver, from the matrices it keeps. With a run of `coordinates` comes the row
+`supervised`: the mean gradients of the factors that the network reads, made orthonormal, which is about the best that
+straight directions can do. Scores and alignment (direction_finder/metrics/factors.py) are means over classes and seeds,
+with the standard error of that mean; every basis is measured on the same latents. "x kept": the part of the spread of x
+that is left when samples are aligned along the direction that moves it most; "own kept": the mean of that over the
+factors; "others kept": the mean over the factors that should stay. What has been measured is kept in scores.json and
+not measured again. A pass is one picture forward; a gradient counts as two.
 """
 
 import hashlib
@@ -18,23 +21,56 @@ from pathlib import Path
 
 import click
 import torch
+from torch import Tensor
 
 from benchmarks.share import bases_of
 from direction_finder.commands.measure import NETWORK
 from direction_finder.directions import Directions
 from direction_finder.files import write_json
-from direction_finder.generators import load_generator
+from direction_finder.generators import Generator, load_generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.factor_network import FactorNetwork
-from direction_finder.metrics.factors import measure_effects, score
+from direction_finder.metrics.factors import alignment, measure_effects, score
 
 SCORES = ("disentanglement", "completeness", "gap", "overall")
+ALIGNED = ("x kept", "own kept", "others kept")
+POINTS = (24, 64)  # direct methods are scored after so many
 
 
 def mean_and_error(values: list[float]) -> str:
     """Mean and its standard error."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     return f"{statistics.mean(values):.3f} +- {error:.3f}"
+
+
+def supervised(generator: Generator, network: FactorNetwork, coordinates: Directions, samples: int) -> Tensor:
+    """The orthonormal basis whose first directions are nearest to the mean gradients of the factors."""
+    effects = measure_effects(
+        generator, network, coordinates, class_index=coordinates.class_index, samples=samples, seed=1
+    )
+    gradients = torch.nn.functional.normalize(effects.slopes.double().mT @ coordinates.vectors.double())
+    left, _, right = torch.linalg.svd(gradients)
+    return torch.cat([left @ right[: len(left)], right[len(left) :]]).float()
+
+
+def measured(generator: Generator, network: FactorNetwork, directions: Directions, samples: int) -> dict[str, float]:
+    """Scores, and what is left of the factors' spreads when samples are aligned."""
+    how = {"class_index": directions.class_index, "samples": samples}
+    effects = measure_effects(generator, network, directions, **how)
+    values = {name: value.value for name, value in score(effects).items()}
+    own, others = {}, []
+    for factor, number in zip(effects.factors, effects.squares.mean(0).argmax(0).tolist(), strict=True):
+        kept = {
+            name: each["kept"].value for name, each in alignment(generator, network, directions[number], **how).items()
+        }
+        own[factor] = kept.pop(factor)
+        others += kept.values()
+    return {
+        **values,
+        "x kept": own["x"],
+        "own kept": statistics.mean(own.values()),
+        "others kept": statistics.mean(others),
+    }
 
 
 @click.command()
@@ -47,36 +83,35 @@ def main(generator: str, samples: int, out: Path, runs: tuple[Path, ...]) -> Non
     cache = out / "scores.json"
     known = json.loads(cache.read_text()) if cache.is_file() else {}
     rows = defaultdict(dict)
-    for run in runs:
-        record = Directions.load(run)
-        of = run.name.split("-", 1)[1]  # CLASS-SEED
-        for (name, passes), basis in bases_of(run, every=True).items():
-            if name.endswith(" raw"):
-                continue
-            digest = hashlib.sha256(basis.numpy().tobytes()).hexdigest()
-            key = f"{frozen.weights_sha256[:16]} {digest[:16]} {record.class_index} {samples}"
-            if key not in known:
-                effects = measure_effects(
-                    frozen,
-                    network,
-                    replace(record, vectors=basis, names=(), scores=(), ranges=(), layers=()),
-                    class_index=record.class_index,
-                    samples=samples,
-                )
-                known[key] = {what: vars(value) for what, value in score(effects).items()}
-                write_json(cache, known)
-            run_name, _, solver = name.partition(" ")
-            rows[f"{run_name.rpartition('-')[0]} {solver}".strip(), passes][of] = known[key]
-    click.echo(f"| method | passes | {' | '.join(SCORES)} | runs |")
-    click.echo(f"|---|---|{'---|' * len(SCORES)}---|")
+    with click.progressbar(runs, label="runs", file=click.get_text_stream("stderr")) as bar:
+        for run in bar:
+            record = Directions.load(run)
+            bases = bases_of(run, every=True, counts=POINTS)
+            if record.method == "coordinates":
+                bases["supervised", 2 * record.dim * samples] = supervised(frozen, network, record, samples)
+            for (name, passes), basis in bases.items():
+                if name.endswith(" raw"):
+                    continue
+                digest = hashlib.sha256(basis.numpy().tobytes()).hexdigest()
+                key = f"{frozen.weights_sha256[:16]} {digest[:16]} {record.class_index} {samples}"
+                if key not in known:
+                    directions = replace(record, vectors=basis, names=(), scores=(), ranges=(), layers=())
+                    known[key] = measured(frozen, network, directions, samples)
+                    write_json(cache, known)
+                run_name, _, solver = name.partition(" ")
+                of = run.name.split("-", 1)[1]  # CLASS-SEED
+                rows[f"{run_name.partition('-')[0]} {solver}".strip(), passes][of] = known[key]
+    click.echo(f"| method | passes | {' | '.join(SCORES + ALIGNED)} | runs |")
+    click.echo(f"|---|---|{'---|' * len(SCORES + ALIGNED)}---|")
     for (name, passes), by_run in sorted(rows.items()):
-        cells = [mean_and_error([each[what]["value"] for each in by_run.values()]) for what in SCORES]
+        cells = [mean_and_error([each[what] for each in by_run.values()]) for what in SCORES + ALIGNED]
         click.echo(f"| {name} | {passes:,} | {' | '.join(cells)} | {len(by_run)} |")
-    best = max(rows, key=lambda key: statistics.mean(each["overall"]["value"] for each in rows[key].values()))
-    for key in sorted(rows):
+    found = [key for key in rows if key[0] != "supervised"]
+    best = max(found, key=lambda key: statistics.mean(each["overall"] for each in rows[key].values()))
+    for key in sorted(found):
         common = rows[key].keys() & rows[best].keys()
         if key != best and common:
-            gaps = [rows[best][of]["overall"]["value"] - rows[key][of]["overall"]["value"] for of in sorted(common)]
+            gaps = [rows[best][of]["overall"] - rows[key][of]["overall"] for of in sorted(common)]
             click.echo(f"{best[0]} minus {key[0]} ({key[1]:,}), overall, run by run: {mean_and_error(gaps)}")
 
 

@@ -15,6 +15,7 @@ import json
 import statistics
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -52,8 +53,11 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
     return torch.stack(matrices)
 
 
-def bases_of(run: Path, every: bool) -> dict[tuple[str, int], torch.Tensor]:
-    """The bases that a run gives, by what they are called and how many passes they cost."""
+def bases_of(run: Path, every: bool, counts: Sequence[int] = COUNTS) -> dict[tuple[str, int], torch.Tensor]:
+    """The bases that a run gives, by what they are called and how many passes they cost.
+
+    every: all solvers of a direct method; its own one after each of `counts` points, the others after all of them.
+    """
     record = Directions.load(run)
     name, config, n = run.name.rpartition("-")[0].partition("_")[0], record.config, record.dim
     if record.method not in ("joint", "jacobian"):
@@ -66,7 +70,7 @@ def bases_of(run: Path, every: bool) -> dict[tuple[str, int], torch.Tensor]:
     own = METHODS[record.method].config()
     others = [*((solver, "unit") for solver in SOLVERS), ("mean", "raw"), ("squares", "raw")]
     solvers = others if every else [(own.solver, own.weight)]
-    counts = [count for count in COUNTS if count <= len(matrices)]
+    counts = [count for count in counts if count <= len(matrices)]
     return {
         (f"{name} {solver}{' raw' if weight == 'raw' else ''}", per_point * count): solve(
             solver, matrices[:count], weight=weight

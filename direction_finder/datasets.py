@@ -31,6 +31,11 @@ class Factor:
     circular: bool = False
     choices: tuple[str, ...] = ()
 
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Factor":
+        """What `asdict` gave, read back from JSON, which has no tuples."""
+        return cls(**{**fields, "choices": tuple(fields["choices"])})
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -69,7 +74,7 @@ class Dataset:
             raise InputError(f"{folder}: not finished; run the `scenes` command that began it again")
         about = read_json(folder / DATASET)
         try:
-            factors = tuple(Factor(**{**each, "choices": tuple(each["choices"])}) for each in about["factors"])
+            factors = tuple(Factor.from_json(each) for each in about["factors"])
             values = _read_table(folder / FACTORS, factors)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: {DATASET} and {FACTORS} do not fit together ({error})") from error

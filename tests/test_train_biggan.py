@@ -16,6 +16,7 @@ from direction_finder.generators.networks.projection import ProjectionDiscrimina
 from direction_finder.randomness import normal, stream
 from direction_finder.training import biggan
 from direction_finder.training.biggan import BigGANConfig as Config
+from direction_finder.training.state import snapshot as take_snapshot
 from tests.conftest import call
 
 SMALL = {"z_dim": 6, "channel_width": 4, "discriminator_width": 4, "batch_size": 8}
@@ -139,7 +140,7 @@ def test_other_resolutions_are_refused():
 
 def test_a_snapshot_is_gone_on_from(trained):
     players = trained[0]
-    snapshot = biggan.snapshot(players)
+    snapshot = take_snapshot(players)
     assert sum(tensor.numel() * tensor.element_size() for tensor in snapshot.values()) < 5e5
     first = run(1, start=snapshot, averaging=0.0)[0]
     moved = first.discriminator.convs[0].weight_orig - players.discriminator.convs[0].weight_orig
@@ -151,9 +152,9 @@ def test_a_snapshot_is_gone_on_from(trained):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 0}, "--batch-size 0: expected a number above 0"),
-        ({"averaging": 1.0}, "--averaging 1.0: expected"),
-        ({"channel_width": 3}, "even"),
+        ({"batch_size": 0}, "batch_size is 0: expected at least 1"),
+        ({"averaging": 1.0}, "averaging is 1.0: expected a number below 1"),
+        ({"channel_width": 5}, "even"),
         ({"batch_size": 80}, "40 pictures are fewer"),
         ({"learning_rate": 1e30}, "the losses are not finite at step"),
     ],

@@ -20,6 +20,7 @@ from direction_finder.generators.biggan_deep import WEIGHTS
 from direction_finder.generators.weights import read_state
 from direction_finder.metrics import factor_network
 from direction_finder.training import biggan
+from direction_finder.training.state import snapshot
 
 NEEDED = ("data", "model", "settings", "threads", "device", "direction_finder")
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -71,7 +72,6 @@ def _start(options: dict[str, Any], **how: Any) -> None:
     names = [field.name for field in dataclasses.fields(biggan.BigGANConfig)]
     settings = {name: options[name] for name in names if options[name] is not None}
     config = biggan.BigGANConfig(**settings)
-    config.check()
     data = Dataset.open(options["data"])
     if not data.factor(options["label"]).choices:
         raise InputError(f"--label {options['label']}: a number, not a class")
@@ -151,7 +151,7 @@ def _work(
             start=start,
         )
         with replacing(run.folder / SNAPSHOT) as part:
-            part.write_bytes(save(biggan.snapshot(players)))
+            part.write_bytes(save(snapshot(players)))
         if not recorder.stopped:
             weights = biggan.finished(players, config, recorder)
             content = biggan.package_config(config, data.about["resolution"], names)

@@ -13,11 +13,12 @@ from torch import Tensor
 from direction_finder.diagonalisation import SOLVERS
 from direction_finder.directions import Directions
 from direction_finder.discovery.joint import DirectConfig, collect_and_solve
-from direction_finder.discovery.space import SearchSpace, option
+from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian, jacobian_gram
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
+from direction_finder.settings import option
 
 
 @dataclasses.dataclass(frozen=True)

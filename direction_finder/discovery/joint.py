@@ -15,13 +15,14 @@ from torch import Tensor
 from direction_finder.diagonalisation import SOLVERS, solve
 from direction_finder.directions import Directions
 from direction_finder.discovery.share import random_hessian, shares_of
-from direction_finder.discovery.space import SearchSpace, TunedConfig, finish, option
+from direction_finder.discovery.space import SearchSpace, TunedConfig, finish
 from direction_finder.errors import InputError
 from direction_finder.generators import IMAGE, Generator
 from direction_finder.hessians import diagonal_energies
 from direction_finder.penalty import check_deterministic
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
+from direction_finder.settings import option
 
 FEWEST = 2  # points of a solution, also of a run that is stopped at once
 VALIDATION = 4  # every so-many-th matrix is kept from solving while the run decides whether to stop

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from direction_finder.directions import Directions
 from direction_finder.discovery.loop import Batch, LoopConfig, gradient_work, minimise
-from direction_finder.discovery.space import SearchSpace, option
+from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.penalty import jacobian_penalty
 from direction_finder.progress import OnStep
+from direction_finder.settings import option
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,13 +13,9 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Half
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
+from direction_finder.settings import check_options, option
 
 PROBED = 2.0  # a direction's score is measured at the coordinates -2, 0 and 2
-
-
-def option(default: Any, text: str, **limits: Any) -> Any:
-    """A field of a method's configuration and command-line option: its help text, and `above`, `least` or `choices`."""
-    return dataclasses.field(default=default, metadata={"help": text, **limits})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +32,7 @@ class SearchConfig:
     changeable: ClassVar[tuple[str, ...]] = ()  # settings that a resumed run may be given anew
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            check_option(field, getattr(self, field.name))
+        check_options(self)
 
     def check(self, generator: Generator) -> None:
         """Raise InputError unless this generator has what is to be searched."""
@@ -108,19 +103,6 @@ class ScoredConfig(SearchConfig):
             raise InputError(
                 "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
             )
-
-
-def check_option(field: dataclasses.Field, value: Any) -> None:
-    """Raise InputError unless `value` lies in the limits that the field declares."""
-    limits = field.metadata
-    if value is None:
-        return
-    if "choices" in limits and value not in limits["choices"]:
-        raise InputError(f"{field.name} is {value!r}: expected one of {', '.join(limits['choices'])}")
-    if "least" in limits and not value >= limits["least"]:
-        raise InputError(f"{field.name} is {value}: expected at least {limits['least']}")
-    if "above" in limits and not value > limits["above"]:
-        raise InputError(f"{field.name} is {value}: expected a number above {limits['above']}")
 
 
 class SearchSpace:

@@ -90,7 +90,7 @@ class FactorNetwork(nn.Module):
                 content = json.loads((file.metadata() or {})[METADATA_KEY])
             if content["kind"] != KIND:
                 raise InputError(f"{path}: a {content['kind']}, not a {KIND}")
-            factors = [Factor(**{**each, "choices": tuple(each["choices"])}) for each in content["factors"]]
+            factors = [Factor.from_json(each) for each in content["factors"]]
             network = cls(factors, content["resolution"], content["about"])
             network.load_state_dict(load_file(path))
         except FileNotFoundError as error:

@@ -8,9 +8,8 @@ Step t draws its pictures, latents and classes from a stream of its own, so a ru
 its optimisers' moments.
 """
 
-from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,41 +21,36 @@ from direction_finder.errors import InputError
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
+from direction_finder.settings import check_options, option
+from direction_finder.training.state import Optimisers, restore, start_from, state
 
 MEASURED = 510  # pictures over which the norms' statistics are taken, at each truncation
 POWER_STEPS = 50  # of the power iteration, after which a spectral norm is exact enough to be stored
-
-
-def setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class BigGANConfig:
     """How a BigGAN-deep is built and trained. The defaults are those of `shapes-64`, which took 8,000 steps."""
 
-    steps: int = setting(10000, "Optimisation steps.")
-    batch_size: int = setting(32, "Pictures a step.")
-    seed: int = setting(0, "Seed of weights, latents and the order of the pictures.")
-    z_dim: int = setting(24, "Size of z, and of the class embedding.")
-    channel_width: int = setting(16, "Channels of the last block; the first has 16 times as many.")
-    discriminator_width: int = setting(24, "Channels of the discriminator's first layer.")
-    learning_rate: float = setting(1.5e-4, "Adam's, for the generator.")
-    discriminator_learning_rate: float = setting(4e-4, "Adam's, for the discriminator.")
-    decay: float = setting(0.25, "Part of the steps, at the end, over which both learning rates fall to 0.")
-    averaging: float = setting(0.999, "Decay of the moving average of the generator's weights, per step.")
+    steps: int = option(10000, "Optimisation steps.", least=1)
+    batch_size: int = option(32, "Pictures a step.", least=1)
+    seed: int = option(0, "Seed of weights, latents and the order of the pictures.", least=0)
+    z_dim: int = option(24, "Size of z, and of the class embedding.", least=1)
+    channel_width: int = option(16, "Channels of the last block; the first has 16 times as many.", least=4)
+    discriminator_width: int = option(24, "Channels of the discriminator's first layer.", least=1)
+    learning_rate: float = option(1.5e-4, "Adam's, for the generator.", above=0)
+    discriminator_learning_rate: float = option(4e-4, "Adam's, for the discriminator.", above=0)
+    decay: float = option(
+        0.25, "Part of the steps, at the end, over which both learning rates fall to 0.", least=0, below=1
+    )
+    averaging: float = option(
+        0.999, "Decay of the moving average of the generator's weights, per step.", least=0, below=1
+    )
 
-    def check(self) -> None:
-        """Raises InputError for a value out of range."""
-        for name in ("steps", "batch_size", "z_dim", "channel_width", "discriminator_width", "learning_rate",
-                     "discriminator_learning_rate"):  # fmt: skip
-            if getattr(self, name) <= 0:
-                raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected a number above 0")
-        for name in ("decay", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"--{name} {getattr(self, name)}: expected a number from 0 up to 1, 1 not included")
-        if self.channel_width < 4 or self.channel_width % 2:
-            raise InputError(f"--channel-width {self.channel_width}: expected an even number from 4 on")
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.channel_width % 2:
+            raise InputError(f"channel_width is {self.channel_width}: expected an even number")
 
 
 def package_config(config: BigGANConfig, resolution: int, class_names: list[str]) -> dict[str, Any]:
@@ -147,21 +141,19 @@ def train(
     Progress carries `preview()`, pictures of the averaged generator: a row of 8 a class, (classes * 8, 3, H, W).
     Raises InputError for data or settings that do not fit, and when the losses are no longer finite.
     """
-    config.check()
     if len(images) < config.batch_size:
         raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_size}")
     content = package_config(config, images.shape[1], class_names)
     with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
         players = Players(config, content).to(device).train()
     if start:
-        _set_start(players, start)
-    networks = (players.generator, players.discriminator)
-    rates = (config.learning_rate, config.discriminator_learning_rate)
-    optimisers = [
-        torch.optim.Adam(network.parameters(), lr=rate, betas=(0.0, 0.999), eps=1e-8, fused=True)
-        for network, rate in zip(networks, rates, strict=True)
-    ]
-    done = _restore(players, optimisers, resume) if resume else 0
+        start_from(players, start)
+    rates = {"generator": config.learning_rate, "discriminator": config.discriminator_learning_rate}
+    optimisers = {
+        name: torch.optim.Adam(getattr(players, name).parameters(), lr=rate, betas=(0.0, 0.999), eps=1e-8, fused=True)
+        for name, rate in rates.items()
+    }
+    done = restore(players, optimisers, resume) if resume else 0
     preview_z = normal(8, config.z_dim, stream(config.seed, "preview")).repeat(len(class_names), 1).to(device)
     preview_classes = torch.arange(len(class_names), device=device).repeat_interleave(8)
     pixels, labels = torch.from_numpy(images), torch.from_numpy(classes).long()
@@ -171,8 +163,8 @@ def train(
         real = as_images(pixels[chosen].to(device))
         z = normal(config.batch_size, config.z_dim, rng).to(device)
         asked = torch.randint(len(class_names), (config.batch_size,), generator=rng).to(device)
-        for optimiser, rate in zip(optimisers, rates, strict=True):
-            optimiser.param_groups[0]["lr"] = rate * _remaining(config, step - 1)
+        for name, rate in rates.items():
+            optimisers[name].param_groups[0]["lr"] = rate * _remaining(config, step - 1)
         values = _step(players, optimisers, real, labels[chosen].to(device), z, asked)
         if not np.isfinite(list(values.values())).all():
             raise InputError(
@@ -186,7 +178,7 @@ def train(
             config.steps,
             "training",
             values,
-            state=lambda step=step: _state(players, optimisers, step),
+            state=lambda step=step: state(players, optimisers, step),
             preview=lambda: _preview(players, preview_z, preview_classes),
         )
         if on_step:
@@ -203,7 +195,7 @@ def _remaining(config: BigGANConfig, done: int) -> float:
 
 
 def _step(
-    players: Players, optimisers: list[torch.optim.Optimizer], real: Tensor, labels: Tensor, z: Tensor, asked: Tensor
+    players: Players, optimisers: Optimisers, real: Tensor, labels: Tensor, z: Tensor, asked: Tensor
 ) -> dict[str, float]:
     """One step of each player. Returns the losses and the discriminator's mean scores."""
     generator, discriminator = players.generator, players.discriminator
@@ -211,14 +203,14 @@ def _step(
     scores = discriminator(torch.cat([real, drawn.detach()]), torch.cat([labels, asked]))
     of_real, of_drawn = scores.chunk(2)
     loss = relu(1 - of_real).mean() + relu(1 + of_drawn).mean()
-    optimisers[1].zero_grad()
+    optimisers["discriminator"].zero_grad()
     loss.backward()
-    optimisers[1].step()
+    optimisers["discriminator"].step()
     discriminator.requires_grad_(False)
     generator_loss = -discriminator(drawn, asked).mean()
-    optimisers[0].zero_grad()
+    optimisers["generator"].zero_grad()
     generator_loss.backward()
-    optimisers[0].step()
+    optimisers["generator"].step()
     discriminator.requires_grad_(True)
     means = torch.stack([loss.detach(), generator_loss.detach(), of_real.mean().detach(), of_drawn.mean().detach()])
     return dict(zip(("loss_d", "loss_g", "score_real", "score_drawn"), means.tolist(), strict=True))
@@ -261,49 +253,3 @@ def finished(players: Players, config: BigGANConfig, on_step: OnStep | None = No
         if on_step:
             on_step(Progress(row + 1, last + 1, "measuring statistics"))
     return {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-
-
-def snapshot(players: Players) -> dict[str, Tensor]:
-    """What training can go on from, though not exactly: averaged generator and discriminator, in half precision."""
-    return {
-        name: tensor.half().cpu().contiguous()
-        for name, tensor in players.state_dict().items()
-        if not name.startswith("generator.") and "running_" not in name
-    }
-
-
-def _set_start(players: Players, start: dict[str, Tensor]) -> None:
-    expected = snapshot(players)
-    if {name: tensor.shape for name, tensor in start.items()} != {name: t.shape for name, t in expected.items()}:
-        raise InputError("the snapshot is of other networks: give the settings that it was made with")
-    players.load_state_dict({name: tensor.float() for name, tensor in start.items()}, strict=False)
-    players.generator.load_state_dict(players.average.state_dict())
-
-
-def _moments(players: Players, optimisers: list[torch.optim.Optimizer]) -> Iterator[tuple[str, Tensor, dict]]:
-    """Each parameter's name, itself, and its optimiser's state."""
-    for player, optimiser in zip(("generator", "discriminator"), optimisers, strict=True):
-        for name, parameter in getattr(players, player).named_parameters():
-            yield f"{player}.{name}", parameter, optimiser.state
-
-
-def _state(players: Players, optimisers: list[torch.optim.Optimizer], step: int) -> dict[str, Tensor]:
-    state = {f"players.{name}": tensor for name, tensor in players.state_dict().items() if "running_" not in name}
-    for name, parameter, slots in _moments(players, optimisers):
-        state |= {f"{moment}.{name}": tensor for moment, tensor in slots[parameter].items()}
-    return {**{name: tensor.detach().clone() for name, tensor in state.items()}, "step": torch.tensor(step)}
-
-
-def _restore(players: Players, optimisers: list[torch.optim.Optimizer], state: dict[str, Tensor]) -> int:
-    weights = {name.removeprefix("players."): each for name, each in state.items() if name.startswith("players.")}
-    try:
-        missing = set(players.load_state_dict(weights, strict=False).missing_keys)
-        for name, parameter, slots in _moments(players, optimisers):
-            slots[parameter] = {"step": state[f"step.{name}"].clone()}
-            for moment in ("exp_avg", "exp_avg_sq"):  # laid out in memory like the parameter, as fused Adam needs
-                slots[parameter][moment] = torch.empty_like(parameter).copy_(state[f"{moment}.{name}"])
-    except (KeyError, RuntimeError) as error:
-        raise InputError(f"the state does not fit these networks ({str(error).splitlines()[0]})") from error
-    if any("running_" not in name for name in missing):
-        raise InputError(f"the state has no {min(missing)}")
-    return int(state["step"])

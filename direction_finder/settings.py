@@ -1,0 +1,27 @@
+"""Settings as fields of frozen dataclasses, with their help texts and limits; a verb makes options of them."""
+
+import dataclasses
+from typing import Any
+
+from direction_finder.errors import InputError
+
+
+def option(default: Any, text: str, **limits: Any) -> Any:
+    """A field with its help text and its limits: `above`, `least`, `below`, `choices`."""
+    return dataclasses.field(default=default, metadata={"help": text, **limits})
+
+
+def check_options(config: Any) -> None:
+    """Raise InputError unless every field of a dataclass lies in the limits that it declares; None is no value."""
+    for field in dataclasses.fields(config):
+        limits, value = field.metadata, getattr(config, field.name)
+        if value is None:
+            continue
+        if "choices" in limits and value not in limits["choices"]:
+            raise InputError(f"{field.name} is {value!r}: expected one of {', '.join(limits['choices'])}")
+        if "least" in limits and not value >= limits["least"]:
+            raise InputError(f"{field.name} is {value}: expected at least {limits['least']}")
+        if "above" in limits and not value > limits["above"]:
+            raise InputError(f"{field.name} is {value}: expected a number above {limits['above']}")
+        if "below" in limits and not value < limits["below"]:
+            raise InputError(f"{field.name} is {value}: expected a number below {limits['below']}")
