@@ -15,6 +15,7 @@ not measured again. A pass is one picture forward; a gradient counts as two.
 import hashlib
 import json
 import statistics
+import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +84,7 @@ def main(generator: str, samples: int, out: Path, runs: tuple[Path, ...]) -> Non
     cache = out / "scores.json"
     known = json.loads(cache.read_text()) if cache.is_file() else {}
     rows = defaultdict(dict)
-    with click.progressbar(runs, label="runs", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(runs, label="runs", file=sys.stderr) as bar:
         for run in bar:
             record = Directions.load(run)
             bases = bases_of(run, every=True, counts=POINTS)

@@ -7,6 +7,7 @@ FOLDER/checksums.sha256   written last; `sha256sum -c` reads it
 """
 
 import csv
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, read_json, replacing, write_json
 
 DATASET, FACTORS, IMAGES, CHECKSUMS = "dataset.json", "factors.csv", "images", "checksums.sha256"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,47 @@ def read_image(path: Path) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
         raise InputError(f"{path}: not a readable picture ({error})") from error
+
+
+def read_pictures(folder: str | Path, resolution: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    """All pictures of a data set, or of a folder of images, (n, R, R, 3) of bytes, and what they are.
+
+    Of a folder's images, in the order of their names, the largest square in the middle is scaled to `resolution`, which
+    a data set has by itself. The description has the folder, the pictures' number, resolution and hash, and a set's
+    kind and seed. Raises InputError if there is no picture.
+    """
+    folder = Path(folder)
+    if (folder / DATASET).is_file():
+        data = Dataset.open(folder)
+        paths = [folder / image_name(index) for index in range(len(data))]
+        about = {name: data.about[name] for name in ("kind", "seed")}
+        resolution = resolution or data.about["resolution"]
+    else:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        about = {"kind": folder.resolve().name}
+        if not paths:
+            raise InputError(f"{folder}: no data set and no images ({', '.join(SUFFIXES)})")
+        if not resolution:
+            raise InputError(f"{folder}: a folder of images; say with --resolution how large they shall be")
+    images = np.stack([_square(read_image(path), resolution) for path in paths])
+    digest = hashlib.sha256(images.tobytes()).hexdigest()
+    return images, {
+        "folder": str(folder.resolve()),
+        **about,
+        "num": len(images),
+        "resolution": resolution,
+        "sha256": digest,
+    }
+
+
+def _square(image: np.ndarray, side: int) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height == width == side:
+        return image
+    short = min(height, width)
+    left, top = (width - short) // 2, (height - short) // 2
+    box = (left, top, left + short, top + short)
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS, box))
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

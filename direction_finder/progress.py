@@ -12,6 +12,7 @@ class Progress:
 
     `state()` gives the tensors from which the loop goes on exactly (call it only if you will save them);
     `preview()` draws images (n, 3, H, W) that show how far it is, where there are any;
+    `weights()` gives the state dict of the model that would be kept now, where one is trained;
     `stop()` asks the loop to end after this step.
     """
 
@@ -21,6 +22,7 @@ class Progress:
     values: dict[str, float] = field(default_factory=dict)
     state: Callable[[], dict[str, Tensor]] = dict
     preview: Callable[[], Tensor] | None = None
+    weights: Callable[[], dict[str, Tensor]] | None = None
     stopped: bool = False
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ VERBS = {
     "edit": "Apply several edits; save and replay them as a recipe.",
     "measure": "Score directions against known factors.",
     "train": "Train a generator on pictures.",
+    "finetune": "Train a ProGAN on, with the Hessian Penalty.",
     "scenes": "Render data sets with known factors.",
     "page": "Gather what a run holds on one HTML page.",
     "classes": "Search a generator's class names.",

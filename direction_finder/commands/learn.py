@@ -26,7 +26,7 @@ from direction_finder.discovery.loop import STARTS
 from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
-from direction_finder.generators import Generator, load_generator, resolve_class
+from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
 
 SAVE_EVERY = 30.0  # seconds
 
@@ -36,7 +36,7 @@ SAVE_EVERY = 30.0  # seconds
     "--generator",
     "spec",
     metavar="SPEC",
-    help="Known name, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE or python:MODULE:FACTORY.",
+    help="Known name, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE, progan:FILE or python:MODULE:FACTORY.",
 )
 @click.option(
     "--class",
@@ -53,6 +53,7 @@ SAVE_EVERY = 30.0  # seconds
 @click.option("--truncation", type=float, help="Cut z to [-2, 2] and scale it.  [default: z ~ N(0, I), as the paper]")
 @click.option("--num-classes", type=click.IntRange(0), help="Classes, where the weights cannot tell (dcgan, python).")
 @click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python).")
+@click.option("--fused-scale", is_flag=True, default=None, help="genforce's ProGAN with fused upsampling (progan).")
 @config_options({name: method.config for name, method in METHODS.items()}, skip=["class_index"])
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
@@ -93,7 +94,7 @@ def _start(options: dict[str, Any]) -> None:
         torch.set_num_threads(options["threads"])
     device = pick_device(options["device"])
     with reserved(None if options["dry_run"] else out):
-        given = {name: options[name] for name in ("truncation", "num_classes", "dim")}
+        given = {name: options[name] for name in ("truncation", *UNTOLD)}
         generator = load_generator(options["spec"], **given, device=device, on_download=Download())
         record = {
             **given,
@@ -206,4 +207,4 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
 
 def _absolute(spec: str) -> str:
     family, colon, path = spec.partition(":")
-    return f"{family}:{os.path.abspath(path)}" if family in ("biggan-deep", "dcgan") and colon else spec
+    return f"{family}:{os.path.abspath(path)}" if family in ("biggan-deep", "dcgan", "progan") and colon else spec

@@ -14,7 +14,7 @@ from direction_finder.commands.runs import Run
 from direction_finder.directions import Directions
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
-from direction_finder.generators import Generator, load_generator, resolve_class
+from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.pictures import to_uint8, upscaled
 from direction_finder.randomness import stream
 
@@ -29,8 +29,7 @@ def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) 
     return load_generator(
         spec,
         record["truncation"],
-        num_classes=record["num_classes"] if same_family else None,
-        dim=record["dim"] if same_family else None,
+        **{name: record.get(name) for name in UNTOLD if same_family},
         device=device,
         on_download=Download(),
     )

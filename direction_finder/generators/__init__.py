@@ -8,11 +8,13 @@ from direction_finder.generators.base import IMAGE, Generator, Half
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
+from direction_finder.generators.progan import load_progan
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.wrapped import WrappedModule, load_python
 
 __all__ = [
     "IMAGE",
+    "UNTOLD",
     "Generator",
     "Half",
     "WrappedModule",
@@ -25,8 +27,10 @@ __all__ = [
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 KNOWN = {**SHIPPED, "eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
+UNTOLD = ("num_classes", "dim", "fused_scale")  # what some weights cannot tell, and `load_generator` is told
 EXPECTED = (
-    f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, hf:owner/name, dcgan:FILE or python:package.module:factory"
+    f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
+    "python:package.module:factory"
 )
 
 
@@ -36,6 +40,7 @@ def load_generator(
     *,
     num_classes: int | None = None,
     dim: int | None = None,
+    fused_scale: bool | None = None,
     device: str = "cpu",
     on_download: Callable[[int, int], None] | None = None,
 ) -> Generator:
@@ -43,12 +48,13 @@ def load_generator(
 
     Args:
         spec: a known name (`shapes-64`, `eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`,
-            `hf:owner/name` (a BigGAN-deep on the hub), `dcgan:FILE`, or
+            `hf:owner/name` (a BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, or
             `python:package.module:factory`, a function that returns an nn.Module or a Generator.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
         dim: size of z, where it cannot be read off (python).
+        fused_scale: True for genforce's ProGAN files with fused upsampling, where the shapes cannot tell (progan).
         device: where to compute, e.g. "cpu", "cuda", "mps".
         on_download: called with (bytes so far, bytes in all) if weights have to be downloaded.
 
@@ -61,6 +67,8 @@ def load_generator(
         raise InputError(f"num_classes is read from the generator {spec}: leave it out")
     if dim is not None and family != "python":
         raise InputError(f"dim is read from the generator {spec}: leave it out")
+    if fused_scale is not None and family != "progan":
+        raise InputError(f"fused_scale is for progan:FILE, not for {spec}: leave it out")
     if spec == "eyes":
         generator = load_eyes(truncation=truncation)
     elif spec in SHIPPED:
@@ -73,6 +81,8 @@ def load_generator(
         generator = load_biggan_deep(find_on_hub(path, on_download), name=spec, truncation=truncation)
     elif family == "dcgan" and path:
         generator = load_dcgan(path, name=_short(family, path), truncation=truncation, num_classes=num_classes or 0)
+    elif family == "progan" and path:
+        generator = load_progan(path, name=_short(family, path), truncation=truncation, fused_scale=fused_scale)
     elif family == "python" and path:
         generator = load_python(path, dim=dim, num_classes=num_classes or 0, truncation=truncation)
     else:

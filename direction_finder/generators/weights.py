@@ -4,7 +4,7 @@ import hashlib
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from direction_finder.errors import InputError
 State = dict[str, Tensor]
 
 # where published checkpoints nest the generator's state dict
-NESTED = ("netG_state_dict", "netG", "generator", "state_dict", "model_state_dict", "G")
+NESTED = ("netG_state_dict", "avgG", "netG", "generator", "state_dict", "model_state_dict", "G")
 
 
 def looks_like_html(head: bytes) -> bool:
@@ -25,9 +25,11 @@ def looks_like_html(head: bytes) -> bool:
     return head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head"))
 
 
-def read_state(path: str | Path) -> State:
+def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
     """Read a state dict from a `.safetensors` file or a torch file, unnested, with a common `module.` removed.
 
+    stubs: full names of classes whose objects may lie beside the weights; they are read as empty objects of a class of
+    ours, whatever the file says that they do.
     Raises InputError if the file is missing, empty, a web page, damaged, not a state dict, holds objects other than
     tensors and plain containers (which are refused, not executed), or has NaN or infinite weights.
     """
@@ -42,7 +44,7 @@ def read_state(path: str | Path) -> State:
         raise InputError(f"{path}: the file is empty; download it again")
     if looks_like_html(head):
         raise InputError(f"{path}: a web page, not weights (an expired link or a quota page?); download it again")
-    state = _unnested(_read(path), path)
+    state = _unnested(_read(path, stubs), path)
     if all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
     for key, tensor in state.items():
@@ -51,11 +53,12 @@ def read_state(path: str | Path) -> State:
     return state
 
 
-def _read(path: Path) -> object:
+def _read(path: Path, stubs: Sequence[str]) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings():
+        allowed = [_stub(*name.rpartition(".")[::2]) for name in stubs]
+        with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")  # on pickle protocols; what cannot be read raises
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -68,6 +71,11 @@ def _read(path: Path) -> object:
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: damaged or cut short ({reason}); download it again") from error
+
+
+def _stub(module: str, name: str) -> type:
+    """An empty class that goes by another's name."""
+    return type(name, (), {"__module__": module})
 
 
 def _unnested(content: object, path: Path) -> State:

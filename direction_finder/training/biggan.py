@@ -154,6 +154,8 @@ def train(
         for name, rate in rates.items()
     }
     done = restore(players, optimisers, resume) if resume else 0
+    if done > config.steps:
+        raise InputError(f"--steps {config.steps}: the run is at step {done} already")
     preview_z = normal(8, config.z_dim, stream(config.seed, "preview")).repeat(len(class_names), 1).to(device)
     preview_classes = torch.arange(len(class_names), device=device).repeat_interleave(8)
     pixels, labels = torch.from_numpy(images), torch.from_numpy(classes).long()

@@ -36,6 +36,8 @@ def restore(networks: nn.Module, optimisers: Optimisers, state: dict[str, Tensor
     try:
         missing = set(networks.load_state_dict(weights, strict=False).missing_keys)
         for name, parameter, slots in _moments(networks, optimisers):
+            if f"step.{name}" not in state:  # of a level that had not begun to grow
+                continue
             slots[parameter] = {"step": state[f"step.{name}"].clone()}
             for moment in ("exp_avg", "exp_avg_sq"):  # laid out in memory like the parameter, as fused Adam needs
                 slots[parameter][moment] = torch.empty_like(parameter).copy_(state[f"{moment}.{name}"])

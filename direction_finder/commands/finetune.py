@@ -1,0 +1,65 @@
+"""`direction-finder finetune`: train a ProGAN on, with the Hessian Penalty."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from direction_finder.commands.options import config_options
+from direction_finder.commands.training import (
+    FOLDER,
+    SNAPSHOT,
+    begin_or_resume,
+    how_options,
+    resolution_option,
+    run_options,
+    score_options,
+)
+from direction_finder.errors import InputError
+from direction_finder.generators.weights import State, read_state
+from direction_finder.training import progan
+
+
+@click.command(
+    epilog="Example: direction-finder finetune outputs/simple data/simple --penalty-weight 0.05 --ramp-kimg 60"
+)
+@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
+@click.argument("data", required=False, type=FOLDER)
+@run_options
+@resolution_option
+@config_options(
+    {"progan": progan.ProGANConfig},
+    skip=["fade_kimg", "stable_kimg", "largest_batch", "z_dim", "width", "max_width", "codes"],
+)
+@score_options
+@how_options
+@click.pass_context
+def finetune(ctx: click.Context, checkpoint: Path | None, **options: Any) -> None:
+    """Train a ProGAN on, fully grown, with the Hessian Penalty on its activations, so that each component of z comes
+    to do one thing and the superfluous ones nothing.
+
+    CHECKPOINT is a run of `train progan`, or its snapshot. With --penalty-weight 0 the same training goes on without
+    the penalty, for comparison. The run folder is as that of `train progan`, and --resume works alike.
+    """
+    if checkpoint:
+        file = checkpoint / SNAPSHOT if checkpoint.is_dir() else checkpoint
+        options |= {"start": file, **_sizes(read_state(file), file)}
+    elif not options["resume"]:
+        raise InputError("no checkpoint: give a run of `train progan`, or its snapshot.safetensors")
+    begin_or_resume(ctx, "progan", {**options, "start": options.get("start")})
+
+
+def _sizes(start: State, file: Path) -> dict[str, Any]:
+    """The settings that a snapshot's shapes tell."""
+    widths = [
+        tensor.shape[1] for name, tensor in start.items() if name.startswith("average.output") and tensor.ndim == 4
+    ]
+    if "average.layer0.weight" not in start or not widths or "critic.last.0.weight" not in start:
+        raise InputError(f"{file}: no snapshot of `train progan`, with generator and critic")
+    codes = start["critic.guess.2.bias"].numel() if "critic.guess.2.bias" in start else 0
+    return {
+        "z_dim": start["average.layer0.weight"].shape[1],
+        "width": min(widths),
+        "max_width": max(widths),
+        "codes": codes,
+    }
