@@ -31,6 +31,7 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.progan
 
 format: .venv/ready
 	$(BIN)/ruff format .

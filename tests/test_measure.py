@@ -117,6 +117,14 @@ def test_measure_and_page(measured, network_file):
     assert "http" not in page
 
 
+def test_hessians(measured):
+    result = call("measure", measured, "--metric", "hessians", "--samples", 3)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((measured / "hessians.json").read_text())
+    assert 0 <= found["percent"]["low"] <= found["percent"]["value"] <= 1 and found["ratio_of_sums"]["value"] > 0
+    assert f"{found['ratio_of_sums']['value']:.3f}" in result.stdout
+
+
 def test_names_are_written_and_as_good_as_numbers(measured, network_file):
     path = measured / "directions.safetensors"
     before = Directions.load(path)

@@ -279,7 +279,8 @@ def test_training_that_falls_apart_is_stopped():
         ({"kimg": 0.0}, "kimg is 0.0: expected a number above 0"),
         ({"codes": 6}, "codes is 6: z has 5 components"),
         ({"penalty_reduction": "sum"}, "expected one of max, batch-max, mean"),
-        ({"batch_size": 50}, "40 pictures are fewer than a batch of 50"),
+        ({"batch_size": 52}, "40 pictures are fewer than a batch of 52"),
+        ({"batch_size": 6}, "batch_size is 6: expected a multiple of 4"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 import numpy as np
+from torch import Tensor
 
+from direction_finder import edits
 from direction_finder.commands.options import Download, device_option, pick_device
 from direction_finder.commands.recorder import Bars
 from direction_finder.commands.target import Target
@@ -20,12 +22,15 @@ from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics import factors
+from direction_finder.metrics.diagonality import diagonality
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.factors import draw
 from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.fidelity import fidelity
+from direction_finder.metrics.intervals import Value
 
 NETWORK = "factors-64.safetensors"
-EFFECTS = "factors.json"  # in the run folder
+EFFECTS, HESSIANS = "factors.json", "hessians.json"  # in the run folder
 SHOWN = 10  # directions in the terminal, the strongest; factors.json has all
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 Report = dict[str, Any]
@@ -38,17 +43,20 @@ Report = dict[str, Any]
     "metrics",
     multiple=True,
     required=True,
-    type=click.Choice(["factors", "alignment", "fidelity"]),
+    type=click.Choice(["factors", "alignment", "hessians", "fidelity"]),
     help="factors: what each direction does to each known factor, and the scores. alignment: what is left of each "
-    "factor's spread when samples are aligned along the direction that moves it most. fidelity: generated pictures "
-    "against renders. Repeat for several.",
+    "factor's spread when samples are aligned along the direction that moves it most. hessians: D% and D_R, how "
+    "diagonal the pixels' Hessians are in these directions. fidelity: generated pictures against renders. Repeat for "
+    "several.",
 )
 @click.option(
     "--factor-network",
     type=click.Path(dir_okay=False, path_type=Path),
     help="What reads the factors (`train factors` makes one).  [default: the one for `shapes` at 64 pixels]",
 )
-@click.option("--samples", type=click.IntRange(2), help="Latents.  [default: 256; fidelity: as many as renders]")
+@click.option(
+    "--samples", type=click.IntRange(2), help="Latents.  [default: 256; hessians: 100; fidelity: as many as renders]"
+)
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
 @click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on.")
 @click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare.")
@@ -86,9 +94,16 @@ def measure(
         else:
             drawn = load_generator(text, device=pick_device(options["device"]), on_download=Download())
         network.to(drawn.device)
+        of_directions = [name for name in metrics if name != "fidelity"]
+        if of_directions and not target:
+            raise InputError(
+                f"{text}: a generator, but --metric {of_directions[0]} is for directions; give a run folder"
+            )
+        if "hessians" in metrics:
+            report["hessians"] = _hessians(target, options)
+            write_json(target.folder / HESSIANS, report["hessians"])
+            lines += _hessian_lines(target, report["hessians"])
         if {"factors", "alignment"} & set(metrics):
-            if not target:
-                raise InputError(f"{text}: a generator, but --metric factors is for directions; give a run folder")
             report |= _effects(target, network, metrics, options)
             write_json(target.folder / EFFECTS, report)
             if "factors" in metrics:
@@ -111,11 +126,35 @@ def _directions(text: str, generator: str | None, options: dict[str, Any]) -> Ta
     return Target.open(Path(text), generator, options["device"], options["max_batch"])
 
 
+def _class_index(target: Target, options: dict[str, Any]) -> int | None:
+    """The class asked for, or the run's; None: random classes."""
+    if options["class_text"] is None:
+        return target.directions.class_index
+    return resolve_class(target.generator.class_names, options["class_text"])
+
+
+def _hessians(target: Target, options: dict[str, Any]) -> Report:
+    directions, samples = target.directions, options["samples"] or 100
+    latents, classes = draw(target.generator, samples, _class_index(target, options), options["seed"])
+
+    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
+        moves = [(each.vector, amount, each.layers) for each, amount in zip(directions, coordinates.T, strict=True)]
+        return target.generator(edits.combine(latents[numbers], moves), classes[numbers])
+
+    with Bars("sample") as bars:
+        found = diagonality(
+            along,
+            latents.new_zeros(samples, len(directions)),
+            max_batch=options["max_batch"],
+            seed=options["seed"],
+            on_step=bars,
+        )
+    return {**dataclasses.asdict(found), "samples": samples, "seed": options["seed"], "directions": len(directions)}
+
+
 def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], options: dict[str, Any]) -> Report:
     directions = target.directions
-    index = directions.class_index
-    if options["class_text"] is not None:
-        index = resolve_class(target.generator.class_names, options["class_text"])
+    index = _class_index(target, options)
     how = {
         "class_index": index,
         "samples": options["samples"] or 256,
@@ -178,14 +217,21 @@ def _effect_lines(target: Target, report: Report, metrics: tuple[str, ...]) -> I
     yield f"  {len(found)} {found.method} directions, {report['class']}, {report['samples']} latents"
     if "factors" in metrics:
         for name, value in report["scores"].items():
-            yield f"  {name:16} {factors.Value(**value)}"
+            yield f"  {name:16} {Value(**value)}"
         yield f"  {'':16} {''.join(f'{name:>8}' for name in report['factors'])}"
         for index in report["strongest"][:SHOWN]:
             cells = "".join(f"{value:8.2f}" for value in report["effects"][index])
             yield f"  {f'direction {index}':16} {cells}   {labels(report, [index])[0]}"
     for name, aligned in report.get("alignment", {}).items():
-        kept = ", ".join(f"{factor} {factors.Value(**each['kept'])}" for factor, each in aligned["spreads"].items())
+        kept = ", ".join(f"{factor} {Value(**each['kept'])}" for factor, each in aligned["spreads"].items())
         yield f"  aligned along direction {aligned['direction']} ({name}), spread kept: {kept}"
+
+
+def _hessian_lines(target: Target, found: Report) -> Iterator[str]:
+    value = {name: Value(**each) for name, each in found.items() if isinstance(each, dict)}
+    yield f"  {found['directions']} {target.directions.method} directions, Hessians at {found['samples']} latents"
+    yield f"  D% (as a part) {value['percent']}; of pixels that bend {value['percent_bending']}"
+    yield f"  D_R            {value['ratio']}; ratio of sums {value['ratio_of_sums']}"
 
 
 def _fidelity_lines(found: Report) -> Iterator[str]:

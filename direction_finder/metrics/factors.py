@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,24 +19,11 @@ from direction_finder.directions import Direction, Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
+from direction_finder.metrics.intervals import Value, interval, resampled
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 
-RESAMPLED = 1000  # bootstrap samples behind each interval
-INTERVAL = (0.025, 0.975)
 LEAST_SHARE, LEAST_PART = 0.5, 0.05  # of a direction's effects, and of the strongest direction's, to be named after it
-
-
-@dataclass(frozen=True)
-class Value:
-    """A figure with its 95 % bootstrap interval over latents."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True)
@@ -152,7 +138,7 @@ def score(effects: Effects, seed: int = 0) -> dict[str, Value]:
     counts = resampled(samples, seed)
     means = (counts @ effects.squares.flatten(1) / samples).unflatten(1, (directions, factors))
     around = scores(means)
-    return {name: _interval(value, around[name]) for name, value in scores(effects.squares.mean(0)).items()}
+    return {name: interval(value, around[name]) for name, value in scores(effects.squares.mean(0)).items()}
 
 
 def shares(effects: Effects) -> list[tuple[str, float]]:
@@ -217,9 +203,9 @@ def alignment(
             )
         (was, was_around), (now, now_around) = values["before"], values["after"]
         result[factor.name] = {
-            "before": _interval(was, was_around),
-            "after": _interval(now, now_around),
-            "kept": _interval(now / was, now_around / was_around),
+            "before": interval(was, was_around),
+            "after": interval(now, now_around),
+            "kept": interval(now / was, now_around / was_around),
         }
     return result
 
@@ -275,17 +261,6 @@ def strongest(effects: Effects) -> list[int]:
 def _entropy(shares: Tensor, axis: int) -> Tensor:
     """Entropy along an axis, in units of its largest possible value."""
     return -torch.xlogy(shares, shares).sum(axis) / math.log(shares.shape[axis])
-
-
-def resampled(samples: int, seed: int) -> Tensor:
-    """How often each sample is in each bootstrap sample: (RESAMPLED, samples)."""
-    rng = np.random.default_rng(seed)
-    return torch.from_numpy(rng.multinomial(samples, np.full(samples, 1 / samples), RESAMPLED)).double()
-
-
-def _interval(value: Tensor, around: Tensor) -> Value:
-    low, high = around.quantile(torch.tensor(INTERVAL, dtype=around.dtype)).tolist()
-    return Value(value.item(), low, high)
 
 
 def _check(generator: Generator, network: FactorNetwork) -> None:

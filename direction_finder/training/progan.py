@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from direction_finder.errors import InputError
-from direction_finder.generators.networks.progan import Critic, EqualisedConv, ProGAN, double, pixel_norm
+from direction_finder.generators.networks.progan import GROUP, Critic, EqualisedConv, ProGAN, double, pixel_norm
 from direction_finder.penalty import hessian_penalty
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
@@ -69,6 +69,9 @@ class ProGANConfig:
         check_options(self)
         if self.codes > self.z_dim:
             raise InputError(f"codes is {self.codes}: z has {self.z_dim} components")
+        for name in ("batch_size", "largest_batch"):
+            if getattr(self, name) % GROUP:  # the critic compares pictures within groups, real ones with real ones
+                raise InputError(f"{name} is {getattr(self, name)}: expected a multiple of {GROUP}")
 
     def batch_at(self, level: int, levels: int) -> int:
         return min(self.batch_size * 2 ** (levels - 1 - level), self.largest_batch)

@@ -1,0 +1,40 @@
+"""Figures with bootstrap intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+RESAMPLED = 1000  # bootstrap samples behind each interval
+INTERVAL = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A figure with its 95 % bootstrap interval over latents."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def resampled(samples: int, seed: int) -> Tensor:
+    """How often each sample is in each bootstrap sample: (RESAMPLED, samples)."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.multinomial(samples, np.full(samples, 1 / samples), RESAMPLED)).double()
+
+
+def interval(value: Tensor, around: Tensor) -> Value:
+    """A figure and what it is for each bootstrap sample."""
+    low, high = around.quantile(torch.tensor(INTERVAL, dtype=around.dtype)).tolist()
+    return Value(value.item(), low, high)
+
+
+def ratio(above: Tensor, below: Tensor, seed: int) -> Value:
+    """sum(above) / sum(below) over samples (samples,)."""
+    counts = resampled(len(above), seed)
+    return interval(above.sum() / below.sum(), (counts @ above.double()) / (counts @ below.double()))
