@@ -1,8 +1,8 @@
 """The first-order sibling solved directly: directions whose changes of the output are orthogonal.
 
 OroJaR (Wei et al. 2021, "Orthogonal Jacobian Regularization", https://arxiv.org/abs/2108.07668) minimises the
-off-diagonal energy of J^T J over bases; the eigenvectors of the mean of J^T J, or their joint diagonaliser, minimise it
-at once, with forward passes only.
+off-diagonal energy of J^T J over bases; the joint diagonaliser of J^T J at many points minimises it at once, with
+forward passes only. The eigenvectors of their mean (solver `mean`) are near it, but mix what is about equally loud.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ class JacobianConfig(DirectConfig):
     """Settings of `jacobian`."""
 
     eta: float = option(0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
-    solver: str = option("mean", "How the matrices J^T J are made diagonal.", choices=tuple(SOLVERS))
+    solver: str = option("joint", "How the matrices J^T J are made diagonal.", choices=tuple(SOLVERS))
 
 
 def find(
@@ -36,7 +36,7 @@ def find(
     on_step: OnStep | None = None,
     resume: dict[str, Tensor] | None = None,
 ) -> Directions:
-    """The orthonormal basis that makes J^T J of the generator, at random points, most diagonal: loudest first."""
+    """The orthonormal basis that makes J^T J of the generator, at random points, most diagonal, strongest first."""
 
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
         x, context = space.draw_point(config.eta, rng)
