@@ -107,6 +107,8 @@ def zoo_file(path: Path, extra: object = None) -> Path:
 def test_a_file_of_the_zoo_loads_its_average(tmp_path):
     _, z, image = golden("progan-zoo")
     generator = load_generator(f"progan:{zoo_file(tmp_path / 'celeba.pth')}")
+    facts = json.loads(call("info", tmp_path / "celeba.pth", "--json").stdout)
+    assert (facts["kind"], facts["dim"], facts["resolution"]) == ("progan weights", 20, 32)
     assert (generator(z[:, None]) - image).abs().max() < 1e-4
 
 

@@ -4,13 +4,14 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from safetensors import SafetensorError, safe_open
 
-from direction_finder.commands import train
+from direction_finder.commands import training
 from direction_finder.commands.measure import EFFECTS
 from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
 from direction_finder.datasets import DATASET, Dataset
@@ -20,6 +21,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, read_json
 from direction_finder.generators.biggan_deep import load_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan
+from direction_finder.generators.progan import ZOO_CONFIG, load_progan
 from direction_finder.generators.weights import read_state
 from direction_finder.metrics.factor_network import KIND as FACTOR_NETWORK
 from direction_finder.metrics.factor_network import FactorNetwork
@@ -62,7 +64,7 @@ def describe(path: Path, problems: list[str]) -> Facts:
     if path.is_dir():
         if (path / DATASET).is_file():
             return _dataset(path, problems)
-        if _is_run(path, train.NEEDED):
+        if _is_run(path, training.NEEDED):
             return _training(path, problems)
         return _run(path, problems) if _is_run(path) else _biggan(path)
     described: dict[str, Callable[[Path], Facts]] = {
@@ -112,7 +114,7 @@ def _run(folder: Path, problems: list[str]) -> Facts:
 
 
 def _training(folder: Path, problems: list[str]) -> Facts:
-    run = Run.open(folder, train.NEEDED)
+    run = Run.open(folder, training.NEEDED)
     state = run.read_state()
     facts = {"kind": "training run", **run.config, "step": int(state["step"]) if state else 0}
     if not run.config["finished"]:
@@ -153,12 +155,12 @@ def _safetensors(path: Path) -> Facts:
 
 
 def _weights(path: Path) -> Facts:
-    state = read_state(path)
+    state = read_state(path, stubs=(ZOO_CONFIG,))
     facts: Facts = {"tensors": len(state), "parameters": sum(tensor.numel() for tensor in state.values())}
-    try:
-        return {"kind": "dcgan weights", **facts, **_generator(load_dcgan(path, name=f"dcgan:{path}"))}
-    except InputError:
-        return {"kind": "weights of an unknown architecture", **facts, "first": sorted(state)[:3]}
+    for family, load in (("progan", load_progan), ("dcgan", load_dcgan)):
+        with suppress(InputError):
+            return {"kind": f"{family} weights", **facts, **_generator(load(path, name=f"{family}:{path}"))}
+    return {"kind": "weights of an unknown architecture", **facts, "first": sorted(state)[:3]}
 
 
 def _generator(generator: Any) -> Facts:
