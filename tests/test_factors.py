@@ -57,18 +57,25 @@ def effects(painter, reader, rows, **given):
 
 def test_effects_are_slopes_in_natural_spreads(painter, reader):
     found = effects(painter, reader, torch.eye(DIM), samples=400)
-    assert found.factors == ("line", "circle")
-    assert found.spreads == pytest.approx((0.1, 0.05), rel=0.1)
-    expected = torch.zeros(DIM, 2, dtype=torch.double)
+    assert found.factors == ("line", "circle", "kind")
+    assert found.spreads == pytest.approx((0.1, 0.05, 0.5), rel=0.1)
+    expected = torch.zeros(DIM, 3, dtype=torch.double)
     expected[0, 0], expected[1, 1] = 0.1 / found.spreads[0], 0.05 / found.spreads[1]
+    # a choice changes wholly or not at all: half a spread's inverse per unit, as often as it does
+    expected[2, 2] = found.flips[2].double().sqrt() / (2 * found.spreads[2])
     assert torch.allclose(found.matrix, expected, atol=1e-4)
-    assert torch.allclose(found.slopes.double(), expected, atol=1e-4)
+    assert torch.allclose(found.slopes.double()[:, :2], expected[:, :2], atol=1e-4)
     assert found.flips[0] == found.flips[1] == found.flips[3] == 0
     inside = math.erf(1 / math.sqrt(2))  # P(|z2| < 1): a move by 1 either way then changes the sign
     assert found.flips[2].item() == pytest.approx(inside, abs=0.08)
-    assert factors.names(found) == ("line", "circle", None, None)
+    assert factors.names(found) == ("line", "circle", "kind", None)
     assert factors.shares(found)[0] == ("line", pytest.approx(1))
-    assert factors.strongest(found)[2:] in ([2, 3], [3, 2])
+    assert factors.strongest(found)[2:] == [2, 3]
+
+
+def test_the_class_that_is_asked_for_is_no_factor(painter, reader):
+    painter.class_names = ("a", "b")
+    assert effects(painter, reader, torch.eye(DIM), samples=10).factors == ("line", "circle")
 
 
 def test_same_seed_same_numbers_and_batches_do_not_matter(painter, reader):
@@ -78,6 +85,7 @@ def test_same_seed_same_numbers_and_batches_do_not_matter(painter, reader):
 
 
 def test_scores_of_clean_and_of_mixed_directions(painter, reader):
+    painter.class_names = ("a", "b")  # two factors, then
     clean = factors.score(effects(painter, reader, torch.eye(DIM), samples=100))
     for value in clean.values():
         assert value.value == pytest.approx(1, abs=1e-6) and value.low <= value.value <= value.high + 1e-12
@@ -107,6 +115,13 @@ def test_scores_against_a_computation_by_hand():
     assert both["gap"].tolist() == pytest.approx([0.5, 0.0])
 
 
+def test_a_factor_that_nothing_moves_is_not_found():
+    still = torch.zeros(5, 3, 2, dtype=torch.double)
+    still[:, 0, 0] = 1.0
+    found = factors.scores(still.mean(0))
+    assert found["completeness"] == found["gap"] == pytest.approx(0.5)
+
+
 def test_intervals_cover_the_truth_as_often_as_they_say():
     hits, rng = 0, torch.Generator().manual_seed(0)
     truth = factors.scores(torch.tensor([[2.0, 0.5], [1.0, 1.5]], dtype=torch.double))["gap"].item()
@@ -123,7 +138,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 def test_alignment_takes_one_factor_and_leaves_the_other(painter, reader):
     directions = Directions(vectors=torch.eye(DIM), method="test")
     found = factors.alignment(painter, reader, directions[0], class_index=None, samples=100)
-    assert set(found) == {"line", "circle"}
+    assert set(found) == {"line", "circle", "kind"}
     assert found["line"]["after"].value == pytest.approx(0, abs=1e-7)
     assert found["circle"]["kept"].value == pytest.approx(1, abs=1e-6)
     z = factors.draw(painter, 100, None, 0)[0][:, 0]

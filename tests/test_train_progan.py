@@ -17,9 +17,11 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import nn
 
+from direction_finder.datasets import read_pictures
 from direction_finder.errors import InputError
 from direction_finder.generators import load_generator
 from direction_finder.generators.networks.progan import ProGAN
+from direction_finder.metrics.reference import Reference
 from direction_finder.penalty import hessian_penalty
 from direction_finder.pictures import as_images
 from direction_finder.randomness import normal, stream
@@ -343,13 +345,19 @@ def test_the_commands(data, tmp_path):
     assert json.loads((out / "config.json").read_text())["settings"]["kimg"] == 0.2
 
     tuned = tmp_path / "tuned"
-    result = call("finetune", out, data, "--resolution", 16, "--kimg", 0.02, "--batch-size", 4, "--out", tuned,
-                  "--penalty-weight", 0.01, "--ramp-kimg", 0.01, "--score-every", 0)  # fmt: skip
+    flags = ["--resolution", 16, "--kimg", 0.02, "--batch-size", 4, "--penalty-weight", 0.01, "--ramp-kimg", 0.01]
+    result = call("finetune", out, data, *flags, "--score-every", 0.008, "--score-samples", 8, "--out", tuned)
     assert result.exit_code == 0, result.stderr
     config = json.loads((tuned / "config.json").read_text())
     assert config["settings"]["z_dim"] == 5 and config["settings"]["width"] == 4 and config["start"]["sha256"]
     logged = [json.loads(line) for line in (tuned / "log.jsonl").read_text().splitlines()]
     assert logged[0]["grown"] == 2 and logged[-1]["penalty_weight"] == 0.01 and logged[-1]["penalty"] > 0
+    scored = {each["kimg"]: each["frechet"] for each in logged if "frechet" in each}
+    assert list(scored) == [0.008, 0.016, 0.02] and min(scored.values()) > 0
+    best = load_generator(f"progan:{tuned / 'best.safetensors'}")
+    reference = Reference(read_pictures(data, 16)[0], 8)
+    found = reference.distance(lambda z: best(z[:, None]), 5)
+    assert found == pytest.approx(min(scored.values()), rel=1e-3)
 
     for arguments, word in [
         (["finetune"], "no checkpoint"),

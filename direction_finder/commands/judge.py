@@ -4,21 +4,17 @@ import json
 
 import click
 import numpy as np
-import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from direction_finder.commands.runs import Run
 from direction_finder.errors import InputError
 from direction_finder.files import replacing
 from direction_finder.generators.networks.progan import ProGAN
-from direction_finder.metrics.features import lite0
-from direction_finder.metrics.frechet import frechet_distance
-from direction_finder.pictures import as_images
+from direction_finder.metrics.reference import Reference
 from direction_finder.progress import Progress
-from direction_finder.randomness import normal, stream
 
 BEST = "best.safetensors"
-BATCH = 50
 
 
 class Judge:
@@ -27,44 +23,38 @@ class Judge:
     """
 
     def __init__(self, run: Run, images: np.ndarray, seed: int, every: float, samples: int):
-        self.run, self.every, self.samples, self.seed = run, every, min(samples, len(images)), seed
-        self.images, self.real, self.features = images, None, None
-        self.best = float("inf")
-        self.last = 0.0
+        self.run, self.every, self.resolution = run, every, images.shape[1]
+        self.best, self.last, self.reference = float("inf"), 0.0, None
         for line in run.log.read_text(encoding="utf-8").splitlines() if run.log.is_file() else []:
             logged = json.loads(line)
             if "frechet" in logged:
                 self.best, self.last = min(self.best, logged["frechet"]), logged["kimg"]
         if every:
             try:
-                self.features = lite0()
+                self.reference = Reference(images, samples, seed)
             except InputError as error:
                 click.echo(f"The pictures are not scored: {error}", err=True)
 
     def __call__(self, progress: Progress) -> None:
         values = progress.values
-        grown = values["grown"] == int(values["grown"]) and 4 * 2 ** int(values["grown"]) == self.images.shape[1]
+        grown = 4 * 2 ** values["grown"] == self.resolution
         due = values["kimg"] >= self.last + self.every or progress.step == progress.total
-        if self.features is None or not grown or not due:
+        if self.reference is None or not grown or not due:
             return
         weights = progress.weights()
-        values["frechet"] = self.distance(weights)
+        network = _network(weights)
+        values["frechet"] = self.reference.distance(
+            lambda z: network(z, values["grown"]), network.layer0.weight.shape[1]
+        )
         self.last = values["kimg"]
         if values["frechet"] < self.best:
             self.best = values["frechet"]
             with replacing(self.run.folder / BEST) as part:
                 part.write_bytes(save(weights))
 
-    @torch.no_grad()
-    def distance(self, weights: dict[str, torch.Tensor]) -> float:
-        """The Frechet distance of what a generator with these weights draws."""
-        if self.real is None:
-            chosen = np.random.default_rng(self.seed).permutation(len(self.images))[: self.samples]
-            parts = np.array_split(self.images[chosen], -(-self.samples // BATCH))
-            self.real = torch.cat([self.features(as_images(torch.from_numpy(part))) for part in parts])
-        levels = sum(name.startswith("output") and name.endswith("bias") for name in weights)
-        network = ProGAN(weights["layer0.weight"].shape[1], [len(weights[f"layer{2 * i}.bias"]) for i in range(levels)])
-        network.load_state_dict(weights)
-        z = normal(self.samples, weights["layer0.weight"].shape[1], stream(self.seed, "score"))
-        drawn = torch.cat([self.features(network(part, network.grown)) for part in z.split(BATCH)])
-        return frechet_distance(drawn, self.real)
+
+def _network(weights: dict[str, Tensor]) -> ProGAN:
+    levels = sum(name.startswith("output") and name.endswith("bias") for name in weights)
+    network = ProGAN(weights["layer0.weight"].shape[1], [len(weights[f"layer{2 * i}.bias"]) for i in range(levels)])
+    network.load_state_dict(weights)
+    return network

@@ -175,7 +175,9 @@ def read_all(network: FactorNetwork, images: Tensor, batch: int = 250) -> dict[s
 
 
 def difference(factor: Factor, a: Tensor, b: Tensor) -> Tensor:
-    """a - b; on the circle the shorter way round."""
+    """a - b; on the circle the shorter way round; of choices 1 where they differ."""
+    if factor.choices:
+        return (a != b).float()
     if not factor.circular:
         return a - b
     length = factor.high - factor.low

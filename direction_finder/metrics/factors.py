@@ -63,15 +63,16 @@ def measure_effects(
     """Move `samples` latents by -step and +step along every direction and read the factors of both pictures.
 
     class_index: None for random classes. A factor's natural spread is sqrt(E[d^2] / 2) over pairs of random latents, d
-    their difference (on the circle, if it is one): the standard deviation, where there is no circle. Deterministic in
-    `seed`.
+    their difference (on the circle, if it is one; of choices 1 where they differ): the standard deviation of numbers.
+    The choice that is the generator's class is left out. Deterministic in `seed`.
     """
     _check(generator, network)
-    numbers = [factor for factor in network.factors if not factor.choices]
+    varied = _varied(generator, network)
     choices = [factor.name for factor in network.factors if factor.choices]
     latents, classes = draw(generator, samples, class_index, seed)
     base = read_generated(generator, network, latents, classes, max_batch)
-    spreads = [spread(factor, base[factor.name]) for factor in numbers]
+    least = (2 * samples) ** -0.5  # of a choice that all samples share: one in `samples` might not
+    spreads = [spread(factor, base[factor.name]) or least for factor in varied]
     squares, slopes, flips = [], [], []
     for index in range(len(directions)):
         direction = directions[index]
@@ -88,7 +89,7 @@ def measure_effects(
         slope = torch.stack(
             [
                 difference(factor, high[factor.name], low[factor.name]) / (2 * step * width)
-                for factor, width in zip(numbers, spreads, strict=True)
+                for factor, width in zip(varied, spreads, strict=True)
             ],
             dim=1,
         )
@@ -99,7 +100,7 @@ def measure_effects(
         if on_step:
             on_step(Progress(index + 1, len(directions), "measuring factors"))
     return Effects(
-        tuple(factor.name for factor in numbers),
+        tuple(factor.name for factor in varied),
         torch.stack(squares, 1).double(),
         torch.stack(slopes),
         torch.stack(flips),
@@ -111,7 +112,7 @@ def scores(squares: Tensor) -> dict[str, Tensor]:
     """Scores of mean squared effects (..., directions, factors), each in [0, 1]; the leading axes stay.
 
     disentanglement: 1 - entropy of a direction's shares of the factors, weighted by its part of all effects.
-    completeness: 1 - entropy of a factor's shares of the directions, mean over factors.
+    completeness: 1 - entropy of a factor's shares of the directions, mean over factors; 0 for one that nothing moves.
     gap: the largest share of a factor minus the second largest, mean over factors.
     overall: the mean of disentanglement and completeness.
     """
@@ -120,7 +121,8 @@ def scores(squares: Tensor) -> dict[str, Tensor]:
     weight = squares.sum(-1) / squares.sum((-1, -2))[..., None]
     disentanglement = (weight * (1 - _entropy(of_direction, -1))).sum(-1)
     of_factor = squares / squares.sum(-2, keepdim=True).clamp_min(tiny)
-    completeness = (1 - _entropy(of_factor, -2)).mean(-1)
+    moved = squares.sum(-2) > 0
+    completeness = (moved * (1 - _entropy(of_factor, -2))).mean(-1)
     top = of_factor.topk(2, dim=-2).values
     return {
         "disentanglement": disentanglement,
@@ -189,9 +191,7 @@ def alignment(
     before, after = (read_generated(generator, network, each, classes, max_batch) for each in (latents, aligned))
     counts = resampled(samples, seed)
     result = {}
-    for factor in network.factors:
-        if factor.choices:
-            continue
+    for factor in _varied(generator, network):
         values = {}
         for name, read in (("before", before), ("after", after)):
             pairs = difference(factor, read[factor.name][:, None], read[factor.name]).double().square()
@@ -256,6 +256,11 @@ def summary(effects: Effects, seed: int = 0) -> dict[str, Any]:
 def strongest(effects: Effects) -> list[int]:
     """Direction numbers by the sum of their squared effects, largest first."""
     return effects.squares.mean(0).sum(1).argsort(descending=True).tolist()
+
+
+def _varied(generator: Generator, network: FactorNetwork) -> list[Factor]:
+    """The factors that latents decide: all but the class that a generator is told."""
+    return [factor for factor in network.factors if not factor.choices or factor.choices != generator.class_names]
 
 
 def _entropy(shares: Tensor, axis: int) -> Tensor:
