@@ -74,7 +74,7 @@ def begin_or_resume(
 ) -> None:
     """Begin a run, or go on with one. `data`: what else to record of the data."""
     how = {name: options[name] for name in HOW if name in options}
-    longer = LONGER[model]
+    longer = MODELS[model].longer
     if not options["resume"]:
         _begin(model, options, data or {}, how)
         return
@@ -88,8 +88,8 @@ def begin_or_resume(
 def _begin(model: str, options: dict[str, Any], more: dict[str, Any], how: dict[str, Any]) -> None:
     if not options["data"]:
         raise InputError("no data: give the folder of a data set, e.g. one that `direction-finder scenes shapes` made")
-    names = [field.name for field in dataclasses.fields(CONFIGS[model])]
-    config = CONFIGS[model](**{name: options[name] for name in names if options.get(name) is not None})
+    names = [field.name for field in dataclasses.fields(MODELS[model].config)]
+    config = MODELS[model].config(**{name: options[name] for name in names if options.get(name) is not None})
     images, about = read_pictures(options["data"], options.get("resolution"))
     if options["threads"]:
         torch.set_num_threads(options["threads"])
@@ -126,7 +126,7 @@ def _resume(model: str, folder: Path, longer: float | None, how: dict[str, Any])
     begin = read_state(start["file"]) if start and state is None else None
     before = deepcopy(run.config)
     if longer is not None:
-        run.config["settings"][LONGER[model]] = longer
+        run.config["settings"][MODELS[model].longer] = longer
     torch.set_num_threads(run.config["threads"])
     run.finish(False)
     run.cut_log(int(state["step"]) if state else 0)
@@ -138,16 +138,17 @@ def _resume(model: str, folder: Path, longer: float | None, how: dict[str, Any])
 
 
 def _work(work: Work, how: dict[str, Any]) -> None:
-    run, model = work.run, work.run.config["model"]
+    run, name = work.run, work.run.config["model"]
+    model = MODELS[name]
     settings = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in run.config["settings"].items()
+        key: tuple(value) if isinstance(value, list) else value for key, value in run.config["settings"].items()
     }
-    click.echo(f"{run.folder}: {TITLES[model]} on {len(work.images)} pictures", err=True)
+    click.echo(f"{run.folder}: {model.title} on {len(work.images)} pictures", err=True)
     began = time.monotonic()
     with Recorder(run, "training", how["save_every"], preview_every=how["preview_every"]) as recorder:
-        spec = WORKERS[model](work, CONFIGS[model](**settings), pick_device(run.config["device"]), recorder, how)
+        spec = model.work(work, model.config(**settings), pick_device(run.config["device"]), recorder, how)
     if recorder.stopped:
-        click.echo(f"Stopped. Go on: direction-finder train {model} --resume {run.folder}", err=True)
+        click.echo(f"Stopped. Go on: direction-finder train {name} --resume {run.folder}", err=True)
         raise SystemExit(130)
     run.finish()
     click.echo(f"{spec}: trained in {(time.monotonic() - began) / 60:.0f} minutes")
@@ -221,8 +222,18 @@ def _write_snapshot(run: Run, players: torch.nn.Module) -> None:
         part.write_bytes(save(snapshot(players)))
 
 
+class Model(NamedTuple):
+    """A kind of model that is trained: what it is called, its settings, the one that a run can be prolonged by, and the
+    function that trains it and returns the generator to give to `learn`."""
+
+    title: str
+    config: type
+    longer: str
+    work: Callable[[Work, Any, str, Recorder, dict[str, Any]], str]
+
+
 HOW = ("preview_every", "save_every", "half", "score_every", "score_samples")  # may change when a run goes on
-TITLES = {"biggan": "BigGAN-deep", "progan": "ProGAN"}
-CONFIGS = {"biggan": biggan.BigGANConfig, "progan": progan.ProGANConfig}
-LONGER = {"biggan": "steps", "progan": "kimg"}
-WORKERS: dict[str, Callable[..., str]] = {"biggan": _train_biggan, "progan": _train_progan}
+MODELS = {
+    "biggan": Model("BigGAN-deep", biggan.BigGANConfig, "steps", _train_biggan),
+    "progan": Model("ProGAN", progan.ProGANConfig, "kimg", _train_progan),
+}
