@@ -48,7 +48,7 @@ def main(data: Path, models: tuple[str, ...]) -> None:
     for model in models:
         name, _, file = model.partition("=")
         generator = load_generator(f"progan:{file}")
-        activeness = [found.score for found in _axes(generator)]
+        activeness = [axis.score for axis in discovery.find(generator, "coordinates", score_samples=300)]
         active = sum(score > ACTIVE * activeness[0] for score in activeness)
         hessians = diagonality(
             lambda z, _, g=generator: g(z[:, None]), normal(100, generator.dim, stream(0, "Hessians"))
@@ -64,12 +64,6 @@ def main(data: Path, models: tuple[str, ...]) -> None:
             f"{reference.distance(lambda z, g=generator: g(z[:, None]), generator.dim):.1f}",
         ]
         click.echo(f"| {name} | {' | '.join(map(str, cells))} |")
-
-
-def _axes(generator: Generator) -> list:
-    """The components of z, the most active first."""
-    found = discovery.find(generator, "coordinates", score_samples=300)
-    return [found[index] for index in range(len(found))]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ class Directions:
         return Direction(
             self.vectors[index], self.layers[index], self.names[index], self.scores[index], self.ranges[index]
         )
+
+    def __iter__(self) -> Iterator[Direction]:
+        return (self[index] for index in range(len(self)))
 
     def check_fits(self, *, name: str, dim: int, num_layers: int, weights_sha256: str) -> None:
         """Raise InputError unless these directions were found in the generator described, or can act on it."""

@@ -40,6 +40,10 @@ def test_what_is_written_is_read(record, tmp_path):
     assert len(loaded) == loaded.dim == 4
 
 
+def test_directions_are_gone_through_one_by_one(record):
+    assert [direction.name for direction in record] == list(record.names)
+
+
 def test_the_file_is_the_same_bytes_every_time_and_has_one_sorted_key(record, tmp_path):
     paths = [tmp_path / f"{i}.safetensors" for i in range(5)]
     for path in paths:

@@ -134,8 +134,7 @@ def _class_index(target: Target, options: dict[str, Any]) -> int | None:
 
 
 def _hessians(target: Target, options: dict[str, Any]) -> Report:
-    directions = [target.directions[number] for number in range(len(target.directions))]
-    samples = options["samples"] or 100
+    directions, samples = target.directions, options["samples"] or 100
     latents, classes = draw(target.generator, samples, _class_index(target, options), options["seed"])
 
     def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
