@@ -27,7 +27,7 @@ from direction_finder.pictures import as_images
 from direction_finder.randomness import normal, stream
 from direction_finder.training import progan
 from direction_finder.training.progan import Place, ProGANConfig
-from direction_finder.training.state import snapshot
+from direction_finder.training.state import follow, snapshot
 from tests.conftest import call
 
 SMALL = {"z_dim": 5, "width": 4, "max_width": 8, "batch_size": 4, "fade_kimg": 0.02, "stable_kimg": 0.02, "kimg": 0.16}
@@ -240,7 +240,7 @@ def test_the_average_has_its_half_life(rng):
         for average, now in zip(players.average.parameters(), players.generator.parameters(), strict=True):
             average.zero_(), now.fill_(1.0)
     for _ in range(10):
-        players.follow(0.5 ** (16 / 160))
+        follow(players.average, players.generator, 0.5 ** (16 / 160))
     assert all(torch.allclose(each, torch.full_like(each, 0.5), atol=1e-5) for each in players.average.parameters())
 
 

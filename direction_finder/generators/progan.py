@@ -1,5 +1,6 @@
 """ProGAN checkpoints: our own, genforce's and pytorch_GAN_zoo's, recognised by the names of their weights."""
 
+import math
 import re
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class ProGANGenerator(Generator):
         self.dim = network.layer0.weight.shape[1]
         self.resolution = 4 * 2 ** (len(network.widths) - 1)
         self.grown = network.grown
-        layers = 2 * (-int(-self.grown // 1) + 1)
+        layers = 2 * (math.ceil(self.grown) + 1)
         self.activation_names = self.stage_names = (*(f"layer{i + 1}" for i in range(layers)), IMAGE)
         self.freeze()
 

@@ -22,7 +22,7 @@ from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 from direction_finder.settings import check_options, option
-from direction_finder.training.state import Optimisers, restore, start_from, state
+from direction_finder.training.state import Optimisers, follow, restore, start_from, state
 
 MEASURED = 510  # pictures over which the norms' statistics are taken, at each truncation
 POWER_STEPS = 50  # of the power iteration, after which a spectral norm is exact enough to be stored
@@ -101,12 +101,6 @@ class Players(nn.Module):
         self.to(memory_format=torch.channels_last)  # faster convolutions on CPUs and GPUs
         self.average = deepcopy(self.generator).requires_grad_(False)
 
-    @torch.no_grad()
-    def follow(self, decay: float) -> None:
-        """Move the average towards the generator."""
-        averages, now = list(self.average.parameters()), list(self.generator.parameters())
-        torch._foreach_lerp_(averages, now, 1 - decay)
-
 
 def _start(players: Players, rng: torch.Generator) -> None:
     for module in players.modules():
@@ -174,7 +168,7 @@ def train(
                 "with lower learning rates"
             )
         # a young average would hold on to the random start
-        players.follow(min(config.averaging, (1 + step) / (10 + step)))
+        follow(players.average, players.generator, min(config.averaging, (1 + step) / (10 + step)))
         progress = Progress(
             step,
             config.steps,

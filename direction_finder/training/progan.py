@@ -26,7 +26,7 @@ from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 from direction_finder.settings import check_options, option
-from direction_finder.training.state import Optimisers, restore, start_from, state
+from direction_finder.training.state import Optimisers, follow, restore, start_from, state
 
 GRADIENT_PENALTY, DRIFT = 10.0, 1e-3
 PREVIEWED = torch.linspace(-2, 2, 8)  # each component of z is set to these
@@ -146,11 +146,6 @@ class Players(nn.Module):
         self.to(memory_format=torch.channels_last)  # faster convolutions on CPUs and GPUs
         self.average = deepcopy(self.generator).requires_grad_(False)
 
-    @torch.no_grad()
-    def follow(self, decay: float) -> None:
-        """Move the average towards the generator."""
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
-
 
 def levels_of(resolution: int) -> int:
     """How many levels lead to this resolution. Raises InputError if it is no power of two from 8 to 1024."""
@@ -223,7 +218,7 @@ def train(
                 f"{what} at step {step}: the training fell apart; go on from the last saved state with a lower "
                 "learning rate or a smaller penalty"
             )
-        players.follow(0.5 ** (here.batch / (1000 * config.average_kimg)))
+        follow(players.average, players.generator, 0.5 ** (here.batch / (1000 * config.average_kimg)))
         progress = Progress(
             step,
             total,

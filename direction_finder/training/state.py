@@ -48,6 +48,12 @@ def restore(networks: nn.Module, optimisers: Optimisers, state: dict[str, Tensor
     return int(state["step"])
 
 
+@torch.no_grad()
+def follow(average: nn.Module, now: nn.Module, decay: float) -> None:
+    """Move the weights of a moving average towards those of now."""
+    torch._foreach_lerp_(list(average.parameters()), list(now.parameters()), 1 - decay)
+
+
 def snapshot(networks: nn.Module) -> dict[str, Tensor]:
     """Half-precision weights of everything but `generator`, which its moving average stands for."""
     return {
