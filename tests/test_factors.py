@@ -17,6 +17,7 @@ from direction_finder.metrics import factors
 from direction_finder.metrics.factor_network import FactorNetwork, difference
 from direction_finder.metrics.fidelity import distance
 from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.metrics.samples import draw
 
 LINE, CIRCLE = Factor("line", -1, 1), Factor("circle", circular=True)
 DIM = 4
@@ -141,7 +142,7 @@ def test_alignment_takes_one_factor_and_leaves_the_other(painter, reader):
     assert set(found) == {"line", "circle", "kind"}
     assert found["line"]["after"].value == pytest.approx(0, abs=1e-7)
     assert found["circle"]["kept"].value == pytest.approx(1, abs=1e-6)
-    z = factors.draw(painter, 100, None, 0)[0][:, 0]
+    z = draw(painter, 100, None, 0)[0][:, 0]
     assert found["line"]["before"].value == pytest.approx(0.1 * z[:, 0].std().item(), rel=1e-5)
     before = found["line"]["before"]
     assert before.low < before.value < before.high

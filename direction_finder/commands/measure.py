@@ -22,15 +22,16 @@ from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics import factors
+from direction_finder.metrics.activeness import ACTIVE, active, activeness
 from direction_finder.metrics.diagonality import diagonality
 from direction_finder.metrics.factor_network import FactorNetwork
-from direction_finder.metrics.factors import draw
 from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.fidelity import fidelity
-from direction_finder.metrics.intervals import Value
+from direction_finder.metrics.intervals import Value, mean
+from direction_finder.metrics.samples import draw
 
 NETWORK = "factors-64.safetensors"
-EFFECTS, HESSIANS = "factors.json", "hessians.json"  # in the run folder
+EFFECTS, HESSIANS, ACTIVENESS = "factors.json", "hessians.json", "activeness.json"  # in the run folder
 SHOWN = 10  # directions in the terminal, the strongest; factors.json has all
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 Report = dict[str, Any]
@@ -43,10 +44,11 @@ Report = dict[str, Any]
     "metrics",
     multiple=True,
     required=True,
-    type=click.Choice(["factors", "alignment", "hessians", "fidelity"]),
+    type=click.Choice(["factors", "alignment", "hessians", "activeness", "fidelity"]),
     help="factors: what each direction does to each known factor, and the scores. alignment: what is left of each "
     "factor's spread when samples are aligned along the direction that moves it most. hessians: D% and D_R, how "
-    "diagonal the pixels' Hessians are in these directions. fidelity: generated pictures against renders. Repeat for "
+    "diagonal the pixels' Hessians are in these directions. activeness: how much the picture varies as the coordinate "
+    "along each is set to -2, 0, 2. fidelity: generated pictures against renders. Repeat for "
     "several.",
 )
 @click.option(
@@ -55,7 +57,9 @@ Report = dict[str, Any]
     help="What reads the factors (`train factors` makes one).  [default: the one for `shapes` at 64 pixels]",
 )
 @click.option(
-    "--samples", type=click.IntRange(2), help="Latents.  [default: 256; hessians: 100; fidelity: as many as renders]"
+    "--samples",
+    type=click.IntRange(2),
+    help="Latents.  [default: 256; hessians: 100; activeness: 300; fidelity: as many as renders]",
 )
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
 @click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on.")
@@ -83,17 +87,21 @@ def measure(
 
     `factors` and `alignment` write factors.json and a heat map, factors.png and factors.svg, beside the directions.
     """
-    network = FactorNetwork.load(factor_network or shipped(NETWORK))
+    reads = {"factors", "alignment", "fidelity"} & set(metrics)
+    network = FactorNetwork.load(factor_network or shipped(NETWORK)) if reads else None
     reports = {}
     for text in targets:
-        report: Report = {"factor_network": network.about, "seed": options["seed"]}
+        report: Report = {"seed": options["seed"]}
+        if network:
+            report["factor_network"] = network.about
         lines = [f"{text}:"]
         target = _directions(text, generator, options)
         if target:
             drawn = target.generator
         else:
             drawn = load_generator(text, device=pick_device(options["device"]), on_download=Download())
-        network.to(drawn.device)
+        if network:
+            network.to(drawn.device)
         of_directions = [name for name in metrics if name != "fidelity"]
         if of_directions and not target:
             raise InputError(
@@ -103,6 +111,10 @@ def measure(
             report["hessians"] = _hessians(target, options)
             write_json(target.folder / HESSIANS, report["hessians"])
             lines += _hessian_lines(target, report["hessians"])
+        if "activeness" in metrics:
+            report["activeness"] = _activeness(target, options)
+            write_json(target.folder / ACTIVENESS, report["activeness"])
+            lines += _activeness_lines(target, report["activeness"])
         if {"factors", "alignment"} & set(metrics):
             report |= _effects(target, network, metrics, options)
             write_json(target.folder / EFFECTS, report)
@@ -150,6 +162,26 @@ def _hessians(target: Target, options: dict[str, Any]) -> Report:
             on_step=bars,
         )
     return {**dataclasses.asdict(found), "samples": samples, "seed": options["seed"], "directions": len(directions)}
+
+
+def _activeness(target: Target, options: dict[str, Any]) -> Report:
+    samples, seed = options["samples"] or 300, options["seed"]
+    with Bars("direction") as bars:
+        found = activeness(
+            target.generator,
+            target.directions,
+            class_index=_class_index(target, options),
+            samples=samples,
+            seed=seed,
+            max_batch=options["max_batch"],
+            on_step=bars,
+        )
+    return {
+        "of": [vars(mean(each, seed)) for each in found],
+        "active": active(found.mean(1)),
+        "samples": samples,
+        "seed": seed,
+    }
 
 
 def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], options: dict[str, Any]) -> Report:
@@ -232,6 +264,17 @@ def _hessian_lines(target: Target, found: Report) -> Iterator[str]:
     yield f"  {found['directions']} {target.directions.method} directions, Hessians at {found['samples']} latents"
     yield f"  D% (as a part) {value['percent']}; of pixels that bend {value['percent_bending']}"
     yield f"  D_R            {value['ratio']}; ratio of sums {value['ratio_of_sums']}"
+
+
+def _activeness_lines(target: Target, found: Report) -> Iterator[str]:
+    yield (
+        f"  {found['active']} of {len(target.directions)} {target.directions.method} directions are on "
+        f"(activeness above {ACTIVE:.0%} of the largest), {found['samples']} latents"
+    )
+    order = sorted(range(len(found["of"])), key=lambda index: -found["of"][index]["value"])
+    for index in order[:SHOWN]:
+        value = found["of"][index]
+        yield f"  {f'direction {index}':16} {value['value']:.4g} [{value['low']:.4g}, {value['high']:.4g}]"
 
 
 def _fidelity_lines(found: Report) -> Iterator[str]:

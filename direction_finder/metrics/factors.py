@@ -20,8 +20,8 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
 from direction_finder.metrics.intervals import Value, interval, resampled
+from direction_finder.metrics.samples import draw
 from direction_finder.progress import OnStep, Progress
-from direction_finder.randomness import stream
 
 LEAST_SHARE, LEAST_PART = 0.5, 0.05  # of a direction's effects, and of the strongest direction's, to be named after it
 
@@ -214,17 +214,6 @@ def spread(factor: Factor, values: Tensor) -> float:
     """sqrt(E[d^2] / 2) over all pairs of different values; on the circle d is the shorter way round."""
     pairs = difference(factor, values[:, None], values).double().square()
     return math.sqrt(pairs.sum().item() / (2 * len(values) * (len(values) - 1)))
-
-
-def draw(generator: Generator, samples: int, class_index: int | None, seed: int) -> tuple[Tensor, Tensor]:
-    """Latents (samples, layers, dim) and classes (samples,), one class or random ones."""
-    rng = stream(seed, "factors")
-    latents = edits.spread(generator.sample(samples, rng), generator.num_layers)
-    if class_index is None:
-        classes = torch.randint(max(1, generator.num_classes), (samples,), generator=rng)
-    else:
-        classes = torch.full((samples,), class_index)
-    return latents, classes.to(latents.device)
 
 
 @torch.no_grad()

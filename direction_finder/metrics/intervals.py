@@ -34,6 +34,12 @@ def interval(value: Tensor, around: Tensor) -> Value:
     return Value(value.item(), low, high)
 
 
+def mean(values: Tensor, seed: int) -> Value:
+    """The mean over samples (samples,)."""
+    values = values.double().cpu()
+    return interval(values.mean(), resampled(len(values), seed) @ values / len(values))
+
+
 def ratio(above: Tensor, below: Tensor, seed: int) -> Value:
     """sum(above) / sum(below) over samples (samples,)."""
     counts = resampled(len(above), seed)

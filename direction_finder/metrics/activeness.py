@@ -1,0 +1,54 @@
+"""Activeness: how much a picture changes with one component of z (Peebles et al. 2020, Sec. 4.3 and Fig. 4).
+
+The coordinate along a direction is set to -2, 0 and 2, everything else left as it is. The variance of each pixel over
+the three pictures, averaged over pixels, is the activeness at one latent. A coordinate that does nothing is off.
+"""
+
+import torch
+from torch import Tensor
+
+from direction_finder import edits
+from direction_finder.directions import Directions
+from direction_finder.generators import Generator
+from direction_finder.metrics.samples import draw
+from direction_finder.progress import OnStep, Progress
+
+VALUES = (-2.0, 0.0, 2.0)
+ACTIVE = 0.05  # of the largest activeness: a direction below it counts as off
+
+
+def variances(images: Tensor) -> Tensor:
+    """Images (values, n, ...) -> (n,): the unbiased variance over values, averaged over pixels."""
+    return images.var(0).flatten(1).mean(1)
+
+
+@torch.no_grad()
+def activeness(
+    generator: Generator,
+    directions: Directions,
+    *,
+    class_index: int | None = None,
+    samples: int = 300,
+    seed: int = 0,
+    max_batch: int = 32,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Of every direction at every latent: (directions, samples). class_index: None for random classes."""
+    latents, classes = draw(generator, samples, class_index, seed)
+    at_once = max(1, max_batch // len(VALUES))
+    found = torch.zeros(len(directions), samples)
+    for index in range(len(directions)):
+        direction = directions[index]
+        for first in range(0, samples, at_once):
+            part, of = latents[first : first + at_once], classes[first : first + at_once]
+            placed = [edits.align(part, direction.vector, value, direction.layers) for value in VALUES]
+            images = generator(torch.cat(placed), of.repeat(len(VALUES)))
+            found[index, first : first + at_once] = variances(images.unflatten(0, (len(VALUES), len(part)))).cpu()
+        if on_step:
+            on_step(Progress(index + 1, len(directions), "measuring activeness"))
+    return found
+
+
+def active(means: Tensor) -> int:
+    """How many directions are on, of their mean activeness (directions,)."""
+    return int((means > ACTIVE * means.max()).sum())
