@@ -33,6 +33,7 @@ class Generator(nn.Module, abc.ABC):
     name: how the user calls it. dim: size of z. num_layers: how many layers z feeds.
     num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images.
     weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
+    normalises: whether the length of z is divided away before anything else.
     activation_names: what `activations` can be asked for, in order of depth; the last is "image".
     stage_names: those of them that are computed one after the other, so that half precision may begin there.
     """
@@ -45,6 +46,7 @@ class Generator(nn.Module, abc.ABC):
     resolution: int
     weights_sha256: str
     truncation: float | None = None
+    normalises: bool = False
     activation_names: tuple[str, ...]
     stage_names: tuple[str, ...] = (IMAGE,)
 

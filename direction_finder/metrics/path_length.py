@@ -1,0 +1,103 @@
+"""Perceptual path length (Karras et al. 2019, https://arxiv.org/abs/1812.04948), of a generator or a direction.
+
+A step of `EPSILON` along the path between two random z, or along a direction; the distance of the two pictures divided
+by EPSILON^2. It is PPL with LPIPS as the distance. torch-fidelity's own loop is not used: its version 0.4 fails with
+numpy 2.4, and draws z only from a normal.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from direction_finder.directions import Direction
+from direction_finder.edits import move, spread
+from direction_finder.generators import Generator
+from direction_finder.metrics.features import Similarity
+from direction_finder.metrics.intervals import Value, mean
+from direction_finder.metrics.samples import draw
+from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import stream
+
+EPSILON = 1e-4
+KEPT = (1, 99)  # percentiles between which distances count
+PLACES = ("end", "full")  # where on a path: at its beginning, as the paper; or anywhere
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor, unit: bool) -> Tensor:
+    """Points (n, dim) on the arcs from a to b at t (n, 1). unit: of length 1; else their length goes evenly from |a| to
+    |b|."""
+    first, second = normalize(a), normalize(b)
+    cosine = (first * second).sum(-1, keepdim=True)
+    angle = t * cosine.clamp(-1, 1).acos()
+    across = normalize(second - cosine * first)
+    turned = normalize(first * angle.cos() + across * angle.sin())
+    return turned if unit else turned * torch.lerp(a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True), t)
+
+
+def trimmed_mean(lengths: Tensor, seed: int = 0) -> Value:
+    """The mean of lengths (n,) without those below the 1st and above the 99th percentile."""
+    values = lengths.double().cpu()
+    low = np.percentile(values, KEPT[0], method="lower")
+    high = np.percentile(values, KEPT[1], method="higher")
+    return mean(values[(values >= low) & (values <= high)], seed)
+
+
+@torch.no_grad()
+def path_lengths(
+    generator: Generator,
+    similarity: Similarity,
+    *,
+    samples: int,
+    class_index: int | None = None,
+    at: str = "end",
+    seed: int = 0,
+    max_batch: int = 32,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Of `samples` paths between random z: (samples,). Where the generator normalises z, z lies on the unit sphere."""
+    starts, classes = draw(generator, samples, class_index, seed)
+    ends = generator.sample(samples, stream(seed, "ends of paths")).double()
+    starts = starts[:, 0].double()
+    t = torch.rand(samples, 1, generator=stream(seed, "paths"), dtype=torch.double).to(starts) * (at == "full")
+    pairs = [spread(slerp(starts, ends, t + e, generator.normalises), generator.num_layers) for e in (0, EPSILON)]
+    return _lengths(generator, similarity, pairs, classes, max_batch, on_step)
+
+
+@torch.no_grad()
+def lengths_along(
+    generator: Generator,
+    similarity: Similarity,
+    direction: Direction,
+    *,
+    samples: int,
+    class_index: int | None = None,
+    seed: int = 0,
+    max_batch: int = 32,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Of a step along a direction from random z: (samples,)."""
+    latents, classes = draw(generator, samples, class_index, seed)
+    latents = latents.double()
+    pairs = [latents, move(latents, direction.vector, EPSILON, direction.layers)]
+    return _lengths(generator, similarity, pairs, classes, max_batch, on_step)
+
+
+def _lengths(
+    generator: Generator,
+    similarity: Similarity,
+    pairs: list[Tensor],
+    classes: Tensor,
+    max_batch: int,
+    on_step: OnStep | None,
+) -> Tensor:
+    found = torch.zeros(len(classes), dtype=torch.double)
+    each = max(1, max_batch // 2)
+    for first in range(0, len(classes), each):
+        part = slice(first, first + each)
+        rows = torch.cat([latents[part].float() for latents in pairs])
+        near, far = generator(rows, classes[part].repeat(2)).chunk(2)
+        found[part] = similarity(near, far).double().cpu() / EPSILON**2
+        if on_step:
+            on_step(Progress(min(first + each, len(classes)), len(classes), "measuring path lengths"))
+    return found
