@@ -201,3 +201,29 @@ def test_a_heat_map_needs_matplotlib(tmp_path, monkeypatch):
 def test_an_unfinished_set_is_refused(renders, tmp_path):
     with pytest.raises(InputError, match="not a data set"):
         Dataset.open(tmp_path)
+
+
+def test_distances_and_path_lengths(measured, generator, renders):
+    metrics = [word for name in ("ppl", "fid", "kid") for word in ("--metric", name)]
+    few = ["--real", renders[1].folder, "--samples", 8, "--json"]
+    found = {}
+    for target, more in ((measured, ["--metric", "paths"]), (generator, [])):
+        result = call("measure", target, *metrics, *more, *few)
+        assert result.exit_code == 0, result.stderr
+        found[target] = json.loads(result.stdout)[str(target)]
+        for name in ("ppl", "fid", "kid"):
+            report = found[target][name]
+            assert (report["features"], report["samples"], report["seed"]) == ("efficientnet-lite0", 8, 0)
+            assert report["value"] > 0
+    of_run, of_generator = found[measured], found[generator]
+    assert of_run["fid"]["value"] != of_generator["fid"]["value"]  # cubes, and random classes
+    assert of_run["fid"]["real"]["kind"] == "shapes"
+    assert len(of_run["paths"]["of"]) == 6 and min(each["value"] for each in of_run["paths"]["of"]) > 0
+    assert json.loads((measured / "fid.json").read_text()) == of_run["fid"]
+
+
+def test_distances_that_cannot_be_measured(measured, generator, renders, tmp_path):
+    refused = call("measure", generator, "--metric", "fid")
+    assert refused.exit_code == 2 and "fid and kid need --real" in refused.stderr
+    refused = call("measure", generator, "--metric", "paths")
+    assert refused.exit_code == 2 and "--metric paths is for directions; give a run folder" in refused.stderr

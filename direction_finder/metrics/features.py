@@ -43,13 +43,12 @@ def lite0(device: torch.device | str = "cpu") -> Features:
 
 def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
     """The squared distance of EfficientNet-lite0's activations, made as LPIPS is: after each change of resolution, unit
-    length over channels, averaged over places; without learned weights. In double precision: steps of a PPL are small.
+    length over channels, averaged over places; without learned weights.
     """
     network, scaled = _lite0(device)
-    network.double()
 
     def activations(images: Tensor) -> Iterator[Tensor]:
-        x = network._swish(network._bn0(network._conv_stem(scaled(images.double()))))
+        x = network._swish(network._bn0(network._conv_stem(scaled(images))))
         for block in network._blocks:
             below = block(x)
             if below.shape[-1] != x.shape[-1]:
@@ -60,7 +59,7 @@ def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
     @torch.no_grad()
     def distance(a: Tensor, b: Tensor) -> Tensor:
         pairs = (each.chunk(2) for each in activations(torch.cat([a, b])))
-        return sum((normalize(x) - normalize(y)).square().sum(1).mean((1, 2)) for x, y in pairs)
+        return sum((normalize(x) - normalize(y)).double().square().sum(1).mean((1, 2)) for x, y in pairs)
 
     return distance
 
@@ -77,7 +76,7 @@ def inception(device: torch.device | str = "cpu", folder: Path | None = None) ->
     @torch.no_grad()
     def features(images: Tensor) -> Tensor:
         pixels = torch.from_numpy(to_uint8(images)).permute(0, 3, 1, 2)
-        return network(pixels.to(images.device))[0]
+        return network(pixels.to(device))[0]
 
     return features
 
@@ -94,7 +93,7 @@ def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Sim
 
     @torch.no_grad()
     def distance(a: Tensor, b: Tensor) -> Tensor:
-        return network(*((each.float() + 1) * 127.5 for each in (a, b)))
+        return network(*((each.float() + 1) * 127.5 for each in (a.to(device), b.to(device))))
 
     return distance
 
@@ -113,7 +112,7 @@ def _lite0(device: torch.device | str) -> tuple[nn.Module, Callable[[Tensor], Te
     mean, deviation = (torch.tensor(each, device=device)[:, None, None] for each in (MEAN, DEVIATION))
 
     def scaled(images: Tensor) -> Tensor:
-        resized = interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+        resized = interpolate(images.to(device), (SIDE, SIDE), mode="bilinear", antialias=True)
         return ((resized + 1) / 2 - mean.to(images.dtype)) / deviation.to(images.dtype)
 
     return network, scaled

@@ -1,4 +1,4 @@
-"""Real pictures that generated ones are held against, by the Frechet distance of EfficientNet-lite0's features."""
+"""Real pictures that generated ones are held against in the features of a network, by default EfficientNet-lite0."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from direction_finder.metrics.features import lite0
+from direction_finder.generators import Generator
+from direction_finder.metrics.features import Features, lite0
 from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.metrics.samples import draw
 from direction_finder.pictures import as_images
+from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 
 BATCH = 50
@@ -21,14 +24,36 @@ class Reference:
     """
 
     @torch.no_grad()
-    def __init__(self, images: np.ndarray, samples: int, seed: int = 0):
-        self.features, self.seed, self.samples = lite0(), seed, min(samples, len(images))
+    def __init__(self, images: np.ndarray, samples: int, seed: int = 0, features: Features | None = None):
+        self.features, self.seed, self.samples = features or lite0(), seed, min(samples, len(images))
         chosen = images[np.random.default_rng(seed).permutation(len(images))[: self.samples]]
         parts = torch.from_numpy(chosen).split(BATCH)
-        self.seen = torch.cat([self.features(as_images(part)) for part in parts])
+        self.seen = torch.cat([self.features(as_images(part)).cpu() for part in parts])
 
     @torch.no_grad()
     def distance(self, draw: Callable[[Tensor], Tensor], dim: int) -> float:
         """To as many pictures that `draw` makes of z (batch, dim), always the same z."""
         z = normal(self.samples, dim, stream(self.seed, "score"))
-        return frechet_distance(torch.cat([self.features(draw(part)) for part in z.split(BATCH)]), self.seen)
+        return frechet_distance(torch.cat([self.features(draw(part)).cpu() for part in z.split(BATCH)]), self.seen)
+
+
+@torch.no_grad()
+def features_of(
+    generator: Generator,
+    features: Features,
+    samples: int,
+    *,
+    class_index: int | None = None,
+    seed: int = 0,
+    max_batch: int = 32,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Of generated pictures: (samples, size). class_index: None for random classes."""
+    latents, classes = draw(generator, samples, class_index, seed)
+    found = []
+    for first in range(0, samples, max_batch):
+        part = slice(first, first + max_batch)
+        found.append(features(generator(latents[part], classes[part])).cpu())
+        if on_step:
+            on_step(Progress(min(first + max_batch, samples), samples, "drawing"))
+    return torch.cat(found)

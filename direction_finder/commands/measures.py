@@ -1,0 +1,174 @@
+"""The measures of generators and directions that `measure` knows, beside those of known factors.
+
+Each gives its report, plain values with everything that they depend on, and lines for the terminal.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from direction_finder import edits
+from direction_finder.commands.recorder import Bars
+from direction_finder.datasets import read_pictures
+from direction_finder.directions import Directions
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator
+from direction_finder.metrics import path_length
+from direction_finder.metrics.activeness import ACTIVE, active, activeness
+from direction_finder.metrics.diagonality import diagonality
+from direction_finder.metrics.features import (
+    INCEPTION,
+    LITE0,
+    LPIPS,
+    Similarity,
+    inception,
+    lite0,
+    lite0_similarity,
+    lpips,
+)
+from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.metrics.intervals import Value, mean
+from direction_finder.metrics.kernel import kernel_distance
+from direction_finder.metrics.reference import Reference, features_of
+from direction_finder.metrics.samples import draw
+
+SHOWN = 10  # directions in the terminal, the strongest; the file has all
+FEATURES = ("lite0", "published")
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure, and how. directions: None of a generator alone. class_index: None for random classes."""
+
+    generator: Generator
+    directions: Directions | None
+    class_index: int | None
+    samples: int | None
+    seed: int
+    max_batch: int
+    features: str
+    weights: Path | None
+    real: Path | None
+
+    @property
+    def how(self) -> dict[str, Any]:
+        return {"class_index": self.class_index, "seed": self.seed, "max_batch": self.max_batch}
+
+    @property
+    def similarity(self) -> tuple[Similarity, str]:
+        """The distance of two pictures, and its name."""
+        if self.features == "lite0":
+            return lite0_similarity(self.generator.device), LITE0
+        return lpips(self.generator.device, self.weights), LPIPS
+
+    @cached_property
+    def seen(self) -> tuple[Tensor, Tensor, Report]:
+        """Features of generated and of real pictures, and what they are."""
+        if not self.real:
+            raise InputError("fid and kid need --real, a data set or a folder of images")
+        images, about = read_pictures(self.real, self.generator.resolution)
+        own = self.features == "lite0"
+        features = lite0(self.generator.device) if own else inception(self.generator.device, self.weights)
+        real = Reference(images, self.samples or 5000, self.seed, features)
+        with Bars("picture") as bars:
+            drawn = features_of(self.generator, features, real.samples, on_step=bars, **self.how)
+        name = LITE0 if own else INCEPTION
+        return drawn, real.seen, {"features": name, "samples": real.samples, "seed": self.seed, "real": about}
+
+
+def fid(asked: Asked) -> tuple[Report, list[str]]:
+    drawn, real, about = asked.seen
+    value = frechet_distance(drawn, real)
+    name = "FID" if about["features"] == INCEPTION else "Frechet distance"
+    return {"value": value, **about}, [f"  {name} ({about['features']}, {about['samples']} pictures) {value:.3f}"]
+
+
+def kid(asked: Asked) -> tuple[Report, list[str]]:
+    drawn, real, about = asked.seen
+    value = kernel_distance(drawn, real, seed=asked.seed)
+    name = "KID" if about["features"] == INCEPTION else "kernel distance"
+    said = f"{value.value:.3g} [{value.low:.3g}, {value.high:.3g}]"
+    return {**vars(value), **about}, [f"  {name} ({about['features']}, {about['samples']} pictures) {said}"]
+
+
+def ppl(asked: Asked) -> tuple[Report, list[str]]:
+    similarity, name = asked.similarity
+    samples = asked.samples or 1000
+    with Bars("path") as bars:
+        found = path_length.path_lengths(asked.generator, similarity, samples=samples, on_step=bars, **asked.how)
+    value = path_length.trimmed_mean(found, asked.seed)
+    what = "PPL" if name == LPIPS else "path length"
+    return {**vars(value), **_steps(name, samples, asked)}, [f"  {what} ({name}, {samples} paths) {value}"]
+
+
+def paths(asked: Asked) -> tuple[Report, list[str]]:
+    similarity, name = asked.similarity
+    samples, found = asked.samples or 100, []
+    for index in range(len(asked.directions)):
+        with Bars("step") as bars:
+            lengths = path_length.lengths_along(
+                asked.generator, similarity, asked.directions[index], samples=samples, on_step=bars, **asked.how
+            )
+        found.append(path_length.trimmed_mean(lengths, asked.seed))
+    lines = [f"  path length along each direction ({name}, {samples} latents)", *_strongest(found)]
+    return {"of": [vars(each) for each in found], **_steps(name, samples, asked)}, lines
+
+
+def _steps(name: str, samples: int, asked: Asked) -> Report:
+    return {"features": name, "epsilon": path_length.EPSILON, "samples": samples, "seed": asked.seed}
+
+
+def hessians(asked: Asked) -> tuple[Report, list[str]]:
+    directions, samples = asked.directions, asked.samples or 100
+    latents, classes = draw(asked.generator, samples, asked.class_index, asked.seed)
+
+    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
+        moves = [(each.vector, amount, each.layers) for each, amount in zip(directions, coordinates.T, strict=True)]
+        return asked.generator(edits.combine(latents[numbers], moves), classes[numbers])
+
+    with Bars("sample") as bars:
+        found = diagonality(
+            along,
+            latents.new_zeros(samples, len(directions)),
+            max_batch=asked.max_batch,
+            seed=asked.seed,
+            on_step=bars,
+        )
+    return {**dataclasses.asdict(found), "samples": samples, "seed": asked.seed, "directions": len(directions)}, [
+        f"  {len(directions)} {directions.method} directions, Hessians at {samples} latents",
+        f"  D% (as a part) {found.percent}; of pixels that bend {found.percent_bending}",
+        f"  D_R            {found.ratio}; ratio of sums {found.ratio_of_sums}",
+    ]
+
+
+def activenesses(asked: Asked) -> tuple[Report, list[str]]:
+    samples = asked.samples or 300
+    with Bars("direction") as bars:
+        found = activeness(asked.generator, asked.directions, samples=samples, on_step=bars, **asked.how)
+    values = [mean(each, asked.seed) for each in found]
+    on = active(found.mean(1))
+    lines = [
+        f"  {on} of {len(values)} {asked.directions.method} directions are on (activeness above {ACTIVE:.0%} of the "
+        f"largest), {samples} latents",
+        *_strongest(values),
+    ]
+    return {"of": [vars(each) for each in values], "active": on, "samples": samples, "seed": asked.seed}, lines
+
+
+def _strongest(values: list[Value]) -> Iterator[str]:
+    order = torch.tensor([each.value for each in values]).argsort(descending=True).tolist()
+    for index in order[:SHOWN]:
+        value = values[index]
+        yield f"  {f'direction {index}':16} {value.value:.4g} [{value.low:.4g}, {value.high:.4g}]"
+
+
+Measure = Callable[[Asked], tuple[Report, list[str]]]
+OF_DIRECTIONS: dict[str, Measure] = {"hessians": hessians, "activeness": activenesses, "paths": paths}
+OF_GENERATORS: dict[str, Measure] = {"ppl": ppl, "fid": fid, "kid": kid}
