@@ -14,8 +14,9 @@ import torch
 
 from direction_finder import discovery
 from direction_finder.datasets import read_pictures
+from direction_finder.figures import bars
 from direction_finder.generators import Generator, load_generator
-from direction_finder.metrics.activeness import active, activeness
+from direction_finder.metrics.activeness import ACTIVE, active, activeness
 from direction_finder.metrics.diagonality import diagonality
 from direction_finder.metrics.reference import Reference
 from direction_finder.penalty import hessian_penalty
@@ -38,17 +39,20 @@ def penalties(generator: Generator, samples: int = 300) -> list[float]:
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.argument("models", nargs=-1, required=True)
-def main(data: Path, models: tuple[str, ...]) -> None:
+@click.option("--figure", type=click.Path(path_type=Path), help="Where to draw the bars of activeness.")
+def main(data: Path, models: tuple[str, ...], figure: Path | None) -> None:
     reference = Reference(read_pictures(data)[0], 1000)
     click.echo(
         "| model | active | activeness | penalty, layer by layer | D% | D% bending | D_R | ratio of sums | Frechet |"
     )
     click.echo("|---|---|---|---|---|---|---|---|---|")
+    all_scores = {}
     for model in models:
         name, _, file = model.partition("=")
         generator = load_generator(f"progan:{file}")
         axes = discovery.find(generator, "coordinates", score_samples=0)
         scores = activeness(generator, axes).mean(1).sort(descending=True).values
+        all_scores[name] = scores.tolist()
         hessians = diagonality(
             lambda z, _, g=generator: g(z[:, None]), normal(100, generator.dim, stream(0, "Hessians"))
         )
@@ -63,6 +67,8 @@ def main(data: Path, models: tuple[str, ...]) -> None:
             f"{reference.distance(lambda z, g=generator: g(z[:, None]), generator.dim):.1f}",
         ]
         click.echo(f"| {name} | {' | '.join(map(str, cells))} |")
+    if figure:
+        bars(figure, all_scores, title="Activeness of the components of z", unit="activeness", line=ACTIVE)
 
 
 if __name__ == "__main__":

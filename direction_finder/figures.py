@@ -1,6 +1,6 @@
 """Figures of measured numbers, as PNG and SVG. They need matplotlib: the extra `measure`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,32 @@ def heat_map(
                   color="white" if value > middle else "black")  # fmt: skip
     axes.set_title(title, fontsize=10, loc="left")
     figure.colorbar(drawn, label=unit)
+    return _write(figure, path)
+
+
+def bars(path: Path, series: Mapping[str, Sequence[float]], *, title: str, unit: str, line: float = 0) -> list[Path]:
+    """Draw numbers from 0 up as bars, largest first, a panel for each name, all on one scale.
+
+    line: the part of each panel's largest bar where a dashed line is drawn; bars below it are paler. Written beside
+    each other as `path` with .png and .svg. Raises InputError if matplotlib is not installed.
+    """
+    longest = max(map(len, series.values()))
+    figure = _figure(1 + len(series) * (0.6 + 0.14 * longest), 2.6)
+    for axes, (name, values) in zip(
+        figure.subplots(1, len(series), sharey=True, squeeze=False)[0], series.items(), strict=True
+    ):
+        ordered = np.sort(np.asarray(values))[::-1]
+        below = line * ordered[0]
+        colours = np.where(ordered > below, "tab:blue", "lightsteelblue")
+        axes.bar(range(1, len(ordered) + 1), ordered, color=colours)
+        if line:
+            axes.axhline(below, color="black", linewidth=0.8, linestyle="--")
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.locator_params(axis="x", integer=True)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supylabel(unit, fontsize=9)
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
 
 

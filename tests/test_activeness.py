@@ -3,6 +3,7 @@
 import json
 
 import torch
+from PIL import Image
 from torch import nn
 
 from direction_finder import discovery
@@ -54,3 +55,4 @@ def test_the_command_writes_it(run_folder):
     assert f"{found['active']} of {len(found['of'])} " in said
     assert found["samples"] == 8
     assert all(0 < each["low"] <= each["value"] <= each["high"] for each in found["of"])
+    assert Image.open(run_folder / "activeness.png").size[0] > 200

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from direction_finder.commands.measures import FEATURES, OF_DIRECTIONS, OF_GENERATORS, SHOWN, Asked, Report
+from direction_finder.commands.measures import FEATURES, FIGURES, OF_DIRECTIONS, OF_GENERATORS, SHOWN, Asked, Report
 from direction_finder.commands.options import Download, device_option, pick_device
 from direction_finder.commands.recorder import Bars
 from direction_finder.commands.target import Target
@@ -119,13 +119,20 @@ def measure(
             raise InputError(
                 f"{text}: a generator, but --metric {of_directions[0]} is for directions; give a run folder"
             )
-        asked = Asked(drawn, target and target.directions, _class_index(drawn, target, options), **measured)
+        asked = Asked(
+            drawn,
+            target and target.directions,
+            _class_index(drawn, target, options),
+            **measured,
+        )
         for name, take in (OF_DIRECTIONS | OF_GENERATORS).items():
             if name in metrics:
                 report[name], said = take(asked)
                 lines += said
                 if target:
                     write_json(target.folder / f"{name}.json", report[name])
+                    if name in FIGURES:
+                        FIGURES[name](asked, report[name], target.folder / f"{name}.png")
         if {"factors", "alignment"} & set(metrics):
             report |= _effects(target, network, metrics, options)
             write_json(target.folder / EFFECTS, report)

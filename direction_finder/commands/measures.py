@@ -18,6 +18,7 @@ from direction_finder.commands.recorder import Bars
 from direction_finder.datasets import read_pictures
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
+from direction_finder.figures import bars
 from direction_finder.generators import Generator
 from direction_finder.metrics import path_length
 from direction_finder.metrics.activeness import ACTIVE, active, activeness
@@ -150,8 +151,8 @@ def hessians(asked: Asked) -> tuple[Report, list[str]]:
 
 def activenesses(asked: Asked) -> tuple[Report, list[str]]:
     samples = asked.samples or 300
-    with Bars("direction") as bars:
-        found = activeness(asked.generator, asked.directions, samples=samples, on_step=bars, **asked.how)
+    with Bars("direction") as progress:
+        found = activeness(asked.generator, asked.directions, samples=samples, on_step=progress, **asked.how)
     values = [mean(each, asked.seed) for each in found]
     on = active(found.mean(1))
     lines = [
@@ -160,6 +161,11 @@ def activenesses(asked: Asked) -> tuple[Report, list[str]]:
         *_strongest(values),
     ]
     return {"of": [vars(each) for each in values], "active": on, "samples": samples, "seed": asked.seed}, lines
+
+
+def draw_activeness(asked: Asked, report: Report, path: Path) -> None:
+    values = {asked.generator.name: [each["value"] for each in report["of"]]}
+    bars(path, values, title=f"{asked.directions.method} directions", unit="activeness", line=ACTIVE)
 
 
 def _strongest(values: list[Value]) -> Iterator[str]:
@@ -171,4 +177,5 @@ def _strongest(values: list[Value]) -> Iterator[str]:
 
 Measure = Callable[[Asked], tuple[Report, list[str]]]
 OF_DIRECTIONS: dict[str, Measure] = {"hessians": hessians, "activeness": activenesses, "paths": paths}
+FIGURES: dict[str, Callable[[Asked, Report, Path], None]] = {"activeness": draw_activeness}
 OF_GENERATORS: dict[str, Measure] = {"ppl": ppl, "fid": fid, "kid": kid}

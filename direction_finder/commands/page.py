@@ -20,6 +20,7 @@ CAPTIONS = {
     "grid": "What each direction does: samples down, steps along the direction across.",
     "overview": "Samples down, directions across, at full extent.",
     "factors": "How far each known factor moves along each direction, in its natural spreads per unit of z.",
+    "activeness": "How much the picture varies as the coordinate along each direction is set to -2, 0, 2; paler: off.",
     "align": "Samples as they are, and with one value set for all of them along a direction.",
     "video": "A walk along each direction and back.",
 }
