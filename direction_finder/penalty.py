@@ -67,7 +67,8 @@ def hessian_penalty(
         plus, minus = values.unflatten(0, (2, k, len(x)))
         # differences of neighbouring values first: nearly exact in floating point, where sums of large values are not
         second = (plus - plus[:1]) + (minus - minus[:1])
-        return second.var(0, correction=int(unbiased)) / epsilon**4
+        apart = second - second.mean(0)  # `var` over the first dimension is several times slower on a CPU
+        return apart.square().sum(0) / ((k - int(unbiased)) * epsilon**4)
 
     return variance(out) if isinstance(out, Tensor) else [variance(values) for values in out]
 
