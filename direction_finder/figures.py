@@ -67,6 +67,32 @@ def bars(path: Path, series: Mapping[str, Sequence[float]], *, title: str, unit:
     return _write(figure, path)
 
 
+def penalty_maps(
+    path: Path, images: np.ndarray, penalties: np.ndarray, hessians: np.ndarray, *, title: str
+) -> list[Path]:
+    """Draw, for each of n pictures: itself; its pixels' penalties over it; |H| of the pixel that they are largest at.
+
+    images (n, H, W, 3) of bytes, penalties (n, H, W), hessians (n, N, N). Each kind has one scale for all pictures.
+    Written beside each other as `path` with .png and .svg. Raises InputError if matplotlib is not installed.
+    """
+    figure = _figure(1 + 1.6 * len(images), 5.4)
+    axes = figure.subplots(3, len(images), squeeze=False)
+    for column, (image, penalty, matrix) in enumerate(zip(images, penalties, hessians, strict=True)):
+        axes[0, column].imshow(image)
+        axes[1, column].imshow(image.mean(2), cmap="gray", vmin=0, vmax=255)
+        overlay = axes[1, column].imshow(penalty, cmap="inferno", vmin=0, vmax=penalties.max(), alpha=0.75)
+        row, at = np.unravel_index(penalty.argmax(), penalty.shape)
+        axes[1, column].plot(at, row, "c+", markersize=8)
+        heat = axes[2, column].imshow(matrix, cmap="Blues", vmin=0, vmax=hessians.max())
+    for each in axes.flat:
+        each.set_xticks([])
+        each.set_yticks([])
+    figure.colorbar(overlay, ax=axes[1], label="penalty")
+    figure.colorbar(heat, ax=axes[2], label="|H| at +")
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return _write(figure, path)
+
+
 def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure

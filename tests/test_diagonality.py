@@ -7,7 +7,7 @@ import torch
 
 from direction_finder.errors import InputError
 from direction_finder.generators import load_generator
-from direction_finder.metrics.diagonality import diagonality, pixel_hessians
+from direction_finder.metrics.diagonality import diagonality, hessian_at, pixel_hessians
 from direction_finder.randomness import normal, stream
 from tests.test_progan import golden, write
 
@@ -24,6 +24,10 @@ def test_known_hessians(rng):
     assert torch.allclose(of.top_diagonal, torch.tensor([3.0, 1, 0], dtype=torch.double), atol=1e-9)
     assert torch.allclose(of.top_off, torch.tensor([1.0, 4, 0], dtype=torch.double), atol=1e-9)
     assert torch.allclose(of.mean_diagonal, torch.tensor([2.5, 0.75, 0], dtype=torch.double), atol=1e-9)
+    assert torch.allclose(of.penalty, torch.tensor([4.0, 64, 0], dtype=torch.double), atol=1e-9)  # 2 (H_01^2 + H_10^2)
+    assert torch.allclose(of.interactions, hessians.abs().mean(0).float())
+    for pixel in range(3):
+        assert torch.allclose(hessian_at(quadratics(hessians), x, pixel), hessians[pixel].abs().float())
     points = torch.randn(5, 2, dtype=torch.double, generator=rng)
     found = diagonality(quadratics(hessians), points)
     assert found.percent_bending.value == pytest.approx(1 / 2)  # the flat pixel does not count

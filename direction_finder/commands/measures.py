@@ -6,10 +6,11 @@ Each gives its report, plain values with everything that they depend on, and lin
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,11 +19,11 @@ from direction_finder.commands.recorder import Bars
 from direction_finder.datasets import read_pictures
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.figures import bars
+from direction_finder.figures import bars, heat_map, penalty_maps
 from direction_finder.generators import Generator
 from direction_finder.metrics import path_length
 from direction_finder.metrics.activeness import ACTIVE, active, activeness
-from direction_finder.metrics.diagonality import diagonality
+from direction_finder.metrics.diagonality import diagonality, hessian_at, pixel_hessians
 from direction_finder.metrics.features import (
     INCEPTION,
     LITE0,
@@ -38,7 +39,9 @@ from direction_finder.metrics.intervals import Value, mean
 from direction_finder.metrics.kernel import kernel_distance
 from direction_finder.metrics.reference import Reference, features_of
 from direction_finder.metrics.samples import draw
+from direction_finder.pictures import to_uint8
 
+MAPPED = 5  # samples of which the penalty is drawn pixel by pixel
 SHOWN = 10  # directions in the terminal, the strongest; the file has all
 FEATURES = ("lite0", "published")
 Report = dict[str, Any]
@@ -128,25 +131,50 @@ def _steps(name: str, samples: int, asked: Asked) -> Report:
 
 def hessians(asked: Asked) -> tuple[Report, list[str]]:
     directions, samples = asked.directions, asked.samples or 100
-    latents, classes = draw(asked.generator, samples, asked.class_index, asked.seed)
-
-    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
-        moves = [(each.vector, amount, each.layers) for each, amount in zip(directions, coordinates.T, strict=True)]
-        return asked.generator(edits.combine(latents[numbers], moves), classes[numbers])
-
-    with Bars("sample") as bars:
+    points = torch.zeros(samples, len(directions), device=asked.generator.device)
+    with Bars("sample") as progress:
         found = diagonality(
-            along,
-            latents.new_zeros(samples, len(directions)),
-            max_batch=asked.max_batch,
-            seed=asked.seed,
-            on_step=bars,
+            _along(asked, samples), points, max_batch=asked.max_batch, seed=asked.seed, on_step=progress
         )
     return {**dataclasses.asdict(found), "samples": samples, "seed": asked.seed, "directions": len(directions)}, [
         f"  {len(directions)} {directions.method} directions, Hessians at {samples} latents",
         f"  D% (as a part) {found.percent}; of pixels that bend {found.percent_bending}",
         f"  D_R            {found.ratio}; ratio of sums {found.ratio_of_sums}",
     ]
+
+
+def _along(asked: Asked, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """(coordinates along all directions (n, N), numbers (n,) of latents) -> pictures."""
+    latents, classes = draw(asked.generator, samples, asked.class_index, asked.seed)
+
+    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
+        pairs = zip(asked.directions, coordinates.T, strict=True)
+        moves = [(each.vector, amount, each.layers) for each, amount in pairs]
+        return asked.generator(edits.combine(latents[numbers], moves), classes[numbers])
+
+    return along
+
+
+@torch.no_grad()
+def draw_hessians(asked: Asked, report: Report, path: Path) -> None:
+    """|H| averaged over pixels, and, of a few samples, the pixels' penalties and |H| where it is largest."""
+    names = [f"{index}" for index in range(len(asked.directions))]
+    kind = f"{asked.directions.method} directions in {asked.generator.name}"
+    unit = "|H|, mean over pixels and samples"
+    heat_map(path, np.array(report["interactions"]), rows=names, columns=names, title=kind, unit=unit)
+    along, at = _along(asked, MAPPED), torch.zeros(len(asked.directions), device=asked.generator.device)
+    penalties, matrices = [], []
+    for number in range(MAPPED):
+        draw_one = partial(_of_one, along, number)
+        penalty = pixel_hessians(draw_one, at, max_batch=asked.max_batch).penalty
+        matrices.append(hessian_at(draw_one, at, int(penalty.argmax()), max_batch=asked.max_batch).numpy())
+        penalties.append(penalty.amax(0).cpu().numpy())
+    images = to_uint8(along(at.expand(MAPPED, -1), torch.arange(MAPPED)))
+    penalty_maps(path.with_stem("penalty"), images, np.stack(penalties), np.stack(matrices), title=kind)
+
+
+def _of_one(along: Callable[[Tensor, Tensor], Tensor], number: int, rows: Tensor) -> Tensor:
+    return along(rows, torch.full((len(rows),), number))
 
 
 def activenesses(asked: Asked) -> tuple[Report, list[str]]:
@@ -177,5 +205,8 @@ def _strongest(values: list[Value]) -> Iterator[str]:
 
 Measure = Callable[[Asked], tuple[Report, list[str]]]
 OF_DIRECTIONS: dict[str, Measure] = {"hessians": hessians, "activeness": activenesses, "paths": paths}
-FIGURES: dict[str, Callable[[Asked, Report, Path], None]] = {"activeness": draw_activeness}
+FIGURES: dict[str, Callable[[Asked, Report, Path], None]] = {
+    "hessians": draw_hessians,
+    "activeness": draw_activeness,
+}
 OF_GENERATORS: dict[str, Measure] = {"ppl": ppl, "fid": fid, "kid": kid}

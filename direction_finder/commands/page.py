@@ -21,6 +21,8 @@ CAPTIONS = {
     "overview": "Samples down, directions across, at full extent.",
     "factors": "How far each known factor moves along each direction, in its natural spreads per unit of z.",
     "activeness": "How much the picture varies as the coordinate along each direction is set to -2, 0, 2; paler: off.",
+    "hessians": "How strongly directions interact: |H| of the pixels, averaged.",
+    "penalty": "Pictures; their pixels' Hessian Penalty; |H| of the pixel where it is largest, directions in order.",
     "align": "Samples as they are, and with one value set for all of them along a direction.",
     "video": "A walk along each direction and back.",
 }

@@ -7,7 +7,7 @@ has a ratio of rounding errors in the other; so beside each stands a robust form
 ratio is one of sums.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,22 +22,26 @@ FLAT = 1e-3  # a pixel whose largest |entry| is below this part of its picture's
 
 @dataclass(frozen=True)
 class Diagonality:
-    """D% (as a fraction) and D_R, published and robust."""
+    """D% (as a fraction) and D_R, published and robust; |H| averaged over pixels and samples, (dim, dim)."""
 
     percent: Value
     ratio: Value
     percent_bending: Value
     ratio_of_sums: Value
+    interactions: list[list[float]]
 
 
 @dataclass(frozen=True)
 class PixelHessians:
-    """Of each pixel of one sample: the largest and the mean |entry| on and off the diagonal of its Hessian."""
+    """Of each pixel of one sample: the largest and the mean |entry| on and off the diagonal of its Hessian; the Hessian
+    Penalty, which is 2 sum over i != j of H_ij^2 exactly. interactions: |H| averaged over pixels, (dim, dim)."""
 
     top_diagonal: Tensor
     top_off: Tensor
     mean_diagonal: Tensor
     mean_off: Tensor
+    penalty: Tensor
+    interactions: Tensor
 
 
 @torch.no_grad()
@@ -46,25 +50,49 @@ def pixel_hessians(
 ) -> PixelHessians:
     """Four-point differences of f: rows (n, dim) -> (n, ...) at x (dim,), one entry of all Hessians at a time."""
     dim = len(x)
-    steps = epsilon * torch.eye(dim).to(x)
-    pairs = [(i, j) for i in range(dim) for j in range(i, dim)]
-    signs = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-    found = None
-    each = max(1, max_batch // 4)
-    for first in range(0, len(pairs), each):
-        part = pairs[first : first + each]
-        rows = torch.stack([x + a * steps[i] + b * steps[j] for i, j in part for a, b in signs])
-        corners = f(rows).unflatten(0, (len(part), 4))
-        entries = (corners[:, 0] - corners[:, 1] - corners[:, 2] + corners[:, 3]).abs() / (4 * epsilon**2)
+    found, interactions = None, torch.zeros(dim, dim)
+    for part, entries in _entries(f, x, epsilon, max_batch):
         if found is None:
-            found = [torch.zeros_like(entries[0]) for _ in range(4)]
+            found = [torch.zeros_like(entries[0]) for _ in range(5)]
         on = torch.tensor([i == j for i, j in part], device=x.device)
         for place, chosen in ((0, entries[on]), (1, entries[~on])):
             if len(chosen):
                 found[place] = torch.maximum(found[place], chosen.amax(0))
                 found[2 + place] += chosen.sum(0)
-    top_diagonal, top_off, sum_diagonal, sum_off = found
-    return PixelHessians(top_diagonal, top_off, sum_diagonal / dim, sum_off / (len(pairs) - dim))
+        found[4] += 4 * entries[~on].square().sum(0)
+        for (i, j), value in zip(part, entries.flatten(1).mean(1).tolist(), strict=True):
+            interactions[i, j] = interactions[j, i] = value
+    top_diagonal, top_off, sum_diagonal, sum_off, penalty = found
+    off = dim * (dim - 1) / 2
+    return PixelHessians(top_diagonal, top_off, sum_diagonal / dim, sum_off / off, penalty, interactions)
+
+
+@torch.no_grad()
+def hessian_at(
+    f: Callable[[Tensor], Tensor], x: Tensor, pixel: int, *, epsilon: float = 0.1, max_batch: int = 32
+) -> Tensor:
+    """|H| (dim, dim) of one pixel, counted in the flattened output, as in `pixel_hessians`."""
+    found = torch.zeros(len(x), len(x))
+    for part, entries in _entries(f, x, epsilon, max_batch):
+        for (i, j), value in zip(part, entries.flatten(1)[:, pixel].tolist(), strict=True):
+            found[i, j] = found[j, i] = value
+    return found
+
+
+def _entries(
+    f: Callable[[Tensor], Tensor], x: Tensor, epsilon: float, max_batch: int
+) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
+    """Some pairs i <= j at a time, and |H_ij| of every pixel: (pairs, ...)."""
+    dim = len(x)
+    steps = epsilon * torch.eye(dim).to(x)
+    pairs = [(i, j) for i in range(dim) for j in range(i, dim)]
+    signs = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    each = max(1, max_batch // 4)
+    for first in range(0, len(pairs), each):
+        part = pairs[first : first + each]
+        rows = torch.stack([x + a * steps[i] + b * steps[j] for i, j in part for a, b in signs])
+        corners = f(rows).unflatten(0, (len(part), 4))
+        yield part, (corners[:, 0] - corners[:, 1] - corners[:, 2] + corners[:, 3]).abs() / (4 * epsilon**2)
 
 
 def diagonality(
@@ -82,11 +110,12 @@ def diagonality(
     """
     if points.shape[1] < 2:
         raise InputError(f"{points.shape[1]} dimension: a Hessian needs two to have an off-diagonal")
-    rows = []
+    rows, interactions = [], torch.zeros(points.shape[1], points.shape[1])
     for number, x in enumerate(points):
         of = pixel_hessians(
             lambda moved, n=number: f(moved, torch.full((len(moved),), n)), x, epsilon=epsilon, max_batch=max_batch
         )
+        interactions += of.interactions / len(points)
         largest = torch.maximum(of.top_diagonal, of.top_off)
         diagonal = of.top_diagonal >= of.top_off
         bends = largest > FLAT * largest.max()
@@ -107,5 +136,9 @@ def diagonality(
     hits, ratios, bending_hits, bending, on, off = torch.stack(rows).T
     ones = torch.ones(len(points), dtype=torch.double)
     return Diagonality(
-        ratio(hits, ones, seed), ratio(ratios, ones, seed), ratio(bending_hits, bending, seed), ratio(on, off, seed)
+        percent=ratio(hits, ones, seed),
+        ratio=ratio(ratios, ones, seed),
+        percent_bending=ratio(bending_hits, bending, seed),
+        ratio_of_sums=ratio(on, off, seed),
+        interactions=interactions.tolist(),
     )
