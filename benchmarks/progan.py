@@ -21,7 +21,7 @@ from benchmarks.step import cpu_name
 from direction_finder.generators.networks.progan import ProGAN
 from direction_finder.randomness import rademacher
 from direction_finder.training import progan
-from direction_finder.training.progan import ProGANConfig
+from direction_finder.training.progan_config import ProGANConfig
 
 ROUNDS, STEPS = 5, 10
 
@@ -41,7 +41,8 @@ def published_penalty(
         step = config.epsilon * rademacher(z.shape, rng)
         plus, minus = activations(z + step), activations(z - step)
         seconds.append([(p - 2 * c + m) / config.epsilon**2 for p, c, m in zip(plus, centre, minus, strict=True)])
-    variances = [torch.stack(each).var(0, unbiased=False) for each in zip(*seconds, strict=True)]
+    stacks = [torch.stack(each) for each in zip(*seconds, strict=True)]
+    variances = [(each - each.mean(0)).square().mean(0) for each in stacks]
     return torch.stack([each.max() for each in variances]).sum()
 
 

@@ -25,8 +25,9 @@ from direction_finder.metrics.reference import Reference
 from direction_finder.penalty import hessian_penalty
 from direction_finder.pictures import as_images
 from direction_finder.randomness import normal, stream
-from direction_finder.training import progan
-from direction_finder.training.progan import Place, ProGANConfig
+from direction_finder.training import growth, progan, progan_losses
+from direction_finder.training.growth import Place
+from direction_finder.training.progan_config import ProGANConfig
 from direction_finder.training.state import follow, snapshot
 from tests.conftest import call
 
@@ -71,7 +72,7 @@ def test_gradient_penalty_is_the_closed_form(rng):
     real, drawn = (torch.randn(4, 3, 4, 4, dtype=torch.double, generator=rng) for _ in range(2))
     for length in (0.2, 1.0, 3.0):
         critic = Quadratic(length)
-        found = progan.gradient_penalty(critic, real, drawn, 0.0, rng)
+        found = progan_losses.gradient_penalty(critic, real, drawn, 0.0, rng)
         assert found.item() == pytest.approx((length - 1) ** 2, abs=1e-9)
         (slope,) = torch.autograd.grad(found, critic.a)
         expected = 2 * (length - 1) * critic.a / length
@@ -80,38 +81,38 @@ def test_gradient_penalty_is_the_closed_form(rng):
 
 def test_the_plan_shows_what_was_asked():
     config = ProGANConfig(kimg=1.0, fade_kimg=0.1, stable_kimg=0.2, batch_size=4, largest_batch=16)
-    phases = progan.plan(config, 4, grown=False)
+    phases = growth.plan(config, 4, grown=False)
     assert [(each.level, each.fading, each.batch) for each in phases] == [
         (0, False, 16), (1, True, 16), (1, False, 16), (2, True, 8), (2, False, 8), (3, True, 4), (3, False, 4),
     ]  # fmt: skip
     assert [each.steps for each in phases[:6]] == [ceil(200 / 16), ceil(100 / 16), 13, ceil(100 / 8), 25, 25]
     total = sum(each.steps for each in phases)
-    last = progan.place(phases, total)
+    last = growth.place(phases, total)
     assert last.grown == 3 and 1000 <= last.shown + last.batch < 1004
-    places = [progan.place(phases, step) for step in range(1, total + 1)]
+    places = [growth.place(phases, step) for step in range(1, total + 1)]
     assert all(a.shown + a.batch == b.shown and a.grown <= b.grown for a, b in pairwise(places))
     assert places[0] == Place(0.0, 16, 0) and places[13].grown == pytest.approx(1 / 7)
-    assert {progan.place(progan.plan(config, 4, grown=True), step).grown for step in (1, 250)} == {3.0}
+    assert {growth.place(growth.plan(config, 4, grown=True), step).grown for step in (1, 250)} == {3.0}
     with pytest.raises(InputError, match="growing takes"):
-        progan.plan(ProGANConfig(kimg=0.5, fade_kimg=0.1, stable_kimg=0.2, batch_size=4), 4, grown=False)
+        growth.plan(ProGANConfig(kimg=0.5, fade_kimg=0.1, stable_kimg=0.2, batch_size=4), 4, grown=False)
 
 
 def test_the_ramp_is_linear_in_what_was_shown_and_lazy_steps_weigh_as_much():
     config = ProGANConfig(penalty_weight=0.4, ramp_kimg=2.0)
-    at = [progan.penalty_weight(config, 1, Place(3.0, 16, shown)) for shown in (0, 500, 2000, 9000)]
+    at = [progan_losses.penalty_weight(config, 1, Place(3.0, 16, shown)) for shown in (0, 500, 2000, 9000)]
     assert at == pytest.approx([0.0, 0.1, 0.4, 0.4])
     lazy = ProGANConfig(penalty_weight=0.4, penalty_every=4)
     place = Place(3.0, 16, 0)
-    assert [progan.penalty_weight(lazy, step, place) for step in (1, 2, 3, 4)] == pytest.approx([0, 0, 0, 1.6])
-    assert progan.penalty_weight(ProGANConfig(), 1, place) == 0
+    assert [progan_losses.penalty_weight(lazy, step, place) for step in (1, 2, 3, 4)] == pytest.approx([0, 0, 0, 1.6])
+    assert progan_losses.penalty_weight(ProGANConfig(), 1, place) == 0
 
 
 def test_layers_of_the_paper_are_the_default():
-    assert progan.penalised(ProGANConfig(), 4) == [1, 2, 3, 4, 5, 6]  # 32 pixels
-    assert progan.penalised(ProGANConfig(), 6) == list(range(1, 11))  # 128 pixels
-    assert progan.penalised(ProGANConfig(penalty_layers=(2, 3)), 4) == [2, 3]
+    assert ProGANConfig().penalised(4) == [1, 2, 3, 4, 5, 6]  # 32 pixels
+    assert ProGANConfig().penalised(6) == list(range(1, 11))  # 128 pixels
+    assert ProGANConfig(penalty_layers=(2, 3)).penalised(4) == [2, 3]
     with pytest.raises(InputError, match="penalty_layers 7-9: the generator has layers 1 to 8"):
-        progan.penalised(ProGANConfig(penalty_layers=(7, 9)), 4)
+        ProGANConfig(penalty_layers=(7, 9)).penalised(4)
 
 
 def small_network() -> ProGAN:
@@ -143,9 +144,10 @@ def test_the_penalty_is_that_of_the_hessians(reduction, rng):
     found = hessian_penalty(activations, z, probes=probes, epsilon=h, unbiased=False)
     for a, b in zip(found, exact, strict=True):
         assert torch.allclose(a, b, atol=1e-4 * float(b.abs().max()))
-    expected = sum(progan.reduced(each, reduction) for each in exact)
+    expected = sum(progan_losses.reduced(each, reduction) for each in exact)
     several = [
-        progan.penalty_of(network, z, 1.0, layers, config, torch.Generator().manual_seed(seed)) for seed in range(200)
+        progan_losses.penalty_of(network, z, 1.0, layers, config, torch.Generator().manual_seed(seed))
+        for seed in range(200)
     ]
     mean = torch.stack(several).mean()
     assert mean > 0.5 * expected if reduction != "mean" else mean == pytest.approx(expected.item(), rel=0.15)
@@ -157,7 +159,7 @@ def test_gradients_of_the_penalty_through_activations(rng):
     config = ProGANConfig(z_dim=3, penalty_reduction="mean")
 
     def penalty() -> torch.Tensor:
-        return progan.penalty_of(network, z, 1.0, [1, 2, 3, 4], config, torch.Generator().manual_seed(1))
+        return progan_losses.penalty_of(network, z, 1.0, [1, 2, 3, 4], config, torch.Generator().manual_seed(1))
 
     weight = network.layer2.weight
     (slope,) = torch.autograd.grad(penalty(), weight)
@@ -179,7 +181,7 @@ def test_a_layer_that_fades_in_counts_as_far_as_it_has(rng):
     config = ProGANConfig(z_dim=3)
 
     def penalty(grown, layers):
-        return progan.penalty_of(network, z, grown, layers, config, torch.Generator().manual_seed(2))
+        return progan_losses.penalty_of(network, z, grown, layers, config, torch.Generator().manual_seed(2))
 
     low, high = penalty(1.0, [1]), penalty(1.0, [3])
     assert penalty(0.0, [3]) == 0
@@ -189,11 +191,11 @@ def test_a_layer_that_fades_in_counts_as_far_as_it_has(rng):
 
 def test_real_pictures_are_as_smooth_as_drawn_ones():
     images = as_images(torch.from_numpy(pictures(4, 32)))
-    assert torch.equal(progan.at_level(images, 3.0), images)
-    assert progan.at_level(images, 1.0).shape[-1] == 8
+    assert torch.equal(growth.at_level(images, 3.0), images)
+    assert growth.at_level(images, 1.0).shape[-1] == 8
     blocks = images.unflatten(2, (16, 2)).unflatten(4, (16, 2)).mean((3, 5))
-    assert torch.allclose(progan.at_level(images, 2.0), blocks, atol=1e-6)
-    half = progan.at_level(images, 2.5)
+    assert torch.allclose(growth.at_level(images, 2.0), blocks, atol=1e-6)
+    half = growth.at_level(images, 2.5)
     assert torch.allclose(half, (images + blocks.repeat_interleave(2, 2).repeat_interleave(2, 3)) / 2, atol=1e-6)
 
 

@@ -11,124 +11,24 @@ follow from t, so a run goes on exactly from its weights and its optimisers' mom
 
 import math
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from direction_finder.errors import InputError
-from direction_finder.generators.networks.progan import GROUP, Critic, EqualisedConv, ProGAN, double, pixel_norm
-from direction_finder.penalty import hessian_penalty
+from direction_finder.generators.networks.progan import Critic, EqualisedConv, ProGAN, double, pixel_norm
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
-from direction_finder.settings import check_options, option
+from direction_finder.training.growth import Place, at_level, levels_of, place, plan
+from direction_finder.training.progan_config import ProGANConfig
+from direction_finder.training.progan_losses import gradient_penalty, penalty_of, penalty_weight
 from direction_finder.training.state import Optimisers, follow, restore, start_from, state
 
 GRADIENT_PENALTY, DRIFT = 10.0, 1e-3
 PREVIEWED = torch.linspace(-2, 2, 8)  # each component of z is set to these
 FLAT, FLAT_STEPS = 1e-5, 200  # a critic whose scores differ by less for so many steps in a row has collapsed
-
-
-@dataclass(frozen=True)
-class ProGANConfig:
-    """How a ProGAN is built and trained. A kimg is a thousand real pictures shown to the critic."""
-
-    kimg: float = option(600.0, "Thousands of pictures to show in all.", above=0)
-    fade_kimg: float = option(30.0, "Thousands of pictures over which a new level fades in.", above=0)
-    stable_kimg: float = option(30.0, "Thousands of pictures shown to a level before the next one begins.", above=0)
-    batch_size: int = option(16, "Pictures a step at full resolution; twice as many at each level below.", least=1)
-    largest_batch: int = option(64, "Pictures a step at most.", least=1)
-    seed: int = option(0, "Seed of weights, latents and the order of the pictures.", least=0)
-    z_dim: int = option(12, "Size of z.", least=1)
-    width: int = option(32, "Channels at full resolution; twice as many at each level below.", least=1)
-    max_width: int = option(64, "Channels at most.", least=1)
-    learning_rate: float = option(1e-3, "Adam's, for both networks.", above=0)
-    average_kimg: float = option(10.0, "Half-life of the moving average of the generator's weights.", above=0)
-    mirror: bool = option(False, "Mirror every other picture.")
-    codes: int = option(0, "InfoGAN: the critic guesses so many components of z.", least=0)
-    code_weight: float = option(1.0, "InfoGAN: weight of the guess.", least=0)
-    penalty_weight: float = option(0.0, "Weight of the Hessian Penalty.", least=0)
-    ramp_kimg: float = option(0.0, "Thousands of pictures over which that weight rises from 0.", least=0)
-    penalty_layers: tuple[int, int] | None = option(
-        None, "Layers whose activations are penalised, e.g. 1-6.  [default: all but the last resolution's]"
-    )
-    penalty_reduction: str = option(
-        "max",
-        "Over the entries of an activation: max per sample; batch-max, over the batch too; mean.",
-        choices=("max", "batch-max", "mean"),
-    )
-    penalty_every: int = option(1, "Take the penalty every so many steps, times as heavy.", least=1)
-    num_probes: int = option(2, "Random probes of the penalty.", least=2)
-    epsilon: float = option(0.1, "Step of the penalty's finite difference.", above=0)
-
-    def __post_init__(self) -> None:
-        check_options(self)
-        if self.codes > self.z_dim:
-            raise InputError(f"codes is {self.codes}: z has {self.z_dim} components")
-        for name in ("batch_size", "largest_batch"):
-            if getattr(self, name) % GROUP:  # the critic compares pictures within groups, real ones with real ones
-                raise InputError(f"{name} is {getattr(self, name)}: expected a multiple of {GROUP}")
-
-    def batch_at(self, level: int, levels: int) -> int:
-        return min(self.batch_size * 2 ** (levels - 1 - level), self.largest_batch)
-
-    def widths(self, levels: int) -> list[int]:
-        """Channels at 4x4, 8x8, ..."""
-        return [min(self.width * 2 ** (levels - 1 - level), self.max_width) for level in range(levels)]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Some steps at one level, during which it fades in or does not."""
-
-    level: int
-    fading: bool
-    steps: int
-    batch: int
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a step is: how far the networks have grown, its batch, and how many pictures were shown before it."""
-
-    grown: float
-    batch: int
-    shown: int
-
-
-def plan(config: ProGANConfig, levels: int, grown: bool) -> list[Phase]:
-    """The phases of a run; `grown`: everything at the last level. Raises InputError if kimg do not suffice to grow."""
-
-    def phase(level: int, kimg: float, fading: bool = False) -> Phase:
-        batch = config.batch_at(level, levels)
-        return Phase(level, fading, math.ceil(kimg * 1000 / batch), batch)
-
-    phases = []
-    for level in range(0 if grown else levels - 1):
-        phases += [phase(level, config.fade_kimg, True)] if level else []
-        phases.append(phase(level, config.stable_kimg))
-    if levels > 1 and not grown:
-        phases.append(phase(levels - 1, config.fade_kimg, True))
-    left = config.kimg - sum(each.steps * each.batch for each in phases) / 1000
-    if left <= 0:
-        raise InputError(f"kimg is {config.kimg:g}: growing takes {config.kimg - left:g} alone")
-    return [*phases, phase(levels - 1, left)]
-
-
-def place(phases: list[Phase], step: int) -> Place:
-    """Where step number `step` (from 1) is."""
-    shown, before = 0, step - 1
-    for each in phases:
-        if before < each.steps:
-            grown = each.level - 1 + (before + 1) / each.steps if each.fading else float(each.level)
-            return Place(grown, each.batch, shown + before * each.batch)
-        before -= each.steps
-        shown += each.steps * each.batch
-    raise IndexError(step)
 
 
 class Players(nn.Module):
@@ -145,13 +45,6 @@ class Players(nn.Module):
                 nn.init.normal_(module.weight, generator=rng)
         self.to(memory_format=torch.channels_last)  # faster convolutions on CPUs and GPUs
         self.average = deepcopy(self.generator).requires_grad_(False)
-
-
-def levels_of(resolution: int) -> int:
-    """How many levels lead to this resolution. Raises InputError if it is no power of two from 8 to 1024."""
-    if resolution not in (8, 16, 32, 64, 128, 256, 512, 1024):
-        raise InputError(f"pictures of {resolution} pixels: expected 8, 16, 32, 64, ... 1024")
-    return resolution.bit_length() - 2
 
 
 def train(
@@ -176,7 +69,7 @@ def train(
     if len(images) < config.batch_at(levels - 1, levels):
         raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_at(levels - 1, levels)}")
     phases = plan(config, levels, grown)
-    layers = penalised(config, levels)
+    layers = config.penalised(levels)
     with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
         players = Players(config, levels).to(device).train()
     if start:
@@ -197,20 +90,9 @@ def train(
     for step in range(done + 1, total + 1):
         here = place(phases, step)
         rng = stream(config.seed, f"step {step}")
-        chosen = torch.randint(len(pixels), (here.batch,), generator=rng)
-        mirrored = torch.rand(here.batch, generator=rng) < 0.5 * config.mirror
-        real = as_images(pixels[chosen])
-        real = torch.where(mirrored[:, None, None, None], real.flip(3), real).to(device)
-        values, spread = _step(
-            players,
-            optimisers,
-            config,
-            at_level(real, here.grown),
-            here,
-            rng,
-            penalty_weight(config, step, here),
-            layers,
-        )
+        real = at_level(_pictures(pixels, here.batch, config.mirror, rng).to(device), here.grown)
+        weight = penalty_weight(config, step, here)
+        values, spread = _step(players, optimisers, config, real, here, rng, weight, layers)
         flat = flat + 1 if spread < FLAT else 0
         if not np.isfinite(list(values.values())).all() or flat >= FLAT_STEPS:
             what = "the critic's scores are all the same" if flat else "the losses are not finite"
@@ -235,27 +117,12 @@ def train(
     return players
 
 
-def penalised(config: ProGANConfig, levels: int) -> list[int]:
-    """Numbers of the layers that are penalised, from 1. Raises InputError for layers that there are not."""
-    first, last = config.penalty_layers or (1, max(1, 2 * (levels - 1)))
-    if not 1 <= first <= last <= 2 * levels:
-        raise InputError(f"penalty_layers {first}-{last}: the generator has layers 1 to {2 * levels}")
-    return list(range(first, last + 1))
-
-
-def penalty_weight(config: ProGANConfig, step: int, here: Place) -> float:
-    """The weight of the penalty at a step: rising from 0, and 0 at the steps that leave it out."""
-    if step % config.penalty_every:
-        return 0.0
-    risen = min(1.0, here.shown / (1000 * config.ramp_kimg)) if config.ramp_kimg else 1.0
-    return config.penalty_weight * config.penalty_every * risen
-
-
-def at_level(images: Tensor, grown: float) -> Tensor:
-    """Images at the resolution of the last level begun, as smooth as the generator's are while it fades in."""
-    top = math.ceil(grown)
-    images = avg_pool2d(images, images.shape[-1] // (4 * 2**top))
-    return images if grown == top else torch.lerp(double(avg_pool2d(images, 2)), images, 1 - (top - grown))
+def _pictures(pixels: Tensor, n: int, mirror: bool, rng: torch.Generator) -> Tensor:
+    """n pictures (n, 3, H, W), drawn with replacement; each mirrored or not, if `mirror`."""
+    chosen = torch.randint(len(pixels), (n,), generator=rng)
+    mirrored = torch.rand(n, generator=rng) < 0.5 * mirror
+    pictures = as_images(pixels[chosen])
+    return torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
 
 
 def _step(
@@ -301,43 +168,6 @@ def _step(
     critic.requires_grad_(True)
     found = torch.stack([*(value.detach() for value in values.values()), scores.detach().std()]).tolist()
     return {**dict(zip(values, found, strict=False)), "penalty_weight": weight}, found[-1]
-
-
-def gradient_penalty(critic: nn.Module, real: Tensor, drawn: Tensor, grown: float, rng: torch.Generator) -> Tensor:
-    """Mean (|gradient| - 1)^2 of the critic at random points between real and drawn images (Gulrajani et al. 2017,
-    https://arxiv.org/abs/1704.00028)."""
-    between = torch.rand(len(real), 1, 1, 1, generator=rng).to(real)
-    mixed = torch.lerp(real, drawn, between).requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(mixed, grown)[0].sum(), mixed, create_graph=True)
-    # away from 0, where the root has no slope
-    return ((gradient.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
-
-
-def penalty_of(
-    generator: ProGAN, z: Tensor, grown: float, layers: list[int], config: ProGANConfig, rng: torch.Generator
-) -> Tensor:
-    """The Hessian Penalty of z -> activations, summed over layers; a layer that fades in counts as far as it has."""
-    top = math.ceil(grown)
-    present = [layer for layer in layers if (layer - 1) // 2 <= top]
-    if not present:
-        return z.new_zeros(())
-
-    def activations(rows: Tensor) -> list[Tensor]:
-        deepest = islice(generator.stages(rows, grown), present[-1])
-        return [tensor for number, (_, tensor) in enumerate(deepest, start=1) if number in present]
-
-    penalties = hessian_penalty(activations, z, rng=rng, num_probes=config.num_probes, epsilon=config.epsilon)
-    faded = [min(1.0, grown - (layer - 1) // 2 + 1) for layer in present]
-    return torch.stack(
-        [w * reduced(each, config.penalty_reduction) for w, each in zip(faded, penalties, strict=True)]
-    ).sum()
-
-
-def reduced(penalties: Tensor, reduction: str) -> Tensor:
-    """One number from the penalties of an activation's entries (batch, ...)."""
-    if reduction == "mean":
-        return penalties.mean()
-    return penalties.max() if reduction == "batch-max" else penalties.flatten(1).amax(1).mean()
 
 
 def weights(players: Players, grown: float) -> dict[str, Tensor]:
