@@ -10,6 +10,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import replacing
 
 FORMATS = ("png", "svg")
+WINDOWS = 200  # of a learning curve, over each of which its mean is drawn
 
 
 def heat_map(
@@ -63,6 +64,37 @@ def bars(path: Path, series: Mapping[str, Sequence[float]], *, title: str, unit:
         axes.locator_params(axis="x", integer=True)
         axes.spines[["top", "right"]].set_visible(False)
     figure.supylabel(unit, fontsize=9)
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return _write(figure, path)
+
+
+def curves(path: Path, across: str, values: Mapping[str, Sequence[float]], *, title: str) -> list[Path]:
+    """Draw each of `values` that varies over the one named `across`, a panel for each, as means over windows.
+
+    All have the same length; NaN where there is no value. Written beside each other as `path` with .png and .svg, if
+    anything varies. Raises InputError if matplotlib is not installed.
+    """
+    named = {name: np.asarray(each, float) for name, each in values.items() if name != across}
+    named = {name: each for name, each in named.items() if np.nanmin(each) < np.nanmax(each)}
+    if not named:
+        return []
+    columns = min(3, len(named))
+    rows = -(-len(named) // columns)
+    figure = _figure(0.5 + 3.1 * columns, 0.6 + 1.8 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, (name, each) in zip(panels, named.items(), strict=False):
+        there = np.isfinite(each)
+        windows = np.array_split(np.flatnonzero(there), min(WINDOWS, there.sum()))
+        means = [[np.asarray(values[across])[part].mean(), each[part].mean()] for part in windows if len(part)]
+        axes.plot(
+            *np.array(means).reshape(-1, 2).T, color="tab:blue", linewidth=1, marker="." if len(means) < 30 else ""
+        )
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(figure.axes)[len(named) :]:
+        axes.set_axis_off()
+    figure.supxlabel(across, fontsize=9)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
 

@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from direction_finder.commands.kept import Kept
 from direction_finder.datasets import Dataset
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.figures import heat_map
+from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, accuracy, fit, read_all
 from direction_finder.metrics.features import lite0
 from direction_finder.pictures import as_images
@@ -123,6 +125,78 @@ def test_hessians(measured):
     found = json.loads((measured / "hessians.json").read_text())
     assert 0 <= found["percent"]["low"] <= found["percent"]["value"] <= 1 and found["ratio_of_sums"]["value"] > 0
     assert f"{found['ratio_of_sums']['value']:.3f}" in result.stdout
+
+
+EVERY_LONG = [word for name in ("factors", "hessians", "activeness", "paths", "ppl", "fid")
+              for word in ("--metric", name)]  # fmt: skip
+
+
+def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path / "cache"))
+    arguments = ["measure", measured, *EVERY_LONG, "--samples", 8, "--max-batch", 4, "--json",
+                 "--factor-network", network_file, "--real", renders[1].folder]  # fmt: skip
+    calls, stop_at = 0, None
+    forward = Generator.forward
+
+    def counted(*given, **named):
+        nonlocal calls
+        calls += 1
+        if calls == stop_at:
+            raise KeyboardInterrupt
+        return forward(*given, **named)
+
+    monkeypatch.setattr(Generator, "forward", counted)
+    whole = call(*arguments)
+    assert whole.exit_code == 0, whole.stderr
+    needed, calls = calls, 0
+    parts = tmp_path / "cache" / "measures"
+    assert not parts.exists()
+
+    stop_at = needed - 4  # in the middle of the last of them
+    stopped = call(*arguments)
+    assert stopped.exit_code == 130 and "goes on where it was" in stopped.stderr
+    (file,) = parts.iterdir()
+    stop_at, calls = None, 0
+    again = call(*arguments)
+    assert json.loads(again.stdout) == json.loads(whole.stdout)
+    assert calls < needed / 2 and not file.exists()
+
+    calls = 0
+    assert call(*arguments, "--seed", 1).exit_code == 0  # other latents: nothing of it is taken over
+    assert calls == needed
+
+
+def test_damaged_parts_are_taken_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), Kept({"a": 1}) as keep:
+        assert keep("x", lambda: torch.ones(2)).tolist() == [1, 1]
+        raise KeyboardInterrupt
+    with Kept({"a": 2}) as other:
+        assert other("x", lambda: torch.zeros(2)).tolist() == [0, 0]
+    with pytest.raises(KeyboardInterrupt), Kept({"a": 1}) as keep:
+        assert keep("x", lambda: torch.zeros(2)).tolist() == [1, 1]
+        raise KeyboardInterrupt
+    (file,) = (tmp_path / "measures").iterdir()
+    file.write_bytes(b"cut")
+    with Kept({"a": 1}) as keep:
+        assert keep("x", lambda: torch.zeros(2)).tolist() == [0, 0]
+    assert not file.exists()
+
+
+def test_several_targets_side_by_side(measured, tmp_path):
+    other = shutil.copytree(measured, tmp_path / "other")
+    few = ["--metric", "activeness", "--metric", "hessians", "--samples", 3]
+    result = call("measure", measured, other, *few, "--out", tmp_path / "both")
+    assert result.exit_code == 0, result.stderr
+    head, _, first, second = (tmp_path / "both" / "measures.md").read_text().splitlines()
+    assert head == "|  | active | D% | D_R | D% of bending pixels | ratio of sums |"
+    assert first.partition("|")[2].partition("|")[2] == second.partition("|")[2].partition("|")[2]
+    assert first in result.stdout
+    reports = json.loads((tmp_path / "both" / "measures.json").read_text())
+    assert f"{100 * reports[str(other)]['hessians']['percent']['value']:.3f} [" in second
+    assert (tmp_path / "both" / "activeness.png").is_file()
+    for path in [*(tmp_path / "both").iterdir(), *other.glob("*.json")]:
+        assert json.loads(call("info", path, "--json").stdout)["problems"] == [], path
 
 
 def test_names_are_written_and_as_good_as_numbers(measured, network_file):

@@ -339,6 +339,11 @@ def test_the_commands(data, tmp_path):
     assert (out / "previews" / "000020.png").is_file()
     generator = load_generator(f"progan:{out / 'generator.safetensors'}")
     assert (generator.dim, generator.resolution) == (5, 16)
+    assert call("page", out).exit_code == 0
+    page = (out / "index.html").read_text()
+    assert "ProGAN trained on" in page and page.index("curves.png") < page.index(f"{logged[-1]['step']:06d}.png")
+    with Image.open(out / "curves.png") as drawn:
+        assert np.asarray(drawn.convert("L")).std() > 10
 
     longer = call("train", "progan", "--resume", out, "--kimg", 0.2, "--score-every", 0)
     assert longer.exit_code == 0, longer.stderr

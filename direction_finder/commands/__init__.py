@@ -51,6 +51,9 @@ class Verbs(click.Group):
             fail(error.format_message())
         except InputError as error:
             fail(str(error))
+        except (click.Abort, KeyboardInterrupt):  # Abort is a RuntimeError
+            click.echo("Stopped.", err=True)
+            sys.exit(130)
         except RuntimeError as error:
             if not any(
                 words in str(error) for words in ("out of memory", "not enough memory", "can't allocate memory")
@@ -63,9 +66,6 @@ class Verbs(click.Group):
         except OSError as error:
             where = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
             fail(f"{where}; nothing was half-written")
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("Stopped.", err=True)
-            sys.exit(130)
 
 
 def fail(message: str) -> None:

@@ -12,7 +12,8 @@ import click
 from safetensors import SafetensorError, safe_open
 
 from direction_finder.commands import training
-from direction_finder.commands.measure import EFFECTS
+from direction_finder.commands.measure import EFFECTS, MEASURES
+from direction_finder.commands.measures import OF_DIRECTIONS, OF_GENERATORS
 from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
@@ -74,6 +75,7 @@ def describe(path: Path, problems: list[str]) -> Facts:
         ".safetensors": _safetensors,
         ".svg": lambda _: {"kind": "figure"},
         ".html": lambda _: {"kind": "page"},
+        ".md": lambda _: {"kind": "table"},
         **dict.fromkeys(CODECS, _film),
     }
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)} | described.get(path.suffix.lower(), _weights)(
@@ -215,6 +217,8 @@ def _json(path: Path) -> Facts:
     if path.name == EFFECTS:
         report = read_json(path)
         return {"kind": "effects on factors", **{key: report[key] for key in ("class", "samples", "names", "scores")}}
+    if path.stem in (MEASURES, *OF_DIRECTIONS, *OF_GENERATORS):
+        return {"kind": "measures", "of": sorted(read_json(path))}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
         "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]

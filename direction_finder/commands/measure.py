@@ -9,15 +9,28 @@ from typing import Any
 
 import click
 import numpy as np
+import torch
 
-from direction_finder.commands.measures import FEATURES, FIGURES, OF_DIRECTIONS, OF_GENERATORS, SHOWN, Asked, Report
+from direction_finder.commands.kept import Kept
+from direction_finder.commands.measures import (
+    FEATURES,
+    FIGURES,
+    OF_DIRECTIONS,
+    OF_GENERATORS,
+    SHOWN,
+    SIDE_BY_SIDE,
+    Asked,
+    Report,
+    table,
+)
 from direction_finder.commands.options import Download, device_option, pick_device
 from direction_finder.commands.recorder import Bars
 from direction_finder.commands.target import Target
 from direction_finder.datasets import Dataset
+from direction_finder.discovery import package_version
 from direction_finder.errors import InputError
 from direction_finder.figures import heat_map
-from direction_finder.files import write_json
+from direction_finder.files import replacing, write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics import factors
@@ -25,9 +38,11 @@ from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.fidelity import fidelity
 from direction_finder.metrics.intervals import Value
+from direction_finder.metrics.parts import under
 
 NETWORK = "factors-64.safetensors"
 EFFECTS = "factors.json"  # in the run folder
+MEASURES = "measures"  # stem of the files that tell of all targets together
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -82,6 +97,11 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     is_flag=True,
     help="Name the directions after the factors that they move: then x can be given for a direction's number.",
 )
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for measures.json and measures.md, a table of all targets, and figures of them side by side.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--generator", metavar="SPEC", help="Generator, if it is not where the run says.")
 @device_option
@@ -91,40 +111,58 @@ def measure(
     factor_network: Path | None,
     generator: str | None,
     as_json: bool,
+    out: Path | None,
     **options: Any,
 ) -> None:
-    """Measure run folders, directions files or generators.
+    """Measure run folders, directions files or generators; several are set side by side in a table.
 
     `factors` and `alignment` write factors.json and a heat map, factors.png and factors.svg, beside the directions;
-    others a file of their name.
+    others a file of their name. A command that was stopped goes on where it was when it is given again.
     """
-    measured = {name: options[name] for name in ("samples", "seed", "max_batch", "features", "weights", "real")}
     reads = {"factors", "alignment", "fidelity"} & set(metrics)
     network = FactorNetwork.load(factor_network or shipped(NETWORK)) if reads else None
     reports = {}
     for text in targets:
-        report: Report = {"seed": options["seed"]}
-        if network:
-            report["factor_network"] = network.about
-        lines = [f"{text}:"]
         target = _directions(text, generator, options)
-        if target:
-            drawn = target.generator
-        else:
-            drawn = load_generator(text, device=pick_device(options["device"]), on_download=Download())
-        if network:
-            network.to(drawn.device)
-        of_directions = [name for name in metrics if name in (*OF_DIRECTIONS, "factors", "alignment")]
-        if of_directions and not target:
-            raise InputError(
-                f"{text}: a generator, but --metric {of_directions[0]} is for directions; give a run folder"
-            )
-        asked = Asked(
-            drawn,
-            target and target.directions,
-            _class_index(drawn, target, options),
-            **measured,
-        )
+        reports[text], lines = _measure(text, target, network, metrics, options)
+        if not as_json:
+            click.echo("\n".join([f"{text}:", *lines]))
+    if out:
+        write_json(out / f"{MEASURES}.json", reports)
+        last = [Path(text).name for text in targets]
+        short = dict(zip(targets, last if len(set(last)) == len(last) else targets, strict=True))
+        for name, figure in SIDE_BY_SIDE.items():
+            if name in metrics:
+                figure({short[text]: report[name] for text, report in reports.items()}, out / f"{name}.png")
+    if as_json:
+        click.echo(json.dumps(reports, indent=2, sort_keys=True))
+    elif len(targets) > 1:
+        click.echo("\n" + "\n".join(table(reports)))
+    if out:
+        with replacing(out / f"{MEASURES}.md") as part:
+            part.write_text("\n".join(table(reports)) + "\n", encoding="utf-8")
+
+
+def _measure(
+    text: str, target: Target | None, network: FactorNetwork | None, metrics: tuple[str, ...], options: dict[str, Any]
+) -> tuple[Report, list[str]]:
+    """The report of one target, written into its run folder too, and lines for the terminal."""
+    if target:
+        drawn = target.generator
+    else:
+        drawn = load_generator(text, device=pick_device(options["device"]), on_download=Download())
+    of_directions = [name for name in metrics if name in (*OF_DIRECTIONS, "factors", "alignment")]
+    if of_directions and not target:
+        raise InputError(f"{text}: a generator, but --metric {of_directions[0]} is for directions; give a run folder")
+    report: Report = {"seed": options["seed"]}
+    if network:
+        network.to(drawn.device)
+        report["factor_network"] = network.about
+    index = _class_index(drawn, target, options)
+    measured = {name: options[name] for name in ("samples", "seed", "max_batch", "features", "weights", "real")}
+    lines: list[str] = []
+    with Kept(_identity(drawn, target, network, index, measured)) as keep:
+        asked = Asked(drawn, target and target.directions, index, keep=keep, **measured)
         for name, take in (OF_DIRECTIONS | OF_GENERATORS).items():
             if name in metrics:
                 report[name], said = take(asked)
@@ -134,7 +172,7 @@ def measure(
                     if name in FIGURES:
                         FIGURES[name](asked, report[name], target.folder / f"{name}.png")
         if {"factors", "alignment"} & set(metrics):
-            report |= _effects(target, network, metrics, options)
+            report |= _effects(target, network, metrics, options, asked)
             write_json(target.folder / EFFECTS, report)
             if "factors" in metrics:
                 _draw(target, report)
@@ -142,11 +180,27 @@ def measure(
         if "fidelity" in metrics:
             report["fidelity"] = _fidelity(drawn, network, options)
             lines += _fidelity_lines(report["fidelity"])
-        reports[text] = report
-        if not as_json:
-            click.echo("\n".join(lines))
-    if as_json:
-        click.echo(json.dumps(reports, indent=2, sort_keys=True))
+    return report, lines
+
+
+def _identity(
+    drawn: Generator,
+    target: Target | None,
+    network: FactorNetwork | None,
+    index: int | None,
+    measured: dict[str, Any],
+) -> dict[str, Any]:
+    """All that the parts of measures depend on."""
+    directions = target and target.directions
+    return {
+        "direction_finder": package_version(),
+        "torch": torch.__version__,
+        "generator": [drawn.name, drawn.weights_sha256, drawn.truncation, str(drawn.device)],
+        "directions": directions and [directions.vectors.tolist(), directions.layers],
+        "class": index,
+        "network": network and network.about,
+        **{name: str(value) for name, value in measured.items()},
+    }
 
 
 def _directions(text: str, generator: str | None, options: dict[str, Any]) -> Target | None:
@@ -163,9 +217,10 @@ def _class_index(generator: Generator, target: Target | None, options: dict[str,
     return resolve_class(generator.class_names, options["class_text"])
 
 
-def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], options: dict[str, Any]) -> Report:
-    directions = target.directions
-    index = _class_index(target.generator, target, options)
+def _effects(
+    target: Target, network: FactorNetwork, metrics: tuple[str, ...], options: dict[str, Any], asked: Asked
+) -> Report:
+    directions, index = target.directions, asked.class_index
     how = {
         "class_index": index,
         "samples": options["samples"] or 256,
@@ -173,7 +228,9 @@ def _effects(target: Target, network: FactorNetwork, metrics: tuple[str, ...], o
         "max_batch": options["max_batch"],
     }
     with Bars("direction") as bars:
-        effects = factors.measure_effects(target.generator, network, directions, on_step=bars, **how)
+        effects = factors.measure_effects(
+            target.generator, network, directions, keep=under(asked.keep, "effect"), on_step=bars, **how
+        )
     report = factors.summary(effects)
     if options["write_names"]:
         replace(directions, names=tuple(report["names"])).save(target.path)

@@ -37,6 +37,7 @@ from direction_finder.metrics.features import (
 from direction_finder.metrics.frechet import frechet_distance
 from direction_finder.metrics.intervals import Value, mean
 from direction_finder.metrics.kernel import kernel_distance
+from direction_finder.metrics.parts import Keep, under
 from direction_finder.metrics.reference import Reference, features_of
 from direction_finder.metrics.samples import draw
 from direction_finder.pictures import to_uint8
@@ -44,12 +45,19 @@ from direction_finder.pictures import to_uint8
 MAPPED = 5  # samples of which the penalty is drawn pixel by pixel
 SHOWN = 10  # directions in the terminal, the strongest; the file has all
 FEATURES = ("lite0", "published")
+HESSIAN_COLUMNS = {
+    "percent": "D%",
+    "ratio": "D_R",
+    "percent_bending": "D% of bending pixels",
+    "ratio_of_sums": "ratio of sums",
+}
 Report = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure, and how. directions: None of a generator alone. class_index: None for random classes."""
+    """What to measure, and how. directions: None of a generator alone. class_index: None for random classes. keep:
+    where the parts of long measures are kept until all of them are done."""
 
     generator: Generator
     directions: Directions | None
@@ -60,10 +68,16 @@ class Asked:
     features: str
     weights: Path | None
     real: Path | None
+    keep: Keep
 
-    @property
-    def how(self) -> dict[str, Any]:
-        return {"class_index": self.class_index, "seed": self.seed, "max_batch": self.max_batch}
+    def how(self, name: str) -> dict[str, Any]:
+        """What every measure takes; `name` is what its parts are kept under."""
+        return {
+            "class_index": self.class_index,
+            "seed": self.seed,
+            "max_batch": self.max_batch,
+            "keep": under(self.keep, name),
+        }
 
     @property
     def similarity(self) -> tuple[Similarity, str]:
@@ -80,9 +94,10 @@ class Asked:
         images, about = read_pictures(self.real, self.generator.resolution)
         own = self.features == "lite0"
         features = lite0(self.generator.device) if own else inception(self.generator.device, self.weights)
-        real = Reference(images, self.samples or 5000, self.seed, features)
+        kept = under(self.keep, f"real {about['sha256']}")
+        real = Reference(images, self.samples or 5000, self.seed, features, kept)
         with Bars("picture") as bars:
-            drawn = features_of(self.generator, features, real.samples, on_step=bars, **self.how)
+            drawn = features_of(self.generator, features, real.samples, on_step=bars, **self.how("drawn"))
         name = LITE0 if own else INCEPTION
         return drawn, real.seen, {"features": name, "samples": real.samples, "seed": self.seed, "real": about}
 
@@ -106,7 +121,9 @@ def ppl(asked: Asked) -> tuple[Report, list[str]]:
     similarity, name = asked.similarity
     samples = asked.samples or 1000
     with Bars("path") as bars:
-        found = path_length.path_lengths(asked.generator, similarity, samples=samples, on_step=bars, **asked.how)
+        found = path_length.path_lengths(
+            asked.generator, similarity, samples=samples, on_step=bars, **asked.how("path")
+        )
     value = path_length.trimmed_mean(found, asked.seed)
     what = "PPL" if name == LPIPS else "path length"
     return {**vars(value), **_steps(name, samples, asked)}, [f"  {what} ({name}, {samples} paths) {value}"]
@@ -117,8 +134,9 @@ def paths(asked: Asked) -> tuple[Report, list[str]]:
     samples, found = asked.samples or 100, []
     for index in range(len(asked.directions)):
         with Bars("step") as bars:
+            along, how = asked.directions[index], asked.how(f"step {index}")
             lengths = path_length.lengths_along(
-                asked.generator, similarity, asked.directions[index], samples=samples, on_step=bars, **asked.how
+                asked.generator, similarity, along, samples=samples, on_step=bars, **how
             )
         found.append(path_length.trimmed_mean(lengths, asked.seed))
     lines = [f"  path length along each direction ({name}, {samples} latents)", *_strongest(found)]
@@ -133,9 +151,8 @@ def hessians(asked: Asked) -> tuple[Report, list[str]]:
     directions, samples = asked.directions, asked.samples or 100
     points = torch.zeros(samples, len(directions), device=asked.generator.device)
     with Bars("sample") as progress:
-        found = diagonality(
-            _along(asked, samples), points, max_batch=asked.max_batch, seed=asked.seed, on_step=progress
-        )
+        how = {"max_batch": asked.max_batch, "seed": asked.seed, "keep": under(asked.keep, "hessian")}
+        found = diagonality(_along(asked, samples), points, on_step=progress, **how)
     return {**dataclasses.asdict(found), "samples": samples, "seed": asked.seed, "directions": len(directions)}, [
         f"  {len(directions)} {directions.method} directions, Hessians at {samples} latents",
         f"  D% (as a part) {found.percent}; of pixels that bend {found.percent_bending}",
@@ -180,7 +197,8 @@ def _of_one(along: Callable[[Tensor, Tensor], Tensor], number: int, rows: Tensor
 def activenesses(asked: Asked) -> tuple[Report, list[str]]:
     samples = asked.samples or 300
     with Bars("direction") as progress:
-        found = activeness(asked.generator, asked.directions, samples=samples, on_step=progress, **asked.how)
+        how = asked.how("activeness")
+        found = activeness(asked.generator, asked.directions, samples=samples, on_step=progress, **how)
     values = [mean(each, asked.seed) for each in found]
     on = active(found.mean(1))
     lines = [
@@ -192,8 +210,13 @@ def activenesses(asked: Asked) -> tuple[Report, list[str]]:
 
 
 def draw_activeness(asked: Asked, report: Report, path: Path) -> None:
-    values = {asked.generator.name: [each["value"] for each in report["of"]]}
-    bars(path, values, title=f"{asked.directions.method} directions", unit="activeness", line=ACTIVE)
+    side_by_side({f"{asked.directions.method} directions in {asked.generator.name}": report}, path)
+
+
+def side_by_side(reports: dict[str, Report], path: Path) -> None:
+    """Bars of activeness, a panel for each report."""
+    values = {name: [each["value"] for each in report["of"]] for name, report in reports.items()}
+    bars(path, values, title="Activeness of each direction, largest first", unit="activeness", line=ACTIVE)
 
 
 def _strongest(values: list[Value]) -> Iterator[str]:
@@ -210,3 +233,30 @@ FIGURES: dict[str, Callable[[Asked, Report, Path], None]] = {
     "activeness": draw_activeness,
 }
 OF_GENERATORS: dict[str, Measure] = {"ppl": ppl, "fid": fid, "kid": kid}
+SIDE_BY_SIDE: dict[str, Callable[[dict[str, Report], Path], None]] = {"activeness": side_by_side}
+
+
+def _cells(report: Report) -> Iterator[tuple[str, str]]:
+    """Of one target: columns of a table, and what stands in them."""
+    for name in OF_GENERATORS:
+        if name in report:
+            found = report[name]
+            interval = f" [{found['low']:.4g}, {found['high']:.4g}]" if "low" in found else ""
+            yield f"{name.upper()} ({found['features']})", f"{found['value']:.4g}{interval}"
+    if "activeness" in report:
+        yield "active", f"{report['activeness']['active']} of {len(report['activeness']['of'])}"
+    for key, column in HESSIAN_COLUMNS.items():
+        if "hessians" in report:
+            part = 100 if column.startswith("D%") else 1
+            yield column, str(Value(*(part * report["hessians"][key][end] for end in ("value", "low", "high"))))
+    for name, value in report.get("scores", {}).items():
+        yield name, str(Value(**value))
+
+
+def table(reports: dict[str, Report]) -> list[str]:
+    """Targets down, figures across, as lines of Markdown."""
+    rows = {text: dict(_cells(report)) for text, report in reports.items()}
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [["", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[text, *(row.get(column, "") for column in columns)] for text, row in rows.items()]
+    return [f"| {' | '.join(line)} |" for line in lines]

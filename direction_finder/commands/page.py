@@ -2,6 +2,8 @@
 
 import base64
 import html
+import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,15 @@ from typing import Any
 import click
 
 from direction_finder.commands.measure import EFFECTS, SHOWN, labels
+from direction_finder.commands.recorder import PREVIEWS
 from direction_finder.commands.runs import Run
+from direction_finder.commands.training import MODELS
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
+from direction_finder.figures import curves
 from direction_finder.files import read_json, replacing
 
+Facts = dict[str, Any]
 PAGE = "index.html"
 # pictures in the order in which they are shown, and what is said of them; others follow by name
 CAPTIONS = {
@@ -23,6 +29,7 @@ CAPTIONS = {
     "activeness": "How much the picture varies as the coordinate along each direction is set to -2, 0, 2; paler: off.",
     "hessians": "How strongly directions interact: |H| of the pixels, averaged.",
     "penalty": "Pictures; their pixels' Hessian Penalty; |H| of the pixel where it is largest, directions in order.",
+    "curves": "What the log holds, as means over windows of steps.",
     "align": "Samples as they are, and with one value set for all of them along a direction.",
     "video": "A walk along each direction and back.",
 }
@@ -41,36 +48,66 @@ code { background: #f4f4f4; padding: .1rem .3rem; border-radius: 3px }
 @click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: index.html in the run]")
 def page(target: Path, out: Path | None) -> None:
-    """Write one HTML page with a run's settings, scores, pictures and films; it can be moved or sent alone."""
-    run = Run.open(target)
-    if not run.directions.is_file():
-        raise InputError(f"{target}: no directions yet; finish the run with learn --resume {target}")
+    """Write one HTML page with a run's settings, scores, curves, pictures and films; it can be moved or sent alone.
+
+    TARGET is a run of `learn`, `train` or `finetune`.
+    """
+    run = Run.open(target, ("settings",), "learn or train")
+    title, facts = _trained(run) if "model" in run.config else _found(run)
+    _draw_curves(run, title)
     out = out or target / PAGE
     with replacing(out) as part:
-        part.write_text("\n".join(_page(run)) + "\n", encoding="utf-8")
+        part.write_text("\n".join(_page(run, title, facts)) + "\n", encoding="utf-8")
     click.echo(out)
 
 
-def _page(run: Run) -> Iterator[str]:
+def _found(run: Run) -> tuple[str, Facts]:
+    """Of a run of `learn`: a title, and the facts about it."""
+    if not run.directions.is_file():
+        raise InputError(f"{run.folder}: no directions yet; finish the run with learn --resume {run.folder}")
     directions = Directions.load(run.directions)
-    title = f"{len(directions)} {directions.method} directions in {run.config['generator']['name']}"
-    yield f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{_text(title)}</title>'
-    yield '<meta name="viewport" content="width=device-width">'
-    yield f"<style>{STYLE}</style>\n<h1>{_text(title)}</h1>"
     facts = {
         "class": run.config["class"] or "random",
         "seed": directions.seed,
         "weights": (directions.weights_sha256 or "")[:16],
-        "Direction Finder": run.config["direction_finder"],
-        "torch": run.config["torch"],
     }
     if directions.share:
         share = directions.share
         facts["diagonal share, held out"] = f"{share['share']:.3f}; of a random basis {share['random_share']:.3f}"
-    yield _table([[name, value] for name, value in facts.items()])
+    return f"{len(directions)} {directions.method} directions in {run.config['generator']['name']}", facts
+
+
+def _trained(run: Run) -> tuple[str, Facts]:
+    """Of a run of `train` or `finetune`: a title, and the facts about it."""
+    data, start = run.config["data"], run.config["start"]
+    facts = {"data": f"{data['kind']}, {data['num']} pictures", "started from": start["file"] if start else "nothing"}
+    return f"{MODELS[run.config['model']].title} trained on {data['kind']}", {**facts, **run.config["settings"]}
+
+
+def _draw_curves(run: Run, title: str) -> None:
+    """Draw what the log holds, if it holds more than one step and matplotlib is there."""
+    text = run.log.read_text(encoding="utf-8") if run.log.is_file() else ""
+    steps = [json.loads(line) for line in text.splitlines()]
+    if len(steps) < 2:
+        return
+    names = dict.fromkeys(name for step in steps for name, value in step.items() if isinstance(value, int | float))
+    across = "kimg" if "kimg" in names else "step"
+    values = {name: [step.get(name, math.nan) for step in steps] for name in names if name != "step" or across == name}
+    try:
+        curves(run.folder / "curves.png", across, values, title=title)
+    except InputError as error:
+        click.echo(f"Without curves: {error}", err=True)
+
+
+def _page(run: Run, title: str, facts: Facts) -> Iterator[str]:
+    yield f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{_text(title)}</title>'
+    yield '<meta name="viewport" content="width=device-width">'
+    yield f"<style>{STYLE}</style>\n<h1>{_text(title)}</h1>"
+    made_with = {"Direction Finder": run.config["direction_finder"], "torch": run.config["torch"]}
+    yield _table([[name, value] for name, value in {**facts, **made_with}.items()])
     if (run.folder / EFFECTS).is_file():
         yield from _scores(read_json(run.folder / EFFECTS))
-    for path in sorted(run.folder.iterdir(), key=_place):
+    for path in [*sorted(run.folder.iterdir(), key=_place), *sorted((run.folder / PREVIEWS).glob("*.png"))[-1:]]:
         if path.suffix in TYPES:
             yield _figure(path)
 

@@ -12,6 +12,8 @@ from direction_finder.commands.runs import Run
 from direction_finder.pictures import Row, to_uint8, write_sheet
 from direction_finder.progress import Progress
 
+PREVIEWS = "previews"  # in the run folder
+
 
 class Bars:
     """Shows the progress of a loop as bars, one a phase. `units`: what is counted, where it is not `unit`."""
@@ -85,7 +87,7 @@ class Recorder(Bars):
         if progress.preview and self.preview_every and (last or progress.step % self.preview_every == 0):
             pictures = to_uint8(progress.preview())
             rows = [Row("", pictures[i : i + self.columns]) for i in range(0, len(pictures), self.columns)]
-            write_sheet(self.run.folder / "previews" / f"{progress.step:06d}.png", rows)
+            write_sheet(self.run.folder / PREVIEWS / f"{progress.step:06d}.png", rows)
 
     def _save(self) -> None:
         if self.unsaved:

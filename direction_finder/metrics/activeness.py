@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from direction_finder import edits
-from direction_finder.directions import Directions
+from direction_finder.directions import Direction, Directions
 from direction_finder.generators import Generator
+from direction_finder.metrics.parts import Keep, anew
 from direction_finder.metrics.samples import draw
 from direction_finder.progress import OnStep, Progress
 
@@ -31,22 +32,27 @@ def activeness(
     samples: int = 300,
     seed: int = 0,
     max_batch: int = 32,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Of every direction at every latent: (directions, samples). class_index: None for random classes."""
     latents, classes = draw(generator, samples, class_index, seed)
     at_once = max(1, max_batch // len(VALUES))
-    found = torch.zeros(len(directions), samples)
-    for index in range(len(directions)):
-        direction = directions[index]
-        for first in range(0, samples, at_once):
-            part, of = latents[first : first + at_once], classes[first : first + at_once]
+
+    def along(direction: Direction) -> Tensor:
+        found = []
+        for part, of in zip(latents.split(at_once), classes.split(at_once), strict=True):
             placed = [edits.align(part, direction.vector, value, direction.layers) for value in VALUES]
             images = generator(torch.cat(placed), of.repeat(len(VALUES)))
-            found[index, first : first + at_once] = variances(images.unflatten(0, (len(VALUES), len(part)))).cpu()
+            found.append(variances(images.unflatten(0, (len(VALUES), len(part)))).cpu())
+        return torch.cat(found)
+
+    found = []
+    for index in range(len(directions)):
+        found.append(keep(f"{index}", lambda index=index: along(directions[index])))
         if on_step:
             on_step(Progress(index + 1, len(directions), "measuring activeness"))
-    return found
+    return torch.stack(found)
 
 
 def active(means: Tensor) -> int:

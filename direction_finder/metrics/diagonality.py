@@ -15,6 +15,7 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.metrics.intervals import Value, ratio
+from direction_finder.metrics.parts import Keep, anew
 from direction_finder.progress import OnStep, Progress
 
 FLAT = 1e-3  # a pixel whose largest |entry| is below this part of its picture's largest one does not bend
@@ -102,6 +103,7 @@ def diagonality(
     epsilon: float = 0.1,
     max_batch: int = 32,
     seed: int = 0,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Diagonality:
     """D% and D_R of f at points (samples, dim): f(rows (n, dim), numbers (n,) of the samples they belong to).
@@ -110,35 +112,45 @@ def diagonality(
     """
     if points.shape[1] < 2:
         raise InputError(f"{points.shape[1]} dimension: a Hessian needs two to have an off-diagonal")
-    rows, interactions = [], torch.zeros(points.shape[1], points.shape[1])
-    for number, x in enumerate(points):
+
+    def take(number: int) -> Tensor:
         of = pixel_hessians(
-            lambda moved, n=number: f(moved, torch.full((len(moved),), n)), x, epsilon=epsilon, max_batch=max_batch
+            lambda moved: f(moved, torch.full((len(moved),), number)),
+            points[number],
+            epsilon=epsilon,
+            max_batch=max_batch,
         )
-        interactions += of.interactions / len(points)
-        largest = torch.maximum(of.top_diagonal, of.top_off)
-        diagonal = of.top_diagonal >= of.top_off
-        bends = largest > FLAT * largest.max()
-        rows.append(
-            torch.stack(
-                [
-                    diagonal.double().mean(),
-                    (of.mean_diagonal / (of.mean_off + 1e-8)).double().mean(),
-                    (diagonal & bends).double().sum(),
-                    bends.double().sum(),
-                    of.mean_diagonal.double().sum(),
-                    of.mean_off.double().sum(),
-                ]
-            ).cpu()
-        )
+        return torch.cat([_summed(of), of.interactions.double().flatten()])
+
+    summed = []
+    for number in range(len(points)):
+        summed.append(keep(f"{number}", lambda number=number: take(number)))
         if on_step:
             on_step(Progress(number + 1, len(points), "measuring Hessians"))
-    hits, ratios, bending_hits, bending, on, off = torch.stack(rows).T
+    rows, interactions = torch.stack(summed).split([6, points.shape[1] ** 2], dim=1)
+    hits, ratios, bending_hits, bending, on, off = rows.T
     ones = torch.ones(len(points), dtype=torch.double)
     return Diagonality(
         percent=ratio(hits, ones, seed),
         ratio=ratio(ratios, ones, seed),
         percent_bending=ratio(bending_hits, bending, seed),
         ratio_of_sums=ratio(on, off, seed),
-        interactions=interactions.tolist(),
+        interactions=interactions.mean(0).unflatten(0, (points.shape[1], -1)).tolist(),
     )
+
+
+def _summed(of: PixelHessians) -> Tensor:
+    """What D% and D_R need of one sample: (6,), on the CPU."""
+    largest = torch.maximum(of.top_diagonal, of.top_off)
+    diagonal = of.top_diagonal >= of.top_off
+    bends = largest > FLAT * largest.max()
+    return torch.stack(
+        [
+            diagonal.double().mean(),
+            (of.mean_diagonal / (of.mean_off + 1e-8)).double().mean(),
+            (diagonal & bends).double().sum(),
+            bends.double().sum(),
+            of.mean_diagonal.double().sum(),
+            of.mean_off.double().sum(),
+        ]
+    ).cpu()

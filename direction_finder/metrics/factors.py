@@ -20,6 +20,7 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
 from direction_finder.metrics.intervals import Value, interval, resampled
+from direction_finder.metrics.parts import Keep, anew
 from direction_finder.metrics.samples import draw
 from direction_finder.progress import OnStep, Progress
 
@@ -58,6 +59,7 @@ def measure_effects(
     step: float = 1.0,
     seed: int = 0,
     max_batch: int = 32,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Effects:
     """Move `samples` latents by -step and +step along every direction and read the factors of both pictures.
@@ -73,37 +75,33 @@ def measure_effects(
     base = read_generated(generator, network, latents, classes, max_batch)
     least = (2 * samples) ** -0.5  # of a choice that all samples share: one in `samples` might not
     spreads = [spread(factor, base[factor.name]) or least for factor in varied]
-    squares, slopes, flips = [], [], []
-    for index in range(len(directions)):
-        direction = directions[index]
+
+    def along(direction: Direction) -> Tensor:
+        """A row for each sample: the slope of each factor, then for each choice 1 if it changed."""
         low, high = (
             read_generated(
-                generator,
-                network,
-                edits.move(latents, direction.vector, amount, direction.layers),
-                classes,
-                max_batch,
+                generator, network, edits.move(latents, direction.vector, amount, direction.layers), classes, max_batch
             )
             for amount in (-step, step)
         )
-        slope = torch.stack(
-            [
-                difference(factor, high[factor.name], low[factor.name]) / (2 * step * width)
-                for factor, width in zip(varied, spreads, strict=True)
-            ],
-            dim=1,
-        )
-        squares.append(slope.square())
-        slopes.append(slope.mean(0))
-        changed = [(high[name] != low[name]).float().mean() for name in choices]
-        flips.append(torch.stack(changed).max() if changed else torch.tensor(0.0))
+        slopes = [
+            difference(factor, high[factor.name], low[factor.name]) / (2 * step * width)
+            for factor, width in zip(varied, spreads, strict=True)
+        ]
+        changed = [(high[name] != low[name]).float() for name in choices]
+        return torch.stack([*slopes, *changed], dim=1)
+
+    found = []
+    for index in range(len(directions)):
+        found.append(keep(f"{index}", lambda index=index: along(directions[index])))
         if on_step:
             on_step(Progress(index + 1, len(directions), "measuring factors"))
+    slopes, changed = torch.stack(found, 1).split([len(varied), len(choices)], dim=2)
     return Effects(
         tuple(factor.name for factor in varied),
-        torch.stack(squares, 1).double(),
-        torch.stack(slopes),
-        torch.stack(flips),
+        slopes.square().double(),
+        slopes.mean(0),
+        changed.mean(0).amax(1) if choices else torch.zeros(len(directions)),
         tuple(spreads),
     )
 

@@ -15,6 +15,7 @@ from direction_finder.edits import move, spread
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Similarity
 from direction_finder.metrics.intervals import Value, mean
+from direction_finder.metrics.parts import Keep, anew
 from direction_finder.metrics.samples import draw
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
@@ -53,6 +54,7 @@ def path_lengths(
     at: str = "end",
     seed: int = 0,
     max_batch: int = 32,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Of `samples` paths between random z: (samples,). Where the generator normalises z, z lies on the unit sphere."""
@@ -61,7 +63,7 @@ def path_lengths(
     starts = starts[:, 0].double()
     t = torch.rand(samples, 1, generator=stream(seed, "paths"), dtype=torch.double).to(starts) * (at == "full")
     pairs = [spread(slerp(starts, ends, t + e, generator.normalises), generator.num_layers) for e in (0, EPSILON)]
-    return _lengths(generator, similarity, pairs, classes, max_batch, on_step)
+    return _lengths(generator, similarity, pairs, classes, max_batch, keep, on_step)
 
 
 @torch.no_grad()
@@ -74,13 +76,14 @@ def lengths_along(
     class_index: int | None = None,
     seed: int = 0,
     max_batch: int = 32,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Of a step along a direction from random z: (samples,)."""
     latents, classes = draw(generator, samples, class_index, seed)
     latents = latents.double()
     pairs = [latents, move(latents, direction.vector, EPSILON, direction.layers)]
-    return _lengths(generator, similarity, pairs, classes, max_batch, on_step)
+    return _lengths(generator, similarity, pairs, classes, max_batch, keep, on_step)
 
 
 def _lengths(
@@ -89,15 +92,20 @@ def _lengths(
     pairs: list[Tensor],
     classes: Tensor,
     max_batch: int,
+    keep: Keep,
     on_step: OnStep | None,
 ) -> Tensor:
     found = torch.zeros(len(classes), dtype=torch.double)
     each = max(1, max_batch // 2)
     for first in range(0, len(classes), each):
         part = slice(first, first + each)
-        rows = torch.cat([latents[part].float() for latents in pairs])
-        near, far = generator(rows, classes[part].repeat(2)).chunk(2)
-        found[part] = similarity(near, far).double().cpu() / EPSILON**2
+
+        def take(part: slice = part) -> Tensor:
+            rows = torch.cat([latents[part].float() for latents in pairs])
+            near, far = generator(rows, classes[part].repeat(2)).chunk(2)
+            return similarity(near, far).double().cpu() / EPSILON**2
+
+        found[part] = keep(f"{first}", take)
         if on_step:
             on_step(Progress(min(first + each, len(classes)), len(classes), "measuring path lengths"))
     return found

@@ -9,6 +9,7 @@ from torch import Tensor
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Features, lite0
 from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.metrics.parts import Keep, anew
 from direction_finder.metrics.samples import draw
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
@@ -24,11 +25,18 @@ class Reference:
     """
 
     @torch.no_grad()
-    def __init__(self, images: np.ndarray, samples: int, seed: int = 0, features: Features | None = None):
+    def __init__(
+        self, images: np.ndarray, samples: int, seed: int = 0, features: Features | None = None, keep: Keep = anew
+    ):
         self.features, self.seed, self.samples = features or lite0(), seed, min(samples, len(images))
         chosen = images[np.random.default_rng(seed).permutation(len(images))[: self.samples]]
         parts = torch.from_numpy(chosen).split(BATCH)
-        self.seen = torch.cat([self.features(as_images(part)).cpu() for part in parts])
+        self.seen = torch.cat(
+            [
+                keep(f"{index}", lambda part=part: self.features(as_images(part)).cpu())
+                for index, part in enumerate(parts)
+            ]
+        )
 
     @torch.no_grad()
     def distance(self, draw: Callable[[Tensor], Tensor], dim: int) -> float:
@@ -46,6 +54,7 @@ def features_of(
     class_index: int | None = None,
     seed: int = 0,
     max_batch: int = 32,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Of generated pictures: (samples, size). class_index: None for random classes."""
@@ -53,7 +62,7 @@ def features_of(
     found = []
     for first in range(0, samples, max_batch):
         part = slice(first, first + max_batch)
-        found.append(features(generator(latents[part], classes[part])).cpu())
+        found.append(keep(f"{first}", lambda part=part: features(generator(latents[part], classes[part])).cpu()))
         if on_step:
             on_step(Progress(min(first + max_batch, samples), samples, "drawing"))
     return torch.cat(found)

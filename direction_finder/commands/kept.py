@@ -1,0 +1,53 @@
+"""Parts of measures under way, in the user's cache: the same command, given again after a stop, goes on with them."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from direction_finder.files import replacing
+from direction_finder.generators.download import cache_folder
+
+EVERY = 20.0  # seconds after which new parts are written: what a kill can lose
+
+
+class Kept:
+    """A `Keep` whose parts are in a file until the measures are done. `what`: all that the parts depend on."""
+
+    def __init__(self, what: dict[str, Any]):
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        self.path = cache_folder() / "measures" / f"{digest}.safetensors"
+        try:
+            self.parts = load_file(self.path)
+        except (FileNotFoundError, SafetensorError):
+            self.parts = {}
+        self.written = time.monotonic()
+
+    def __call__(self, key: str, take: Callable[[], Tensor]) -> Tensor:
+        if key not in self.parts:
+            self.parts[key] = take().contiguous()
+            if time.monotonic() - self.written >= EVERY:
+                self._write()
+        return self.parts[key]
+
+    def __enter__(self) -> "Kept":
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self.path.unlink(missing_ok=True)
+        elif self.parts:
+            self._write()
+            if issubclass(error, KeyboardInterrupt):
+                click.echo("\nThe same command goes on where it was.", err=True)
+
+    def _write(self) -> None:
+        with replacing(self.path) as part:
+            part.write_bytes(save(self.parts))
+        self.written = time.monotonic()
