@@ -127,7 +127,24 @@ def test_hessians(measured):
     assert f"{found['ratio_of_sums']['value']:.3f}" in result.stdout
 
 
-EVERY_LONG = [word for name in ("factors", "hessians", "activeness", "paths", "ppl", "fid")
+def test_the_share_is_that_of_the_basis(measured):
+    """The same Hessians for every basis, a full one; one that is turned has another share."""
+    one = ["--metric", "share", "--samples", 2, "--json"]
+    found = json.loads(call("measure", measured, *one).stdout)[str(measured)]["share"]
+    assert 0 < found["low"] <= found["value"] <= found["high"] < 1 and found["samples"] == 2
+    path = measured / "directions.safetensors"
+    record = Directions.load(path)
+    turned = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)))[0]
+    replace(record, vectors=turned).save(path)
+    other = json.loads(call("measure", measured, *one).stdout)[str(measured)]["share"]
+    assert other["random"] == found["random"] and other["value"] != found["value"]
+    replace(record, vectors=record.vectors[:5], layers=record.layers[:5], names=record.names[:5],
+            scores=record.scores[:5], ranges=record.ranges[:5]).save(path)  # fmt: skip
+    refused = call("measure", measured, *one)
+    assert refused.exit_code == 2 and "full orthonormal basis: there are 5 directions of 6" in refused.stderr
+
+
+EVERY_LONG = [word for name in ("factors", "hessians", "share", "activeness", "paths", "ppl", "fid")
               for word in ("--metric", name)]  # fmt: skip
 
 

@@ -56,8 +56,9 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.Choice(["factors", "alignment", *OF_DIRECTIONS, *OF_GENERATORS, "fidelity"]),
     help="factors: what each direction does to each known factor, and the scores. alignment: what is left of each "
     "factor's spread when samples are aligned along the direction that moves it most. hessians: D% and D_R, how "
-    "diagonal the pixels' Hessians are in these directions. activeness: how much the picture varies as the coordinate "
-    "along each is set to -2, 0, 2. paths: how far pictures move for a small step along each. Of generators too: ppl, "
+    "diagonal the pixels' Hessians are in these directions. share: the part of held-out Hessians' energy that a basis "
+    "puts on their diagonals. activeness: how much the picture varies as the coordinate along each is set to -2, 0, 2. "
+    "paths: how far pictures move for a small step along each. Of generators too: ppl, "
     "perceptual path length; fid and kid, distances to real pictures; fidelity, against renders. Repeat for "
     "several.",
 )
@@ -69,7 +70,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--samples",
     type=click.IntRange(2),
-    help="Latents.  [default: 256; hessians and paths 100, activeness 300, ppl 1000, fid and kid 5000, "
+    help="Latents.  [default: 256; hessians and paths 100, share 64, activeness 300, ppl 1000, fid and kid 5000, "
     "fidelity as many as renders]",
 )
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")

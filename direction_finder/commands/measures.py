@@ -18,9 +18,13 @@ from direction_finder import edits
 from direction_finder.commands.recorder import Bars
 from direction_finder.datasets import read_pictures
 from direction_finder.directions import Directions
+from direction_finder.discovery.share import ETA, random_hessian
+from direction_finder.discovery.space import SearchConfig, SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.figures import bars, heat_map, penalty_maps
 from direction_finder.generators import Generator
+from direction_finder.generators.base import IMAGE
+from direction_finder.hessians import diagonal_share
 from direction_finder.metrics import path_length
 from direction_finder.metrics.activeness import ACTIVE, active, activeness
 from direction_finder.metrics.diagonality import diagonality, hessian_at, pixel_hessians
@@ -41,6 +45,8 @@ from direction_finder.metrics.parts import Keep, under
 from direction_finder.metrics.reference import Reference, features_of
 from direction_finder.metrics.samples import draw
 from direction_finder.pictures import to_uint8
+from direction_finder.progress import Progress
+from direction_finder.randomness import normal, stream
 
 MAPPED = 5  # samples of which the penalty is drawn pixel by pixel
 SHOWN = 10  # directions in the terminal, the strongest; the file has all
@@ -194,6 +200,30 @@ def _of_one(along: Callable[[Tensor, Tensor], Tensor], number: int, rows: Tensor
     return along(rows, torch.full((len(rows),), number))
 
 
+def share(asked: Asked) -> tuple[Report, list[str]]:
+    directions, samples, vectors = asked.directions, asked.samples or 64, asked.directions.vectors
+    where = {name: directions.config.get(name) and tuple(directions.config[name]) for name in ("dims", "layers")}
+    space = SearchSpace(asked.generator, SearchConfig(class_index=asked.class_index, **where))
+    basis = vectors[:, space.first : space.first + space.size]
+    if len(basis) != space.size or not directions.orthonormal:
+        raise InputError(f"share needs a full orthonormal basis: there are {len(basis)} directions of {space.size}")
+    keep, settings = under(asked.keep, "share"), {"eta": ETA, "epsilon": 0.1, "max_batch": asked.max_batch}
+
+    def take(number: int) -> Tensor:
+        return random_hessian(space, (IMAGE,), stream(asked.seed, f"measured share {number}"), **settings).cpu()
+
+    matrices = []
+    with Bars("Hessian") as progress:
+        for number in range(samples):
+            matrices.append(keep(f"{number}", partial(take, number)))
+            progress(Progress(number + 1, samples, "measuring share"))
+    chance = torch.linalg.qr(normal(space.size, space.size, stream(asked.seed, "reference basis")))[0]
+    found, random = (mean(diagonal_share(torch.stack(matrices), rows), asked.seed) for rows in (basis, chance))
+    return {**vars(found), "random": vars(random), "samples": samples, "seed": asked.seed, **settings}, [
+        f"  diagonal share {found} of {samples} Hessians' energy; of a random basis {random}"
+    ]
+
+
 def activenesses(asked: Asked) -> tuple[Report, list[str]]:
     samples = asked.samples or 300
     with Bars("direction") as progress:
@@ -227,7 +257,12 @@ def _strongest(values: list[Value]) -> Iterator[str]:
 
 
 Measure = Callable[[Asked], tuple[Report, list[str]]]
-OF_DIRECTIONS: dict[str, Measure] = {"hessians": hessians, "activeness": activenesses, "paths": paths}
+OF_DIRECTIONS: dict[str, Measure] = {
+    "hessians": hessians,
+    "share": share,
+    "activeness": activenesses,
+    "paths": paths,
+}
 FIGURES: dict[str, Callable[[Asked, Report, Path], None]] = {
     "hessians": draw_hessians,
     "activeness": draw_activeness,
@@ -243,6 +278,8 @@ def _cells(report: Report) -> Iterator[tuple[str, str]]:
             found = report[name]
             interval = f" [{found['low']:.4g}, {found['high']:.4g}]" if "low" in found else ""
             yield f"{name.upper()} ({found['features']})", f"{found['value']:.4g}{interval}"
+    if "share" in report:
+        yield "diagonal share", str(Value(*(report["share"][end] for end in ("value", "low", "high"))))
     if "activeness" in report:
         yield "active", f"{report['activeness']['active']} of {len(report['activeness']['of'])}"
     for key, column in HESSIAN_COLUMNS.items():
