@@ -5,12 +5,17 @@ import torch
 from pytorch_pretrained_biggan import BigGAN
 from torch.nn.functional import one_hot
 
+from direction_finder import discovery
 from direction_finder.commands.measure import NETWORK
+from direction_finder.datasets import read_pictures
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import class_names, load_generator
 from direction_finder.generators.shipped import shipped
+from direction_finder.metrics.activeness import active, activeness
 from direction_finder.metrics.factor_network import FactorNetwork, accuracy, read_all
+from direction_finder.penalty import hessian_penalty
+from direction_finder.pictures import as_images
 from direction_finder.scenes import make
 
 
@@ -57,6 +62,32 @@ def test_it_draws_the_class_asked_for_and_every_factor_varies(generator, network
         assert on_circle < 0.4, name
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("kind", "most_on"), [("clevr-1fov", 3), ("clevr-simple", 12)])
+def test_the_progans_draw_their_renders_and_fine_tuning_lowered_the_penalty(kind, most_on, tmp_path):
+    real, _ = read_pictures(make(kind, tmp_path / "new", num=40, resolution=32, seed=77, workers=1).folder)
+    real = as_images(torch.from_numpy(real))
+    penalties, on = {}, {}
+    for name in (kind, f"{kind}-hp"):
+        generator = load_generator(name)
+        assert (generator.dim, generator.resolution, class_names(name)) == (12, 32, ())
+        z = generator.sample(100, torch.Generator().manual_seed(0))
+        drawn = generator(z[:, None])
+        assert (drawn.mean(0) - real.mean(0)).abs().mean() < 0.06
+        assert 0.6 < drawn.std(0).mean() / real.std(0).mean() < 1.4
+        layers = [f"layer{number}" for number in range(1, 9)]
+
+        def activations(rows, generator=generator, layers=layers):
+            return list(generator.activations(rows[:, None], None, layers).values())
+
+        found = hessian_penalty(activations, z[:20], rng=torch.Generator().manual_seed(1), num_probes=4)
+        penalties[name] = sum(each.flatten(1).amax(1).mean() for each in found)
+        axes = discovery.find(generator, "coordinates", score_samples=0)
+        on[name] = active(activeness(generator, axes, samples=50).mean(1))
+    assert penalties[f"{kind}-hp"] < 0.05 * penalties[kind]
+    assert on[kind] >= 9 and on[f"{kind}-hp"] <= most_on
+
+
 def test_the_network_reads_new_renders(network, tmp_path):
     found = accuracy(network, make("shapes", tmp_path / "new", num=60, resolution=64, seed=1234, workers=1))
     assert found["class"] >= 0.95
@@ -67,6 +98,7 @@ def test_together_they_are_small():
     folder = shipped("shapes-64")
     assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
     assert shipped(NETWORK).stat().st_size < 4e6
+    assert sum(path.stat().st_size for path in shipped(NETWORK).parent.rglob("*") if path.is_file()) < 20e6
 
 
 def test_what_is_not_there_is_said():

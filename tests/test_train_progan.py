@@ -366,6 +366,10 @@ def test_the_commands(data, tmp_path):
     found = reference.distance(lambda z: best(z[:, None]), 5)
     assert found == pytest.approx(min(scored.values()), rel=1e-3)
 
+    (tuned / "config.json").write_text(json.dumps({**config, "finished": None}))
+    (problem,) = json.loads(call("info", tuned, "--json").stdout)["problems"]
+    assert f"finetune --resume {tuned} goes on with it" in problem
+
     for arguments, word in [
         (["finetune"], "no checkpoint"),
         (["finetune", out / "generator.safetensors", data, "--resolution", 16], "no snapshot of `train progan`"),

@@ -120,9 +120,7 @@ def _training(folder: Path, problems: list[str]) -> Facts:
     state = run.read_state()
     facts = {"kind": "training run", **run.config, "step": int(state["step"]) if state else 0}
     if not run.config["finished"]:
-        problems.append(
-            f"stopped at step {facts['step']}: train {run.config['model']} --resume {folder} goes on with it"
-        )
+        problems.append(f"stopped at step {facts['step']}: {training.verb(run)} --resume {folder} goes on with it")
     return facts
 
 

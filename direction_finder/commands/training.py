@@ -137,6 +137,12 @@ def _resume(model: str, folder: Path, longer: float | None, how: dict[str, Any])
         raise
 
 
+def verb(run: Run) -> str:
+    """The command that makes such runs."""
+    model = run.config["model"]
+    return "finetune" if model == "progan" and run.config["start"] else f"train {model}"
+
+
 def _work(work: Work, how: dict[str, Any]) -> None:
     run, name = work.run, work.run.config["model"]
     model = MODELS[name]
@@ -148,7 +154,7 @@ def _work(work: Work, how: dict[str, Any]) -> None:
     with Recorder(run, "training", how["save_every"], preview_every=how["preview_every"]) as recorder:
         spec = model.work(work, model.config(**settings), pick_device(run.config["device"]), recorder, how)
     if recorder.stopped:
-        click.echo(f"Stopped. Go on: direction-finder train {name} --resume {run.folder}", err=True)
+        click.echo(f"Stopped. Go on: direction-finder {verb(run)} --resume {run.folder}", err=True)
         raise SystemExit(130)
     run.finish()
     click.echo(f"{spec}: trained in {(time.monotonic() - began) / 60:.0f} minutes")

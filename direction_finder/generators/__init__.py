@@ -26,7 +26,8 @@ __all__ = [
 
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
-KNOWN = {**SHIPPED, "eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
+PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
+KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
 UNTOLD = ("num_classes", "dim", "fused_scale")  # what some weights cannot tell, and `load_generator` is told
 EXPECTED = (
     f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
@@ -47,9 +48,10 @@ def load_generator(
     """Load a frozen generator.
 
     Args:
-        spec: a known name (`shapes-64`, `eyes`, `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`,
-            `hf:owner/name` (a BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, or
-            `python:package.module:factory`, a function that returns an nn.Module or a Generator.
+        spec: a known name (`shapes-64`, `clevr-1fov`, `clevr-simple` and their `-hp` twins, `eyes`,
+            `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`, `hf:owner/name` (a BigGAN-deep on the hub),
+            `dcgan:FILE`, `progan:FILE`, or `python:package.module:factory`, a function that returns an nn.Module or
+            a Generator.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
@@ -73,6 +75,8 @@ def load_generator(
         generator = load_eyes(truncation=truncation)
     elif spec in SHIPPED:
         generator = load_biggan_deep(shipped(spec), name=spec, truncation=truncation)
+    elif spec in PROGANS:
+        generator = load_progan(shipped(f"{spec}.safetensors"), name=spec, truncation=truncation)
     elif spec in BIGGANS:
         generator = load_biggan_deep(find_biggan_deep(spec, on_download), name=spec, truncation=truncation)
     elif family == "biggan-deep" and path:
@@ -93,7 +97,7 @@ def load_generator(
 def class_names(spec: str) -> tuple[str, ...]:
     """The class names of a generator; those of known names are given without loading weights."""
     if spec in KNOWN:
-        return KNOWN[spec] or imagenet_names()
+        return imagenet_names() if KNOWN[spec] is None else KNOWN[spec]
     return load_generator(spec).class_names
 
 
