@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from direction_finder.commands.kept import Kept
+from direction_finder.commands.measures import table
 from direction_finder.datasets import Dataset
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -214,6 +215,14 @@ def test_several_targets_side_by_side(measured, tmp_path):
     assert (tmp_path / "both" / "activeness.png").is_file()
     for path in [*(tmp_path / "both").iterdir(), *other.glob("*.json")]:
         assert json.loads(call("info", path, "--json").stdout)["problems"] == [], path
+
+
+def test_a_distance_has_its_published_name_only_with_the_published_network():
+    found = {name: {"value": 1.0, "features": "efficientnet-lite0"} for name in ("ppl", "fid", "kid")}
+    assert not any(word in table({"a": found})[0] for word in ("PPL", "FID", "KID"))
+    found["fid"]["features"], found["ppl"]["features"] = "inception-v3", "lpips-vgg16"
+    head = table({"a": found})[0]
+    assert "| PPL (lpips-vgg16) | FID (inception-v3) | kernel distance (efficientnet-lite0) |" in head
 
 
 def test_names_are_written_and_as_good_as_numbers(measured, network_file):

@@ -51,6 +51,11 @@ from direction_finder.randomness import normal, stream
 MAPPED = 5  # samples of which the penalty is drawn pixel by pixel
 SHOWN = 10  # directions in the terminal, the strongest; the file has all
 FEATURES = ("lite0", "published")
+DISTANCES = {  # with the published networks, and with others
+    "ppl": ("PPL", "path length"),
+    "fid": ("FID", "Frechet distance"),
+    "kid": ("KID", "kernel distance"),
+}
 HESSIAN_COLUMNS = {
     "percent": "D%",
     "ratio": "D_R",
@@ -111,16 +116,14 @@ class Asked:
 def fid(asked: Asked) -> tuple[Report, list[str]]:
     drawn, real, about = asked.seen
     value = frechet_distance(drawn, real)
-    name = "FID" if about["features"] == INCEPTION else "Frechet distance"
-    return {"value": value, **about}, [f"  {name} ({about['features']}, {about['samples']} pictures) {value:.3f}"]
+    return {"value": value, **about}, [f"  {_called('fid', about)}, {about['samples']} pictures: {value:.3f}"]
 
 
 def kid(asked: Asked) -> tuple[Report, list[str]]:
     drawn, real, about = asked.seen
     value = kernel_distance(drawn, real, seed=asked.seed)
-    name = "KID" if about["features"] == INCEPTION else "kernel distance"
     said = f"{value.value:.3g} [{value.low:.3g}, {value.high:.3g}]"
-    return {**vars(value), **about}, [f"  {name} ({about['features']}, {about['samples']} pictures) {said}"]
+    return {**vars(value), **about}, [f"  {_called('kid', about)}, {about['samples']} pictures: {said}"]
 
 
 def ppl(asked: Asked) -> tuple[Report, list[str]]:
@@ -131,8 +134,14 @@ def ppl(asked: Asked) -> tuple[Report, list[str]]:
             asked.generator, similarity, samples=samples, on_step=bars, **asked.how("path")
         )
     value = path_length.trimmed_mean(found, asked.seed)
-    what = "PPL" if name == LPIPS else "path length"
-    return {**vars(value), **_steps(name, samples, asked)}, [f"  {what} ({name}, {samples} paths) {value}"]
+    about = _steps(name, samples, asked)
+    return {**vars(value), **about}, [f"  {_called('ppl', about)}, {samples} paths: {value}"]
+
+
+def _called(name: str, about: Report) -> str:
+    """What a distance is called, and its network: by its published name only with the published network."""
+    published, otherwise = DISTANCES[name]
+    return f"{published if about['features'] in (INCEPTION, LPIPS) else otherwise} ({about['features']})"
 
 
 def paths(asked: Asked) -> tuple[Report, list[str]]:
@@ -277,7 +286,7 @@ def _cells(report: Report) -> Iterator[tuple[str, str]]:
         if name in report:
             found = report[name]
             interval = f" [{found['low']:.4g}, {found['high']:.4g}]" if "low" in found else ""
-            yield f"{name.upper()} ({found['features']})", f"{found['value']:.4g}{interval}"
+            yield _called(name, found), f"{found['value']:.4g}{interval}"
     if "share" in report:
         yield "diagonal share", str(Value(*(report["share"][end] for end in ("value", "low", "high"))))
     if "activeness" in report:
