@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import click
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -18,7 +17,10 @@ EVERY = 20.0  # seconds after which new parts are written: what a kill can lose
 
 
 class Kept:
-    """A `Keep` whose parts are in a file until the measures are done. `what`: all that the parts depend on."""
+    """A `Keep` whose parts are in a file until the measures are done: left as they are by an error, gone without one.
+
+    what: all that the parts depend on.
+    """
 
     def __init__(self, what: dict[str, Any]):
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -44,8 +46,6 @@ class Kept:
             self.path.unlink(missing_ok=True)
         elif self.parts:
             self._write()
-            if issubclass(error, KeyboardInterrupt):
-                click.echo("\nThe same command goes on where it was.", err=True)
 
     def _write(self) -> None:
         with replacing(self.path) as part:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,11 +124,16 @@ def measure(
     reads = {"factors", "alignment", "fidelity"} & set(metrics)
     network = FactorNetwork.load(factor_network or shipped(NETWORK)) if reads else None
     reports = {}
-    for text in targets:
-        target = _directions(text, generator, options)
-        reports[text], lines = _measure(text, target, network, metrics, options)
-        if not as_json:
-            click.echo("\n".join([f"{text}:", *lines]))
+    try:
+        with ExitStack() as kept:
+            for text in targets:
+                target = _directions(text, generator, options)
+                reports[text], lines = _measure(text, target, network, metrics, options, kept)
+                if not as_json:
+                    click.echo("\n".join([f"{text}:", *lines]))
+    except KeyboardInterrupt:
+        click.echo("\nThe same command goes on where it was.", err=True)
+        raise
     if out:
         write_json(out / f"{MEASURES}.json", reports)
         last = [Path(text).name for text in targets]
@@ -145,9 +151,17 @@ def measure(
 
 
 def _measure(
-    text: str, target: Target | None, network: FactorNetwork | None, metrics: tuple[str, ...], options: dict[str, Any]
+    text: str,
+    target: Target | None,
+    network: FactorNetwork | None,
+    metrics: tuple[str, ...],
+    options: dict[str, Any],
+    kept: ExitStack,
 ) -> tuple[Report, list[str]]:
-    """The report of one target, written into its run folder too, and lines for the terminal."""
+    """The report of one target, written into its run folder too, and lines for the terminal.
+
+    kept: holds its parts until all targets are done.
+    """
     if target:
         drawn = target.generator
     else:
@@ -162,25 +176,25 @@ def _measure(
     index = _class_index(drawn, target, options)
     measured = {name: options[name] for name in ("samples", "seed", "max_batch", "features", "weights", "real")}
     lines: list[str] = []
-    with Kept(_identity(drawn, target, network, index, measured)) as keep:
-        asked = Asked(drawn, target and target.directions, index, keep=keep, **measured)
-        for name, take in (OF_DIRECTIONS | OF_GENERATORS).items():
-            if name in metrics:
-                report[name], said = take(asked)
-                lines += said
-                if target:
-                    write_json(target.folder / f"{name}.json", report[name])
-                    if name in FIGURES:
-                        FIGURES[name](asked, report[name], target.folder / f"{name}.png")
-        if {"factors", "alignment"} & set(metrics):
-            report |= _effects(target, network, metrics, options, asked)
-            write_json(target.folder / EFFECTS, report)
-            if "factors" in metrics:
-                _draw(target, report)
-            lines += _effect_lines(target, report, metrics)
-        if "fidelity" in metrics:
-            report["fidelity"] = _fidelity(drawn, network, options)
-            lines += _fidelity_lines(report["fidelity"])
+    keep = kept.enter_context(Kept(_identity(drawn, target, network, index, measured)))
+    asked = Asked(drawn, target and target.directions, index, keep=keep, **measured)
+    for name, take in (OF_DIRECTIONS | OF_GENERATORS).items():
+        if name in metrics:
+            report[name], said = take(asked)
+            lines += said
+            if target:
+                write_json(target.folder / f"{name}.json", report[name])
+                if name in FIGURES:
+                    FIGURES[name](asked, report[name], target.folder / f"{name}.png")
+    if {"factors", "alignment"} & set(metrics):
+        report |= _effects(target, network, metrics, options, asked)
+        write_json(target.folder / EFFECTS, report)
+        if "factors" in metrics:
+            _draw(target, report)
+        lines += _effect_lines(target, report, metrics)
+    if "fidelity" in metrics:
+        report["fidelity"] = _fidelity(drawn, network, options)
+        lines += _fidelity_lines(report["fidelity"])
     return report, lines
 
 
