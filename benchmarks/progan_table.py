@@ -23,6 +23,7 @@ from direction_finder.metrics import factors
 from direction_finder.metrics.activeness import ACTIVE, active, activeness
 from direction_finder.metrics.diagonality import diagonality
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.reference import Reference
 from direction_finder.penalty import hessian_penalty
 from direction_finder.randomness import normal, stream
@@ -56,8 +57,7 @@ def row(generator: Generator, scores: torch.Tensor, reference: Reference) -> lis
 def effects(name: str, generator: Generator, axes: Directions, scores: torch.Tensor, network: FactorNetwork) -> None:
     """Print what the active components do to the factors, the most active first."""
     found = factors.summary(factors.measure_effects(generator, network, axes, class_index=None))
-    click.echo(f"\n{name}: " + ", ".join(f"{kind} {value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
-                                         for kind, value in found["scores"].items()))  # fmt: skip
+    click.echo(f"\n{name}: " + ", ".join(f"{kind} {Value(**value)}" for kind, value in found["scores"].items()))
     click.echo(f"| component | activeness | {' | '.join(found['factors'])} |")
     click.echo(f"|---|---|{'---|' * len(found['factors'])}")
     for index in scores.argsort(descending=True).tolist()[: active(scores)]:

@@ -339,6 +339,8 @@ def test_the_commands(data, tmp_path):
     assert (out / "previews" / "000020.png").is_file()
     generator = load_generator(f"progan:{out / 'generator.safetensors'}")
     assert (generator.dim, generator.resolution) == (5, 16)
+    with (out / "log.jsonl").open("a") as log:
+        log.write('{"step": 9')  # a killed run's last line
     assert call("page", out).exit_code == 0
     page = (out / "index.html").read_text()
     assert "ProGAN trained on" in page and page.index("curves.png") < page.index(f"{logged[-1]['step']:06d}.png")

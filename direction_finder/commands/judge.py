@@ -1,7 +1,5 @@
 """Scores a generator while it is trained, and keeps the best."""
 
-import json
-
 import click
 import numpy as np
 from safetensors.torch import save
@@ -25,8 +23,7 @@ class Judge:
     def __init__(self, run: Run, images: np.ndarray, seed: int, every: float, samples: int):
         self.run, self.every, self.resolution = run, every, images.shape[1]
         self.best, self.last, self.reference = float("inf"), 0.0, None
-        for line in run.log.read_text(encoding="utf-8").splitlines() if run.log.is_file() else []:
-            logged = json.loads(line)
+        for logged in run.steps():
             if "frechet" in logged:
                 self.best, self.last = min(self.best, logged["frechet"]), logged["kimg"]
         if every:

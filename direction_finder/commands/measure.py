@@ -141,13 +141,12 @@ def measure(
         for name, figure in SIDE_BY_SIDE.items():
             if name in metrics:
                 figure({short[text]: report[name] for text, report in reports.items()}, out / f"{name}.png")
+        with replacing(out / f"{MEASURES}.md") as part:
+            part.write_text(table(reports) + "\n", encoding="utf-8")
     if as_json:
         click.echo(json.dumps(reports, indent=2, sort_keys=True))
     elif len(targets) > 1:
-        click.echo("\n" + "\n".join(table(reports)))
-    if out:
-        with replacing(out / f"{MEASURES}.md") as part:
-            part.write_text("\n".join(table(reports)) + "\n", encoding="utf-8")
+        click.echo(f"\n{table(reports)}")
 
 
 def _measure(

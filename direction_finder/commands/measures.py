@@ -41,11 +41,10 @@ from direction_finder.metrics.features import (
 from direction_finder.metrics.frechet import frechet_distance
 from direction_finder.metrics.intervals import Value, mean
 from direction_finder.metrics.kernel import kernel_distance
-from direction_finder.metrics.parts import Keep, under
+from direction_finder.metrics.parts import Keep, in_parts, under
 from direction_finder.metrics.reference import Reference, features_of
 from direction_finder.metrics.samples import draw
 from direction_finder.pictures import to_uint8
-from direction_finder.progress import Progress
 from direction_finder.randomness import normal, stream
 
 MAPPED = 5  # samples of which the penalty is drawn pixel by pixel
@@ -216,16 +215,14 @@ def share(asked: Asked) -> tuple[Report, list[str]]:
     basis = vectors[:, space.first : space.first + space.size]
     if len(basis) != space.size or not directions.orthonormal:
         raise InputError(f"share needs a full orthonormal basis: there are {len(basis)} directions of {space.size}")
-    keep, settings = under(asked.keep, "share"), {"eta": ETA, "epsilon": 0.1, "max_batch": asked.max_batch}
+    settings = {"eta": ETA, "epsilon": 0.1, "max_batch": asked.max_batch}
 
     def take(number: int) -> Tensor:
         return random_hessian(space, (IMAGE,), stream(asked.seed, f"measured share {number}"), **settings).cpu()
 
-    matrices = []
     with Bars("Hessian") as progress:
-        for number in range(samples):
-            matrices.append(keep(f"{number}", partial(take, number)))
-            progress(Progress(number + 1, samples, "measuring share"))
+        keep = under(asked.keep, "share")
+        matrices = in_parts(samples, take, "measuring share", keep=keep, on_step=progress)
     chance = torch.linalg.qr(normal(space.size, space.size, stream(asked.seed, "reference basis")))[0]
     found, random = (mean(diagonal_share(torch.stack(matrices), rows), asked.seed) for rows in (basis, chance))
     return {**vars(found), "random": vars(random), "samples": samples, "seed": asked.seed, **settings}, [
@@ -299,10 +296,10 @@ def _cells(report: Report) -> Iterator[tuple[str, str]]:
         yield name, str(Value(**value))
 
 
-def table(reports: dict[str, Report]) -> list[str]:
-    """Targets down, figures across, as lines of Markdown."""
+def table(reports: dict[str, Report]) -> str:
+    """Targets down, figures across, in Markdown."""
     rows = {text: dict(_cells(report)) for text, report in reports.items()}
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     lines = [["", *columns], ["---"] * (len(columns) + 1)]
     lines += [[text, *(row.get(column, "") for column in columns)] for text, row in rows.items()]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

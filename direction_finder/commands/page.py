@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,8 +85,7 @@ def _trained(run: Run) -> tuple[str, Facts]:
 
 def _draw_curves(run: Run, title: str) -> None:
     """Draw what the log holds, if it holds more than one step and matplotlib is there."""
-    text = run.log.read_text(encoding="utf-8") if run.log.is_file() else ""
-    steps = [json.loads(line) for line in text.splitlines()]
+    steps = run.steps()
     if len(steps) < 2:
         return
     names = dict.fromkeys(name for step in steps for name, value in step.items() if isinstance(value, int | float))

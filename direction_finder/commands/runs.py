@@ -85,6 +85,16 @@ class Run:
         self.config["finished"] = datetime.now(timezone.utc).isoformat(timespec="seconds") if finished else None
         write_json(self.folder / CONFIG, self.config)
 
+    def steps(self) -> list[dict[str, Any]]:
+        """What the log holds, up to a line cut short when the run was killed."""
+        found = []
+        for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
     def cut_log(self, step: int) -> None:
         """Keep the log's lines up to `step`: those that a resumed run will not write again."""
         if not self.log.is_file():

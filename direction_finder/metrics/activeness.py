@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from direction_finder import edits
-from direction_finder.directions import Direction, Directions
+from direction_finder.directions import Directions
 from direction_finder.generators import Generator
-from direction_finder.metrics.parts import Keep, anew
+from direction_finder.metrics.parts import Keep, anew, in_parts
 from direction_finder.metrics.samples import draw
-from direction_finder.progress import OnStep, Progress
+from direction_finder.progress import OnStep
 
 VALUES = (-2.0, 0.0, 2.0)
 ACTIVE = 0.05  # of the largest activeness: a direction below it counts as off
@@ -39,20 +39,15 @@ def activeness(
     latents, classes = draw(generator, samples, class_index, seed)
     at_once = max(1, max_batch // len(VALUES))
 
-    def along(direction: Direction) -> Tensor:
-        found = []
+    def along(index: int) -> Tensor:
+        direction, found = directions[index], []
         for part, of in zip(latents.split(at_once), classes.split(at_once), strict=True):
             placed = [edits.align(part, direction.vector, value, direction.layers) for value in VALUES]
             images = generator(torch.cat(placed), of.repeat(len(VALUES)))
             found.append(variances(images.unflatten(0, (len(VALUES), len(part)))).cpu())
         return torch.cat(found)
 
-    found = []
-    for index in range(len(directions)):
-        found.append(keep(f"{index}", lambda index=index: along(directions[index])))
-        if on_step:
-            on_step(Progress(index + 1, len(directions), "measuring activeness"))
-    return torch.stack(found)
+    return torch.stack(in_parts(len(directions), along, "measuring activeness", keep=keep, on_step=on_step))
 
 
 def active(means: Tensor) -> int:

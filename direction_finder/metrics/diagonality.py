@@ -15,8 +15,8 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.metrics.intervals import Value, ratio
-from direction_finder.metrics.parts import Keep, anew
-from direction_finder.progress import OnStep, Progress
+from direction_finder.metrics.parts import Keep, anew, in_parts
+from direction_finder.progress import OnStep
 
 FLAT = 1e-3  # a pixel whose largest |entry| is below this part of its picture's largest one does not bend
 
@@ -122,11 +122,7 @@ def diagonality(
         )
         return torch.cat([_summed(of), of.interactions.double().flatten()])
 
-    summed = []
-    for number in range(len(points)):
-        summed.append(keep(f"{number}", lambda number=number: take(number)))
-        if on_step:
-            on_step(Progress(number + 1, len(points), "measuring Hessians"))
+    summed = in_parts(len(points), take, "measuring Hessians", keep=keep, on_step=on_step)
     rows, interactions = torch.stack(summed).split([6, points.shape[1] ** 2], dim=1)
     hits, ratios, bending_hits, bending, on, off = rows.T
     ones = torch.ones(len(points), dtype=torch.double)

@@ -20,9 +20,9 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
 from direction_finder.metrics.intervals import Value, interval, resampled
-from direction_finder.metrics.parts import Keep, anew
+from direction_finder.metrics.parts import Keep, anew, in_parts
 from direction_finder.metrics.samples import draw
-from direction_finder.progress import OnStep, Progress
+from direction_finder.progress import OnStep
 
 LEAST_SHARE, LEAST_PART = 0.5, 0.05  # of a direction's effects, and of the strongest direction's, to be named after it
 
@@ -76,8 +76,9 @@ def measure_effects(
     least = (2 * samples) ** -0.5  # of a choice that all samples share: one in `samples` might not
     spreads = [spread(factor, base[factor.name]) or least for factor in varied]
 
-    def along(direction: Direction) -> Tensor:
+    def along(index: int) -> Tensor:
         """A row for each sample: the slope of each factor, then for each choice 1 if it changed."""
+        direction = directions[index]
         low, high = (
             read_generated(
                 generator, network, edits.move(latents, direction.vector, amount, direction.layers), classes, max_batch
@@ -91,11 +92,7 @@ def measure_effects(
         changed = [(high[name] != low[name]).float() for name in choices]
         return torch.stack([*slopes, *changed], dim=1)
 
-    found = []
-    for index in range(len(directions)):
-        found.append(keep(f"{index}", lambda index=index: along(directions[index])))
-        if on_step:
-            on_step(Progress(index + 1, len(directions), "measuring factors"))
+    found = in_parts(len(directions), along, "measuring factors", keep=keep, on_step=on_step)
     slopes, changed = torch.stack(found, 1).split([len(varied), len(choices)], dim=2)
     return Effects(
         tuple(factor.name for factor in varied),

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from direction_finder.progress import OnStep, Progress
+
 Keep = Callable[[str, Callable[[], Tensor]], Tensor]  # (key, take) -> what was kept under the key, or what `take` gives
 
 
@@ -15,3 +17,15 @@ def anew(key: str, take: Callable[[], Tensor]) -> Tensor:
 def under(keep: Keep, prefix: str) -> Keep:
     """The same, for keys that begin with `prefix`."""
     return lambda key, take: keep(f"{prefix} {key}", take)
+
+
+def in_parts(
+    count: int, take: Callable[[int], Tensor], phase: str, *, keep: Keep = anew, on_step: OnStep | None = None
+) -> list[Tensor]:
+    """take(0), take(1), ... take(count - 1), each a part of its own."""
+    found = []
+    for number in range(count):
+        found.append(keep(f"{number}", lambda number=number: take(number)))
+        if on_step:
+            on_step(Progress(number + 1, count, phase))
+    return found
