@@ -85,7 +85,7 @@ class Block(nn.Module):
             x = conv(norm(x, condition))
         if self.upsamples:
             shortcut = interpolate(shortcut, scale_factor=2, mode="nearest")
-        return x + shortcut.to(x.dtype)
+        return x.add_(shortcut.to(x.dtype))
 
 
 class Attention(nn.Module):
