@@ -25,12 +25,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.share import bases_of
-from direction_finder.commands.measure import NETWORK
 from direction_finder.directions import Directions
 from direction_finder.files import write_json
 from direction_finder.generators import Generator, load_generator
 from direction_finder.generators.shipped import shipped
-from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
 from direction_finder.metrics.factors import alignment, measure_effects, score
 
 SCORES = ("disentanglement", "completeness", "gap", "overall")

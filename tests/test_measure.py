@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from direction_finder.commands.kept import Kept
-from direction_finder.commands.measures import table
+from direction_finder.commands.measures.table import table
 from direction_finder.datasets import Dataset
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -125,7 +125,8 @@ def test_hessians(measured):
     assert result.exit_code == 0, result.stderr
     found = json.loads((measured / "hessians.json").read_text())
     assert 0 <= found["percent"]["low"] <= found["percent"]["value"] <= 1 and found["ratio_of_sums"]["value"] > 0
-    assert f"{found['ratio_of_sums']['value']:.3f}" in result.stdout
+    ratio = f"{found['ratio_of_sums']['value']:.3f}"
+    assert ratio in result.stdout and ratio in (measured / "index.html").read_text()
 
 
 def test_the_share_is_that_of_the_basis(measured):
@@ -145,7 +146,8 @@ def test_the_share_is_that_of_the_basis(measured):
     assert refused.exit_code == 2 and "full orthonormal basis: there are 5 directions of 6" in refused.stderr
 
 
-EVERY_LONG = [word for name in ("factors", "hessians", "share", "activeness", "paths", "ppl", "fid")
+EVERY_LONG = [word for name in ("factors", "hessians", "share", "activeness", "paths", "ppl", "fid",
+                                  "fidelity")
               for word in ("--metric", name)]  # fmt: skip
 
 
@@ -155,7 +157,8 @@ def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders,
     record = Directions.load(measured / "directions.safetensors")
     replace(record, vectors=record.vectors.flip(0)).save(other / "directions.safetensors")
     arguments = ["measure", measured, other, *EVERY_LONG, "--samples", 8, "--max-batch", 4, "--json",
-                 "--factor-network", network_file, "--real", renders[1].folder]  # fmt: skip
+                 "--factor-network", network_file, "--real", renders[1].folder, "--renders", renders[1].folder,
+                 "--other-renders", renders[0].folder]  # fmt: skip
     calls, stop_at = 0, None
     forward = Generator.forward
 
@@ -171,7 +174,7 @@ def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders,
     assert whole.exit_code == 0, whole.stderr
     needed, calls = calls, 0
     parts = tmp_path / "cache" / "measures"
-    assert not parts.exists()
+    assert not list(parts.glob("*"))
 
     stop_at = needed - 4  # in the middle of the last of them
     stopped = call(*arguments)
@@ -281,6 +284,7 @@ def test_what_cannot_be_measured_is_refused(generator, measured, renders, networ
           renders[0].folder], "101 samples: there are 100 and 400"),
         (["eyes", "--metric", "fidelity", "--renders", renders[1].folder, "--other-renders", renders[0].folder],
          "class is cube"),
+        ([measured, "--metric", "alignment", "--name"], "--name needs --metric factors"),
     ]:  # fmt: skip
         result = call("measure", *arguments, "--factor-network", network_file)
         assert result.exit_code == 2 and word in result.stderr, result.stderr

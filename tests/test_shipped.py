@@ -6,14 +6,13 @@ from pytorch_pretrained_biggan import BigGAN
 from torch.nn.functional import one_hot
 
 from direction_finder import discovery
-from direction_finder.commands.measure import NETWORK
 from direction_finder.datasets import read_pictures
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import class_names, load_generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.activeness import active, activeness
-from direction_finder.metrics.factor_network import FactorNetwork, accuracy, read_all
+from direction_finder.metrics.factor_network import NETWORK, FactorNetwork, accuracy, read_all
 from direction_finder.penalty import hessian_penalty
 from direction_finder.pictures import as_images
 from direction_finder.scenes import make

@@ -12,8 +12,7 @@ import click
 from safetensors import SafetensorError, safe_open
 
 from direction_finder.commands import training
-from direction_finder.commands.measure import EFFECTS, MEASURES
-from direction_finder.commands.measures import OF_DIRECTIONS, OF_GENERATORS
+from direction_finder.commands.measures import ALL, TOGETHER
 from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
@@ -212,10 +211,10 @@ def _log(path: Path) -> Facts:
 def _json(path: Path) -> Facts:
     if path.name == CONFIG:
         return {"kind": "configuration", "holds": read_json(path)}
-    if path.name == EFFECTS:
+    if path.name == "factors.json":
         report = read_json(path)
         return {"kind": "effects on factors", **{key: report[key] for key in ("class", "samples", "names", "scores")}}
-    if path.stem in (MEASURES, *OF_DIRECTIONS, *OF_GENERATORS):
+    if path.stem in (TOGETHER, *ALL):
         return {"kind": "measures", "of": sorted(read_json(path))}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {

@@ -9,7 +9,10 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.measure import EFFECTS, SHOWN, labels
+from direction_finder.commands.measures import ALL
+from direction_finder.commands.measures.asked import SHOWN
+from direction_finder.commands.measures.of_factors import labels
+from direction_finder.commands.measures.table import cells
 from direction_finder.commands.recorder import PREVIEWS
 from direction_finder.commands.runs import Run
 from direction_finder.commands.training import MODELS
@@ -51,13 +54,18 @@ def page(target: Path, out: Path | None) -> None:
 
     TARGET is a run of `learn`, `train` or `finetune`.
     """
-    run = Run.open(target, ("settings",), "learn or train")
+    click.echo(write_page(target, out))
+
+
+def write_page(folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a run, and say where."""
+    run = Run.open(folder, ("settings",), "learn or train")
     title, facts = _trained(run) if "model" in run.config else _found(run)
     _draw_curves(run, title)
-    out = out or target / PAGE
+    out = out or folder / PAGE
     with replacing(out) as part:
         part.write_text("\n".join(_page(run, title, facts)) + "\n", encoding="utf-8")
-    click.echo(out)
+    return out
 
 
 def _found(run: Run) -> tuple[str, Facts]:
@@ -103,21 +111,22 @@ def _page(run: Run, title: str, facts: Facts) -> Iterator[str]:
     yield f"<style>{STYLE}</style>\n<h1>{_text(title)}</h1>"
     made_with = {"Direction Finder": run.config["direction_finder"], "torch": run.config["torch"]}
     yield _table([[name, value] for name, value in {**facts, **made_with}.items()])
-    if (run.folder / EFFECTS).is_file():
-        yield from _scores(read_json(run.folder / EFFECTS))
+    files = {name: run.folder / f"{name}.json" for name in ALL}
+    reports = {name: read_json(path) for name, path in files.items() if path.is_file()}
+    measured = [list(cell) for cell in cells(reports)]
+    if measured:
+        yield "<h2>Measured</h2>"
+        yield _table(measured)
+    if "factors" in reports:
+        yield from _effects(reports["factors"])
     for path in [*sorted(run.folder.iterdir(), key=_place), *sorted((run.folder / PREVIEWS).glob("*.png"))[-1:]]:
         if path.suffix in TYPES:
             yield _figure(path)
 
 
-def _scores(report: dict[str, Any]) -> Iterator[str]:
-    yield "<h2>Against the known factors</h2>"
-    yield _table(
-        [name, f"{value['value']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}"]
-        for name, value in report["scores"].items()
-    )
+def _effects(report: dict[str, Any]) -> Iterator[str]:
+    yield "<h2>The strongest directions, and the known factors that they move</h2>"
     order = report["strongest"][:SHOWN]
-    yield "<h3>The strongest directions</h3>"
     yield _table(
         [
             [f"direction {i}", label, *(f"{value:.2f}" for value in report["effects"][i])]

@@ -25,6 +25,7 @@ from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 
 KIND = "factor network"
+NETWORK = "factors-64.safetensors"  # ships: reads pictures of `shapes` at 64 pixels
 WIDTHS = (32, 64, 96, 128)
 HIDDEN = 256
 BATCH = 100

@@ -1,7 +1,9 @@
 """Are generated pictures what they should be? Against renders of the same family, factor by factor and as a whole."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,8 +16,9 @@ from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, read_all
 from direction_finder.metrics.features import lite0
 from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.metrics.parts import Keep, anew, in_parts, under
 from direction_finder.pictures import as_images
-from direction_finder.progress import OnStep, Progress
+from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
 
 BATCH = 50
@@ -44,6 +47,7 @@ def fidelity(
     label: str = "class",
     samples: int | None = None,
     seed: int = 0,
+    keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Fidelity:
     """Compare `samples` generated pictures, classes in equal parts, with as many renders (by default all there are).
@@ -60,25 +64,24 @@ def fidelity(
     z = generator.sample(samples, stream(seed, "fidelity"))
     classes = torch.arange(samples, device=z.device) % generator.num_classes
     features = lite0(generator.device)
-    sets = {
-        "generated": (
-            generator(spread(part, generator.num_layers), of)
-            for part, of in zip(z.split(BATCH), classes.split(BATCH), strict=True)
-        ),
-        "renders": _batches(renders, samples),
-        "other renders": _batches(others, samples),
+    sets: dict[str, Callable[[slice], Tensor]] = {
+        "generated": lambda part: generator(spread(z[part], generator.num_layers), classes[part]),
+        "renders": partial(_images, renders),
+        "other renders": partial(_images, others),
     }
+    names = [factor.name for factor in network.factors]
     read, seen = {}, {}
-    for name, batches in sets.items():
-        values, rows = [], []
-        for number, images in enumerate(batches):
-            images = images.to(generator.device)
-            values.append(read_all(network, images))
-            rows.append(features(images).cpu())
-            if on_step:
-                on_step(Progress(min((number + 1) * BATCH, samples), samples, name))
-        read[name] = {factor: torch.cat([part[factor] for part in values]).cpu() for factor in values[0]}
-        seen[name] = torch.cat(rows)
+    for kind, pictures in sets.items():
+
+        def look(number: int, pictures: Callable[[slice], Tensor] = pictures) -> Tensor:
+            images = pictures(slice(number * BATCH, min((number + 1) * BATCH, samples))).to(generator.device)
+            values = read_all(network, images)
+            return torch.cat([torch.stack([values[name] for name in names], 1), features(images)], 1).cpu()
+
+        batches = math.ceil(samples / BATCH)
+        rows = torch.cat(in_parts(batches, look, kind, keep=under(keep, kind), on_step=on_step))
+        read[kind] = dict(zip(names, rows.T, strict=False))
+        seen[kind] = rows[:, len(names) :]
     hits = (read["generated"][label] == classes.cpu()).double()
     return Fidelity(
         asked={name: hits[classes.cpu() == index].mean().item() for index, name in enumerate(choices)},
@@ -101,6 +104,5 @@ def distance(factor: Factor, a: Tensor, b: Tensor) -> float:
     return float(above + below if factor.circular else max(above, below))
 
 
-def _batches(data: Dataset, samples: int) -> Iterator[Tensor]:
-    for first in range(0, samples, BATCH):
-        yield as_images(torch.from_numpy(data.images(range(first, min(first + BATCH, samples)))))
+def _images(data: Dataset, part: slice) -> Tensor:
+    return as_images(torch.from_numpy(data.images(range(part.start, part.stop))))

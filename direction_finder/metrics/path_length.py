@@ -15,9 +15,9 @@ from direction_finder.edits import move, spread
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Similarity
 from direction_finder.metrics.intervals import Value, mean
-from direction_finder.metrics.parts import Keep, anew
+from direction_finder.metrics.parts import Keep, anew, in_parts
 from direction_finder.metrics.samples import draw
-from direction_finder.progress import OnStep, Progress
+from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
 
 EPSILON = 1e-4
@@ -95,17 +95,11 @@ def _lengths(
     keep: Keep,
     on_step: OnStep | None,
 ) -> Tensor:
-    found = torch.zeros(len(classes), dtype=torch.double)
-    each = max(1, max_batch // 2)
-    for first in range(0, len(classes), each):
-        part = slice(first, first + each)
+    parts = list(zip(*(rows.split(max(1, max_batch // 2)) for rows in (*pairs, classes)), strict=True))
 
-        def take(part: slice = part) -> Tensor:
-            rows = torch.cat([latents[part].float() for latents in pairs])
-            near, far = generator(rows, classes[part].repeat(2)).chunk(2)
-            return similarity(near, far).double().cpu() / EPSILON**2
+    def take(number: int) -> Tensor:
+        here, there, of = parts[number]
+        near, far = generator(torch.cat([here, there]).float(), of.repeat(2)).chunk(2)
+        return similarity(near, far).double().cpu() / EPSILON**2
 
-        found[part] = keep(f"{first}", take)
-        if on_step:
-            on_step(Progress(min(first + each, len(classes)), len(classes), "measuring path lengths"))
-    return found
+    return torch.cat(in_parts(len(parts), take, "measuring path lengths", keep=keep, on_step=on_step))

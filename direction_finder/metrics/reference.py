@@ -9,10 +9,10 @@ from torch import Tensor
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Features, lite0
 from direction_finder.metrics.frechet import frechet_distance
-from direction_finder.metrics.parts import Keep, anew
+from direction_finder.metrics.parts import Keep, anew, in_parts
 from direction_finder.metrics.samples import draw
 from direction_finder.pictures import as_images
-from direction_finder.progress import OnStep, Progress
+from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 
 BATCH = 50
@@ -26,17 +26,22 @@ class Reference:
 
     @torch.no_grad()
     def __init__(
-        self, images: np.ndarray, samples: int, seed: int = 0, features: Features | None = None, keep: Keep = anew
+        self,
+        images: np.ndarray,
+        samples: int,
+        seed: int = 0,
+        features: Features | None = None,
+        keep: Keep = anew,
+        on_step: OnStep | None = None,
     ):
         self.features, self.seed, self.samples = features or lite0(), seed, min(samples, len(images))
         chosen = images[np.random.default_rng(seed).permutation(len(images))[: self.samples]]
         parts = torch.from_numpy(chosen).split(BATCH)
-        self.seen = torch.cat(
-            [
-                keep(f"{index}", lambda part=part: self.features(as_images(part)).cpu())
-                for index, part in enumerate(parts)
-            ]
-        )
+
+        def take(number: int) -> Tensor:
+            return self.features(as_images(parts[number])).cpu()
+
+        self.seen = torch.cat(in_parts(len(parts), take, "real pictures", keep=keep, on_step=on_step))
 
     @torch.no_grad()
     def distance(self, draw: Callable[[Tensor], Tensor], dim: int) -> float:
@@ -59,10 +64,9 @@ def features_of(
 ) -> Tensor:
     """Of generated pictures: (samples, size). class_index: None for random classes."""
     latents, classes = draw(generator, samples, class_index, seed)
-    found = []
-    for first in range(0, samples, max_batch):
-        part = slice(first, first + max_batch)
-        found.append(keep(f"{first}", lambda part=part: features(generator(latents[part], classes[part])).cpu()))
-        if on_step:
-            on_step(Progress(min(first + max_batch, samples), samples, "drawing"))
-    return torch.cat(found)
+    parts = list(zip(latents.split(max_batch), classes.split(max_batch), strict=True))
+
+    def take(number: int) -> Tensor:
+        return features(generator(*parts[number])).cpu()
+
+    return torch.cat(in_parts(len(parts), take, "drawing", keep=keep, on_step=on_step))
