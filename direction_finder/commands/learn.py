@@ -29,6 +29,7 @@ from direction_finder.files import write_json
 from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
 
 SAVE_EVERY = 30.0  # seconds
+FILES = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
 
 
 @click.command(epilog="Example: direction-finder learn --generator shapes-64 --class cube --points 24")
@@ -36,7 +37,8 @@ SAVE_EVERY = 30.0  # seconds
     "--generator",
     "spec",
     metavar="SPEC",
-    help="Known name, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE, progan:FILE or python:MODULE:FACTORY.",
+    help="Known name, biggan:FILE, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE, progan:FILE or "
+    "python:MODULE:FACTORY.",
 )
 @click.option(
     "--class",
@@ -207,4 +209,4 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
 
 def _absolute(spec: str) -> str:
     family, colon, path = spec.partition(":")
-    return f"{family}:{os.path.abspath(path)}" if family in ("biggan-deep", "dcgan", "progan") and colon else spec
+    return f"{family}:{os.path.abspath(path)}" if family in FILES and colon else spec

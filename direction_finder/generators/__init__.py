@@ -5,6 +5,7 @@ from pathlib import Path
 
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, Generator, Half
+from direction_finder.generators.biggan import find_biggan, load_biggan
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
@@ -25,12 +26,13 @@ __all__ = [
 ]
 
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
+ORIGINAL = "biggan-128"  # the paper's
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
-KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys(BIGGANS, None)}
+KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL), None)}
 UNTOLD = ("num_classes", "dim", "fused_scale")  # what some weights cannot tell, and `load_generator` is told
 EXPECTED = (
-    f"a known name ({', '.join(KNOWN)}), biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
+    f"a known name ({', '.join(KNOWN)}), biggan:FILE, biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
     "python:package.module:factory"
 )
 
@@ -49,9 +51,9 @@ def load_generator(
 
     Args:
         spec: a known name (`shapes-64`, `clevr-1fov`, `clevr-simple` and their `-hp` twins, `eyes`,
-            `biggan-deep-128`, `-256`, `-512`), `biggan-deep:FOLDER`, `hf:owner/name` (a BigGAN-deep on the hub),
-            `dcgan:FILE`, `progan:FILE`, or `python:package.module:factory`, a function that returns an nn.Module or
-            a Generator.
+            `biggan-128`, `biggan-deep-128`, `-256`, `-512`), `biggan:FILE`, `biggan-deep:FOLDER`, `hf:owner/name` (a
+            BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, or `python:package.module:factory`, a function that
+            returns an nn.Module or a Generator.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
@@ -79,6 +81,10 @@ def load_generator(
         generator = load_progan(shipped(f"{spec}.safetensors"), name=spec, truncation=truncation)
     elif spec in BIGGANS:
         generator = load_biggan_deep(find_biggan_deep(spec, on_download), name=spec, truncation=truncation)
+    elif spec == ORIGINAL:
+        generator = load_biggan(find_biggan(spec), name=spec, truncation=truncation)
+    elif family == "biggan" and path:
+        generator = load_biggan(path, name=_short(family, path), truncation=truncation)
     elif family == "biggan-deep" and path:
         generator = load_biggan_deep(path, name=_short(family, path), truncation=truncation)
     elif family == "hf" and path:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import torch
 from pytorch_pretrained_biggan.model import BigGAN, BigGANBatchNorm, GenBlock, SelfAttn
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, linear, max_pool2d
+from torch.nn.functional import interpolate, linear
 from torch.nn.utils import remove_spectral_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
+
+from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv
 
 
 def fold_spectral_norm(module: nn.Module) -> nn.Module:
@@ -38,35 +40,6 @@ def statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tensor
     )
 
 
-class ConditionalNorm(nn.Module):
-    """Batch norm with fixed statistics, scaled and shifted by linear functions of a condition, then ReLU."""
-
-    def __init__(self, norm: BigGANBatchNorm, truncation: float):
-        super().__init__()
-        mean, variance = statistics(norm, truncation)
-        self.register_buffer("mean", mean)
-        self.register_buffer("inverse_std", torch.rsqrt(variance + norm.eps))
-        self.scale, self.offset = norm.scale, norm.offset
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        gain = (1 + self.scale(condition)) * self.inverse_std
-        bias = self.offset(condition) - self.mean * gain
-        gain, bias = gain.to(x.dtype), bias.to(x.dtype)  # mixed types would be slow
-        return torch.addcmul(bias[:, :, None, None], x, gain[:, :, None, None]).relu_()
-
-
-def upsampling_conv(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Nearest upsampling by 2 and then this 3x3 convolution, as one transposed convolution with 4 / 9 of the work.
-
-    Along each axis the taps of two output pixels that read the same input pixel add up: [w2, w1 + w2, w0 + w1, w0].
-    """
-    taps = conv.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-    both = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1)
-    both.weight = nn.Parameter(torch.einsum("ap,bq,oipq->ioab", taps, taps, conv.weight.detach()))
-    both.bias = nn.Parameter(conv.bias.detach().clone())
-    return both
-
-
 class Block(nn.Module):
     """Residual bottleneck: four norms and convolutions; the shortcut keeps the first channels and is upsampled."""
 
@@ -76,7 +49,8 @@ class Block(nn.Module):
         second = upsampling_conv(block.conv_1) if self.upsamples else block.conv_1
         self.convs = nn.ModuleList([block.conv_0, second, block.conv_2, block.conv_3])
         self.norms = nn.ModuleList(
-            ConditionalNorm(norm, truncation) for norm in (block.bn_0, block.bn_1, block.bn_2, block.bn_3)
+            ConditionalNorm(*statistics(norm, truncation), norm.eps, norm.scale, norm.offset)
+            for norm in (block.bn_0, block.bn_1, block.bn_2, block.bn_3)
         )
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -88,24 +62,6 @@ class Block(nn.Module):
         return x.add_(shortcut.to(x.dtype))
 
 
-class Attention(nn.Module):
-    """Self-attention over positions; keys and values are max-pooled 2x2 (Zhang et al. 2019)."""
-
-    def __init__(self, attention: SelfAttn):
-        super().__init__()
-        self.query, self.key = attention.snconv1x1_theta, attention.snconv1x1_phi
-        self.value, self.out = attention.snconv1x1_g, attention.snconv1x1_o_conv
-        self.gamma = attention.gamma
-
-    def forward(self, x: Tensor) -> Tensor:
-        query = self.query(x).flatten(2).mT
-        key = max_pool2d(self.key(x), 2).flatten(2).mT
-        value = max_pool2d(self.value(x), 2).flatten(2).mT
-        with torch.autocast(x.device.type, enabled=False):  # which would give the softmax a type of its own
-            mixed = (query @ key.mT).softmax(2) @ value
-        return x + (self.gamma * self.out(mixed.mT.unflatten(2, x.shape[2:]))).to(x.dtype)
-
-
 class FrozenBigGANDeep(nn.Module):
     """The generator of a package model, its spectral norms folded and its statistics fixed. Takes the model apart."""
 
@@ -115,15 +71,11 @@ class FrozenBigGANDeep(nn.Module):
         self.embedding = model.embeddings.weight  # (z_dim, classes)
         self.gen_z = network.gen_z
         self.layers = nn.ModuleList(
-            Attention(layer) if isinstance(layer, SelfAttn) else Block(layer, truncation) for layer in network.layers
+            _attention(layer) if isinstance(layer, SelfAttn) else Block(layer, truncation) for layer in network.layers
         )
-        mean, variance = statistics(network.bn, truncation)
-        gain = network.bn.weight * torch.rsqrt(variance + network.bn.eps)
-        self.register_buffer("out_gain", gain.detach())
-        self.register_buffer("out_bias", (network.bn.bias - mean * gain).detach())
-        self.to_rgb = nn.Conv2d(network.conv_to_rgb.in_channels, 3, 3, padding=1)
-        self.to_rgb.weight = nn.Parameter(network.conv_to_rgb.weight[:3].detach().clone())
-        self.to_rgb.bias = nn.Parameter(network.conv_to_rgb.bias[:3].detach().clone())
+        conv, norm = network.conv_to_rgb, network.bn
+        conv.weight, conv.bias = (nn.Parameter(tensor[:3].detach().clone()) for tensor in (conv.weight, conv.bias))
+        self.head = Head(*statistics(norm, truncation), norm.eps, norm.weight, norm.bias, conv)
         self.to(memory_format=torch.channels_last)  # faster convolutions on CPUs and GPUs
 
     @property
@@ -149,5 +101,9 @@ class FrozenBigGANDeep(nn.Module):
                 block += 1
                 x = layer(x, conditions[block])
                 yield f"layer{block}", x
-        x = torch.addcmul(self.out_bias[:, None, None], x, self.out_gain[:, None, None]).relu_()
-        yield "image", self.to_rgb(x).tanh()
+        yield "image", self.head(x)
+
+
+def _attention(layer: SelfAttn) -> Attention:
+    convs = (layer.snconv1x1_theta, layer.snconv1x1_phi, layer.snconv1x1_g, layer.snconv1x1_o_conv)
+    return Attention(*convs, layer.gamma)

@@ -1,0 +1,169 @@
+"""The original BigGAN (Brock et al. 2019, https://arxiv.org/abs/1809.11096) with a split z, as its files hold it, and
+frozen: spectral norms folded, upsampling and convolution in one."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, interpolate, linear, normalize
+
+from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv
+
+EPS = 1e-5  # of batch norms
+SPECTRAL_EPS = 1e-6
+BOTTOM = 4  # pixels along a side at which the first block begins
+
+
+class Spectral(nn.Module):
+    """A weight that is divided by its largest singular value, as one power step from the stored vector gives it.
+
+    That is what the published network does at each forward in eval mode. `sv0` is in its files and not used.
+    """
+
+    weight: nn.Parameter
+
+    def __init__(self, *shape: int, bias: bool = True):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.bias = nn.Parameter(torch.empty(shape[0])) if bias else None
+        self.register_buffer("u0", torch.empty(1, shape[0]))
+        self.register_buffer("sv0", torch.empty(1))
+
+    def normed(self) -> Tensor:
+        """The weight divided by its singular value."""
+        rows = self.weight.flatten(1)
+        right = normalize(self.u0 @ rows, eps=SPECTRAL_EPS)
+        left = normalize(right @ rows.mT, eps=SPECTRAL_EPS)
+        return self.weight / (left @ rows @ right.mT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.ndim == 2:
+            return linear(x, self.normed(), self.bias)
+        return conv2d(x, self.normed(), self.bias, padding=self.weight.shape[2] // 2)
+
+    def folded(self) -> nn.Linear | nn.Conv2d:
+        """A plain layer with the normed weight."""
+        inside, outside, *size = self.weight.shape[1], self.weight.shape[0], *self.weight.shape[2:]
+        if size:
+            plain = nn.Conv2d(inside, outside, size[0], padding=size[0] // 2, bias=self.bias is not None)
+        else:
+            plain = nn.Linear(inside, outside, bias=self.bias is not None)
+        plain.weight, plain.bias = nn.Parameter(self.normed().detach()), self.bias
+        return plain
+
+
+class Statistics(nn.Module):
+    """The stored mean and variance of a batch norm, and its gain and bias: linear functions of the condition."""
+
+    def __init__(self, channels: int, condition: int):
+        super().__init__()
+        self.gain, self.bias = (Spectral(channels, condition, bias=False) for _ in range(2))
+        self.register_buffer("stored_mean", torch.empty(channels))
+        self.register_buffer("stored_var", torch.empty(channels))
+
+    def folded(self) -> ConditionalNorm:
+        return ConditionalNorm(self.stored_mean, self.stored_var, EPS, self.gain.folded(), self.bias.folded())
+
+
+class LastStatistics(nn.Module):
+    """The same of the last batch norm, whose gain and bias are plain."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.gain, self.bias = nn.Parameter(torch.empty(channels)), nn.Parameter(torch.empty(channels))
+        self.register_buffer("stored_mean", torch.empty(channels))
+        self.register_buffer("stored_var", torch.empty(channels))
+
+
+class Residual(nn.Module):
+    """What the files hold of a block that doubles the resolution."""
+
+    def __init__(self, inside: int, outside: int, condition: int):
+        super().__init__()
+        self.conv1, self.conv2 = Spectral(outside, inside, 3, 3), Spectral(outside, outside, 3, 3)
+        self.conv_sc = Spectral(outside, inside, 1, 1)
+        self.bn1, self.bn2 = Statistics(inside, condition), Statistics(outside, condition)
+
+
+class SelfAttention(nn.Module):
+    """What the files hold of an attention."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        inner, half = channels // 8, channels // 2
+        self.theta, self.phi = (Spectral(inner, channels, 1, 1, bias=False) for _ in range(2))
+        self.g, self.o = Spectral(half, channels, 1, 1, bias=False), Spectral(channels, half, 1, 1, bias=False)
+        self.gamma = nn.Parameter(torch.empty(()))
+
+    def folded(self) -> Attention:
+        return Attention(*(part.folded() for part in (self.theta, self.phi, self.g, self.o)), self.gamma)
+
+
+class BigGAN(nn.Module):
+    """All that the files hold, under their names.
+
+    widths: channels before the first block and after each. attention: after which block, if any. chunk: dimensions of
+    z that the first layer and each block read. shared: dimensions of the class embedding.
+    """
+
+    def __init__(self, widths: Sequence[int], attention: int | None, chunk: int, shared: int, classes: int):
+        super().__init__()
+        self.shared = nn.Embedding(classes, shared)
+        self.linear = Spectral(widths[0] * BOTTOM**2, chunk)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(
+                [Residual(inside, outside, shared + chunk)] + ([SelfAttention(outside)] if number == attention else [])
+            )
+            for number, (inside, outside) in enumerate(itertools.pairwise(widths))
+        )
+        self.output_layer = nn.ModuleDict({"0": LastStatistics(widths[-1]), "2": Spectral(3, widths[-1], 3, 3)})
+
+
+class Block(nn.Module):
+    """A frozen residual block. Upsampling and the first convolution are one; the shortcut, of 1x1, goes before it."""
+
+    def __init__(self, block: Residual):
+        super().__init__()
+        self.norm1, self.norm2 = block.bn1.folded(), block.bn2.folded()
+        self.conv1, self.conv2 = upsampling_conv(block.conv1.folded()), block.conv2.folded()
+        self.shortcut = block.conv_sc.folded()
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        shortcut = interpolate(self.shortcut(x), scale_factor=2, mode="nearest")
+        x = self.conv2(self.norm2(self.conv1(self.norm1(x, condition)), condition))
+        return x.add_(shortcut.to(x.dtype))
+
+
+class FrozenBigGAN(nn.Module):
+    """The generator of a file, its spectral norms folded. Shares the file's tensors where it can."""
+
+    def __init__(self, held: BigGAN):
+        super().__init__()
+        self.embedding = held.shared.weight  # (classes, shared)
+        self.chunk = held.linear.weight.shape[1]
+        self.first = held.linear.folded()
+        self.blocks = nn.ModuleList(Block(block[0]) for block in held.blocks)
+        self.attentions = nn.ModuleDict(
+            {str(number): block[1].folded() for number, block in enumerate(held.blocks) if len(block) > 1}
+        )
+        last, conv = held.output_layer["0"], held.output_layer["2"]
+        self.head = Head(last.stored_mean, last.stored_var, EPS, last.gain, last.bias, conv.folded())
+        self.to(memory_format=torch.channels_last)
+
+    def stages(self, z: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield "layer0" (the first linear layer), "layer1", ... (blocks), "attention" where it stands, and "image".
+
+        z: (batch, dim), split into chunks of equal size: one for the first layer, one for each block.
+        """
+        first, *others = z.split(self.chunk, dim=1)
+        embedding = self.embedding[classes]
+        x = self.first(first).unflatten(1, (-1, BOTTOM, BOTTOM)).contiguous(memory_format=torch.channels_last)
+        yield "layer0", x
+        for number, (block, chunk) in enumerate(zip(self.blocks, others, strict=True)):
+            x = block(x, torch.cat([embedding, chunk], dim=1))
+            yield f"layer{number + 1}", x
+            if str(number) in self.attentions:
+                x = self.attentions[str(number)](x)
+                yield "attention", x
+        yield "image", self.head(x)

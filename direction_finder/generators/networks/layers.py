@@ -1,0 +1,64 @@
+"""Layers of frozen BigGANs, the original and the deep one."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm with fixed statistics, scaled and shifted by linear functions of a condition, then ReLU."""
+
+    def __init__(self, mean: Tensor, variance: Tensor, eps: float, scale: nn.Linear, offset: nn.Linear):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("inverse_std", torch.rsqrt(variance + eps))
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain = (1 + self.scale(condition)) * self.inverse_std
+        bias = self.offset(condition) - self.mean * gain
+        gain, bias = gain.to(x.dtype), bias.to(x.dtype)  # mixed types would be slow
+        return torch.addcmul(bias[:, :, None, None], x, gain[:, :, None, None]).relu_()
+
+
+class Attention(nn.Module):
+    """Self-attention over positions; keys and values are max-pooled 2x2 (Zhang et al. 2019)."""
+
+    def __init__(self, query: nn.Conv2d, key: nn.Conv2d, value: nn.Conv2d, out: nn.Conv2d, gamma: Tensor):
+        super().__init__()
+        self.query, self.key, self.value, self.out, self.gamma = query, key, value, out, gamma
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.query(x).flatten(2).mT
+        key = max_pool2d(self.key(x), 2).flatten(2).mT
+        value = max_pool2d(self.value(x), 2).flatten(2).mT
+        with torch.autocast(x.device.type, enabled=False):  # which would give the softmax a type of its own
+            mixed = (query @ key.mT).softmax(2) @ value
+        return x + (self.gamma * self.out(mixed.mT.unflatten(2, x.shape[2:]))).to(x.dtype)
+
+
+class Head(nn.Module):
+    """From the last activations to images: batch norm with fixed statistics, ReLU, 3x3 convolution, tanh."""
+
+    def __init__(self, mean: Tensor, variance: Tensor, eps: float, scale: Tensor, offset: Tensor, conv: nn.Conv2d):
+        super().__init__()
+        gain = scale * torch.rsqrt(variance + eps)
+        self.register_buffer("gain", gain.detach())
+        self.register_buffer("bias", (offset - mean * gain).detach())
+        self.to_rgb = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.addcmul(self.bias[:, None, None], x, self.gain[:, None, None]).relu_()
+        return self.to_rgb(x).tanh()
+
+
+def upsampling_conv(conv: nn.Conv2d) -> nn.ConvTranspose2d:
+    """Nearest upsampling by 2 and then this 3x3 convolution, as one transposed convolution with 4 / 9 of the work.
+
+    Along each axis the taps of two output pixels that read the same input pixel add up: [w2, w1 + w2, w0 + w1, w0].
+    """
+    taps = conv.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+    both = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1)
+    both.weight = nn.Parameter(torch.einsum("ap,bq,oipq->ioab", taps, taps, conv.weight.detach()))
+    both.bias = nn.Parameter(conv.bias.detach().clone())
+    return both

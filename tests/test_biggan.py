@@ -1,0 +1,124 @@
+"""The original BigGAN against an image of the published code, and wrong files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn.functional import interpolate, max_pool2d, relu
+
+from direction_finder.errors import InputError
+from direction_finder.generators import load_generator
+from direction_finder.generators.biggan import BigGAN, _empty
+from direction_finder.generators.networks.biggan import Residual, SelfAttention, Spectral, Statistics
+from direction_finder.generators.weights import load_strict
+from tests.conftest import call
+
+GOLDEN = Path(__file__).parent / "golden" / "biggan-brock.safetensors"
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """State, z, labels, images."""
+    held = load_file(GOLDEN)
+    state = {key.removeprefix("state."): tensor for key, tensor in held.items() if key.startswith("state.")}
+    return state, held["z"], held["label"], held["image"]
+
+
+def write(path: Path, state: dict[str, torch.Tensor]) -> str:
+    torch.save(state, path)
+    return f"biggan:{path}"
+
+
+def live(held: BigGAN, z: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """The published forward, step by step: norms at every call, upsampling before convolutions."""
+
+    def norm(of: Statistics, x, y):
+        x = (x - of.stored_mean[:, None, None]) / (of.stored_var[:, None, None] + 1e-5).sqrt()
+        return x * (1 + of.gain(y))[:, :, None, None] + of.bias(y)[:, :, None, None]
+
+    def up(x):
+        return interpolate(x, scale_factor=2)
+
+    def block(of: Residual, x, y):
+        return of.conv2(relu(norm(of.bn2, of.conv1(up(relu(norm(of.bn1, x, y)))), y))) + of.conv_sc(up(x))
+
+    def attend(of: SelfAttention, x):
+        key, value = max_pool2d(of.phi(x), 2).flatten(2), max_pool2d(of.g(x), 2).flatten(2)
+        weights = (of.theta(x).flatten(2).mT @ key).softmax(-1)
+        return of.gamma * of.o((value @ weights.mT).view(len(x), -1, *x.shape[2:])) + x
+
+    chunks = z.split(20, dim=1)
+    x = held.linear(chunks[0]).view(len(z), -1, 4, 4)
+    for parts, chunk in zip(held.blocks, chunks[1:], strict=True):
+        x = block(parts[0], x, torch.cat([held.shared(classes), chunk], 1))
+        x = attend(parts[1], x) if len(parts) > 1 else x
+    last = held.output_layer["0"]
+    x = (x - last.stored_mean[:, None, None]) / (last.stored_var[:, None, None] + 1e-5).sqrt()
+    return held.output_layer["2"](relu(x * last.gain[:, None, None] + last.bias[:, None, None])).tanh()
+
+
+@torch.no_grad()
+def test_the_golden_image_is_reproduced_folded_and_live(golden, tmp_path, monkeypatch):
+    state, z, classes, image = golden
+    generator = load_generator(write(tmp_path / "G_ema.pth", state))
+    assert (generator.dim, generator.num_layers, generator.num_classes, generator.resolution) == (120, 1, 10, 128)
+    assert (generator(z[:, None], classes) - image).abs().max() < 1e-4
+    held = _empty(state, "golden")
+    load_strict(held, state, "golden")
+    assert (live(held, z, classes) - image).abs().max() < 1e-4
+    monkeypatch.setattr(Spectral, "normed", lambda self: self.weight)
+    without = load_generator(f"biggan:{tmp_path / 'G_ema.pth'}")
+    assert (without(z[:, None], classes) - image).abs().max() > 0.01
+    assert (live(held, z, classes) - image).abs().max() > 0.01
+
+
+@torch.no_grad()
+def test_activations_stop_where_asked_and_chunks_feed_their_block(golden, tmp_path):
+    state, z, classes, _ = golden
+    generator = load_generator(write(tmp_path / "G.pth", state))
+    assert generator.activation_names == (*(f"layer{i}" for i in range(5)), "attention", "layer5", "image")
+    moved = z.clone()
+    moved[:, 60:80] += 1  # the third block's
+    before, after = (generator.activations(rows[:, None], classes, ["layer2", "layer3"]) for rows in (z, moved))
+    assert torch.equal(before["layer2"], after["layer2"]) and not torch.equal(before["layer3"], after["layer3"])
+
+
+def test_a_batch_norm_weighs_the_class_as_the_file_says(golden, tmp_path):
+    state, z, _classes, _ = golden
+    generator = load_generator(write(tmp_path / "G.pth", state))
+    assert not torch.equal(*(generator(z[:, None], torch.full((2,), label)) for label in (0, 1)))
+    assert generator.class_names[3] == "class 3" and not any(p.requires_grad for p in generator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda state: state.pop("blocks.2.0.bn1.gain.u0"), "blocks.2.0.bn1.gain.u0 is missing"),
+        (lambda state: state.pop("shared.weight"), "shared.weight is missing"),
+        (lambda state: state.pop("blocks.4.0.conv1.weight"), "blocks.4.0.conv1.weight is missing"),
+        (lambda state: state.update(extra=torch.zeros(1)), "extra is not part of"),
+        (lambda state: state.update({"linear.weight": torch.zeros(1024, 21)}), "expected 128 of the class and a chunk"),
+        (lambda state: state.update({"blocks.0.0.conv2.bias": torch.zeros(3)}), r"conv2.bias has shape \(3,\)"),
+        (lambda state: state.update({"output_layer.2.bias": torch.full((3,), torch.nan)}), "NaN"),
+        (lambda state: state.update({"linear.weight": torch.zeros(4)}), "expected 2 axes"),
+        (lambda state: state.update({"blocks.0.1.theta.weight": torch.zeros(1)}), "expected one at most"),
+    ],
+)
+def test_wrong_files_are_refused_by_name(golden, tmp_path, change, word):
+    state = dict(golden[0])
+    change(state)
+    with pytest.raises(InputError, match=word):
+        load_generator(write(tmp_path / "G.pth", state))
+
+
+def test_the_published_one_is_found_in_the_cache_or_asked_for(golden, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = call("learn", "--generator", "biggan-128")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "G_ema.pth" in result.stderr and str(tmp_path / "biggan-128") in result.stderr
+    (tmp_path / "biggan-128").mkdir()
+    save_file({key: value.contiguous() for key, value in golden[0].items()}, tmp_path / "biggan-128/G_ema.safetensors")
+    assert load_generator("biggan-128").name == "biggan-128"
+    assert "golden retriever" in call("classes", "golden retriever", "--generator", "biggan-128").stdout
