@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from direction_finder.commands.options import Download, config_options, device_o
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.commands.target import load_recorded
+from direction_finder.directions import Directions
 from direction_finder.discovery import (
     DEFAULT,
     METHODS,
@@ -21,12 +23,13 @@ from direction_finder.discovery import (
     plain,
     setting_names,
     settle,
+    space_settings,
 )
 from direction_finder.discovery.loop import STARTS
 from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
-from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
+from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
 
 SAVE_EVERY = 30.0  # seconds
 FILES = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
@@ -46,6 +49,14 @@ FILES = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generator
     metavar="NAME",
     multiple=True,
     help="Class to learn for; repeat for one run each.  [default: random classes]",
+)
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    type=click.Choice(SPACES),
+    help="Part of the latents to search: thirds of BigGAN's chunks of z, or of the layers. Repeat for one run each.  "
+    "[default: all]",
 )
 @click.option(
     "--method", type=click.Choice(list(METHODS)), default=DEFAULT, show_default=True, help="How to find directions."
@@ -85,12 +96,15 @@ def learn(ctx: click.Context, **options: Any) -> None:
 def _start(options: dict[str, Any]) -> None:
     if not options["spec"]:
         raise InputError("no generator: give --generator, e.g. --generator shapes-64 (or --resume FOLDER)")
-    texts, out, method = options["class_texts"], options["out"], options["method"]
-    if out and len(texts) > 1:
+    texts, spaces, out, method = options["class_texts"], options["spaces"], options["out"], options["method"]
+    count = max(1, len(texts)) * max(1, len(spaces))
+    if out and count > 1:
         raise InputError(
-            f"--out is one run folder, but there are {len(texts)} classes: leave --out out, or give one class"
+            f"--out is one run folder, but there are {count} runs: leave --out out, or give one class and one space"
         )
     settings = _settings(options)
+    if spaces and {"dims", "layers"} & settings.keys():
+        raise InputError("--space names dimensions or layers: leave out --dims and --layers")
     configure(method, settings)  # complain before anything slow
     if options["threads"]:
         torch.set_num_threads(options["threads"])
@@ -105,26 +119,46 @@ def _start(options: dict[str, Any]) -> None:
             "weights_sha256": generator.weights_sha256,
         }
         indices = [resolve_class(generator.class_names, text) for text in texts] or [None]
-        configs = [configure(method, {**settings, "class_index": index}) for index in indices]
-        for config in configs:
+        wanted = [
+            (space, configure(method, {**settings, **space_settings(generator, space), "class_index": index}))
+            for index in indices
+            for space in spaces or [None]
+        ]
+        for _, config in wanted:
             config.check(generator)
-        for config in configs:
+        found = []
+        for space, config in wanted:
             measured = {}
             if not options["dry_run"]:
                 config, measured = settle(generator, method, config)
                 for what, figures in measured.items():
                     click.echo(f"{what}: {_chosen(config, what, figures)}", err=True)
-            content = {**_content(generator, record, device, method, config), "measured": measured}
+            content = {**_content(generator, record, device, method, config), "space": space, "measured": measured}
             if options["dry_run"]:
                 click.echo(json.dumps(content, indent=2, sort_keys=True))
                 continue
             of = (content["class"] or ("random classes" if generator.num_classes else "")).split(",")[0]
-            run = Run.create(out, slug(f"{method} {generator.name} {of}"), content)
+            run = Run.create(out, slug(f"{method} {generator.name} {of} {space or ''}"), content)
             try:
-                _work(run, generator, None, options["save_every"])
+                found.append((run, _work(run, generator, None, options["save_every"])))
             except InputError:
                 run.remove_if_not_begun()
                 raise
+        if len(found) > 1:
+            click.echo("\n".join(_compared(found)))
+
+
+def _compared(found: list[tuple[Run, Directions]]) -> Iterator[str]:
+    """A line for each run: what was searched, and how good and how strong the directions are."""
+    yield ""
+    for run, directions in found:
+        facts = [run.config["class"], run.config["space"], f"{len(directions)} directions"]
+        if directions.share:
+            share = directions.share
+            facts.append(f"diagonal share {share['share']:.3f}, of a random basis {share['random_share']:.3f}")
+        if directions.scores[0] is not None:
+            facts.append(f"strongest {directions.scores[0]:.3g}")
+        yield f"{run.folder}: {'; '.join(filter(None, facts))}"
 
 
 def _chosen(config: SearchConfig, what: str, figures: dict[str, float]) -> str:
@@ -189,7 +223,7 @@ def _resume(given: dict[str, Any]) -> None:
         raise
 
 
-def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None, save_every: float) -> None:
+def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None, save_every: float) -> Directions:
     method = METHODS[run.config["method"]]
     config = configure(run.config["method"], run.config["settings"])
     of = f", class {run.config['class'].split(',')[0]}" if run.config["class"] else ""
@@ -205,6 +239,7 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
     run.finish()
     click.echo(f"{len(directions)} directions in {run.directions}")
     click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
+    return directions
 
 
 def _absolute(spec: str) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "plain",
     "setting_names",
     "settle",
+    "space_settings",
 ]
 
 
@@ -74,15 +75,28 @@ def find(
     method: str = DEFAULT,
     *,
     class_name: str | None = None,
+    space: str | None = None,
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Directions:
     """Find directions in a frozen generator.
 
     class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
+    space: a part of the latents by name (see `Generator.spaces`), in place of dims and layers; None: as these say.
     settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
     """
     if class_name is not None:
         settings["class_index"] = resolve_class(generator.class_names, class_name)
-    config, _ = settle(generator, method, configure(method, settings))
+    config, _ = settle(generator, method, configure(method, {**settings, **space_settings(generator, space)}))
     return METHODS[method].find(generator, config, on_step=on_step)
+
+
+def space_settings(generator: Generator, space: str | None) -> dict[str, tuple[int, int]]:
+    """The `dims` or `layers` that a space's name stands for. Raises InputError if the generator has no such space."""
+    if space is None:
+        return {}
+    if space not in generator.spaces:
+        raise InputError(
+            f"space {space!r}: {generator.name} has {', '.join(generator.spaces)}; --dims and --layers take numbers"
+        )
+    return generator.spaces[space]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import IMAGE, Generator, Half
+from direction_finder.generators.base import IMAGE, SPACES, Generator, Half
 from direction_finder.generators.biggan import find_biggan, load_biggan
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
@@ -15,6 +15,7 @@ from direction_finder.generators.wrapped import WrappedModule, load_python
 
 __all__ = [
     "IMAGE",
+    "SPACES",
     "UNTOLD",
     "Generator",
     "Half",

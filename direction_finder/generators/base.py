@@ -13,6 +13,7 @@ from direction_finder.errors import InputError
 from direction_finder.randomness import normal
 
 IMAGE = "image"
+SPACES = ("all", "coarse", "mid", "fine")
 Stages = Iterator[tuple[str, Tensor]]
 
 
@@ -98,6 +99,14 @@ class Generator(nn.Module, abc.ABC):
         return z.to(self.device)
 
     @property
+    def spaces(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Parts of the latents to search, by name, as settings: first and last layer, or dimension of z.
+
+        "all", and where z feeds three layers or more "coarse", "mid" and "fine", thirds of the layers in order.
+        """
+        return {"all": {}, **thirds("layers", self.num_layers)}
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are; the CPU if there are none."""
         tensor = next(chain(self.parameters(), self.buffers()), None)
@@ -120,6 +129,14 @@ class Generator(nn.Module, abc.ABC):
         if self.num_classes and (classes is None or classes.shape != latents.shape[:1]):
             got = None if classes is None else tuple(classes.shape)
             raise InputError(f"{self.name} is class-conditional: classes have shape {got}, expected ({len(latents)},)")
+
+
+def thirds(what: str, count: int, size: int = 1) -> dict[str, dict[str, tuple[int, int]]]:
+    """`count` parts of `size` each in thirds, as `Generator.spaces` has them; nothing if there are fewer than three."""
+    if count < 3:
+        return {}
+    ends = [size * round(third * count / 3) for third in range(4)]
+    return {name: {what: (ends[i], ends[i + 1] - 1)} for i, name in enumerate(SPACES[1:])}
 
 
 def as_rgb(images: Tensor) -> Tensor:
