@@ -1,6 +1,7 @@
 """The command line: one verb a file, each imported only when it runs."""
 
 import importlib
+import keyword
 import os
 import sys
 from typing import Any
@@ -18,6 +19,8 @@ VERBS = {
     "train": "Train a generator on pictures.",
     "finetune": "Train a ProGAN on, with the Hessian Penalty.",
     "scenes": "Render data sets with known factors.",
+    "import": "Make a run of another tool's matrix of directions.",
+    "export": "Write a run's directions as a matrix for other tools.",
     "page": "Gather what a run holds on one HTML page.",
     "classes": "Search a generator's class names.",
     "info": "Say what any file or run is, how it was made and what is wrong with it.",
@@ -33,7 +36,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        return getattr(importlib.import_module(f"direction_finder.commands.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        return getattr(importlib.import_module(f"direction_finder.commands.{name}"), name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,7 +1,6 @@
 """`direction-finder learn`: find directions in a generator."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 
 from direction_finder.commands.options import Download, config_options, device_option, pick_device
 from direction_finder.commands.recorder import Recorder
-from direction_finder.commands.runs import CONFIG, Run, reserved, slug
+from direction_finder.commands.runs import CONFIG, Run, absolute, reserved, slug
 from direction_finder.commands.target import load_recorded
 from direction_finder.directions import Directions
 from direction_finder.discovery import (
@@ -32,7 +31,6 @@ from direction_finder.files import write_json
 from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
 
 SAVE_EVERY = 30.0  # seconds
-FILES = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
 
 
 @click.command(epilog="Example: direction-finder learn --generator shapes-64 --class cube --points 24")
@@ -114,13 +112,13 @@ def _start(options: dict[str, Any]) -> None:
         generator = load_generator(options["spec"], **given, device=device, on_download=Download())
         record = {
             **given,
-            "spec": _absolute(options["spec"]),
+            "spec": absolute(options["spec"]),
             "name": generator.name,
             "weights_sha256": generator.weights_sha256,
         }
         indices = [resolve_class(generator.class_names, text) for text in texts] or [None]
         wanted = [
-            (space, configure(method, {**settings, **space_settings(generator, space), "class_index": index}))
+            (space, configure(method, {**settings, **space_settings(generator.outline, space), "class_index": index}))
             for index in indices
             for space in spaces or [None]
         ]
@@ -240,8 +238,3 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
     click.echo(f"{len(directions)} directions in {run.directions}")
     click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
     return directions
-
-
-def _absolute(spec: str) -> str:
-    family, colon, path = spec.partition(":")
-    return f"{family}:{os.path.abspath(path)}" if family in FILES and colon else spec

@@ -1,6 +1,7 @@
 """Run folders: `config.json` first, then `log.jsonl`, `state.safetensors`, `directions.safetensors`, pictures."""
 
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import read_json, replacing, write_json
 
 CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
+PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
 NEEDED = ("generator", "method", "settings", "threads", "device", "direction_finder")
 
 
@@ -108,6 +110,12 @@ class Run:
                 break
         with replacing(self.log) as part:
             part.write_text("".join(kept), encoding="utf-8")
+
+
+def absolute(spec: str) -> str:
+    """A generator's name that means the same in every folder."""
+    family, colon, path = spec.partition(":")
+    return f"{family}:{os.path.abspath(path)}" if family in PATHS and colon else spec
 
 
 def slug(text: str) -> str:

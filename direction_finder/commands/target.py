@@ -24,8 +24,8 @@ DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
 
 def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) -> Generator:
     """Load the generator that a run's `config.json` names, or `spec` in its place."""
+    same_family = not spec or spec.partition(":")[0] == (record["spec"] or "").partition(":")[0]
     spec = spec or record["spec"]
-    same_family = spec.partition(":")[0] == record["spec"].partition(":")[0]
     return load_generator(
         spec,
         record["truncation"],
@@ -59,10 +59,12 @@ class Target:
                 raise InputError(f"{path}: bound to no generator; name one with --generator")
             generator = load_generator(spec, device=device, on_download=Download())
         else:
-            run = Run.open(path)
+            run = Run.open(path, ("generator", "method", "settings"), "learn or import")
             if not run.directions.is_file():
                 raise InputError(f"{path}: no directions yet; finish the run with learn --resume {path}")
             directions = Directions.load(run.directions)
+            if not (spec or run.config["generator"]["spec"]):
+                raise InputError(f"{path}: bound to no generator; name one with --generator")
             generator = load_recorded(run.config["generator"], device, spec)
         directions.check_fits(
             name=generator.name,

@@ -9,7 +9,7 @@ from direction_finder.discovery import axes, hessian, jacobian, joint, orojar, t
 from direction_finder.discovery.space import SearchConfig, package_version, plain
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
-from direction_finder.generators import Generator, resolve_class
+from direction_finder.generators import Generator, Outline, resolve_class
 from direction_finder.progress import OnStep
 
 __all__ = [
@@ -82,21 +82,21 @@ def find(
     """Find directions in a frozen generator.
 
     class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
-    space: a part of the latents by name (see `Generator.spaces`), in place of dims and layers; None: as these say.
+    space: a part of the latents by name (see `Outline.spaces`), in place of dims and layers; None: as these say.
     settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
     """
     if class_name is not None:
         settings["class_index"] = resolve_class(generator.class_names, class_name)
-    config, _ = settle(generator, method, configure(method, {**settings, **space_settings(generator, space)}))
+    config, _ = settle(generator, method, configure(method, {**settings, **space_settings(generator.outline, space)}))
     return METHODS[method].find(generator, config, on_step=on_step)
 
 
-def space_settings(generator: Generator, space: str | None) -> dict[str, tuple[int, int]]:
+def space_settings(outline: Outline, space: str | None) -> dict[str, tuple[int, int]]:
     """The `dims` or `layers` that a space's name stands for. Raises InputError if the generator has no such space."""
     if space is None:
         return {}
-    if space not in generator.spaces:
+    if space not in outline.spaces:
         raise InputError(
-            f"space {space!r}: {generator.name} has {', '.join(generator.spaces)}; --dims and --layers take numbers"
+            f"space {space!r}: {outline.name} has {', '.join(outline.spaces)}; --dims and --layers take numbers"
         )
-    return generator.spaces[space]
+    return outline.spaces[space]

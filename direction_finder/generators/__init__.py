@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import IMAGE, SPACES, Generator, Half
-from direction_finder.generators.biggan import find_biggan, load_biggan
+from direction_finder.generators.base import IMAGE, SPACES, Generator, Half, Outline
+from direction_finder.generators.biggan import PUBLISHED, find_biggan, load_biggan
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
@@ -15,10 +15,13 @@ from direction_finder.generators.wrapped import WrappedModule, load_python
 
 __all__ = [
     "IMAGE",
+    "ORIGINAL",
+    "PUBLISHED",
     "SPACES",
     "UNTOLD",
     "Generator",
     "Half",
+    "Outline",
     "WrappedModule",
     "class_names",
     "load_generator",
@@ -27,7 +30,7 @@ __all__ = [
 ]
 
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
-ORIGINAL = "biggan-128"  # the paper's
+ORIGINAL = PUBLISHED.name  # the paper's
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
 KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL), None)}

@@ -25,6 +25,36 @@ class Half(NamedTuple):
     first: str
 
 
+class Outline(NamedTuple):
+    """What directions need to know of a generator, also where it is not at hand; see `Generator`."""
+
+    name: str | None
+    dim: int
+    num_layers: int = 1
+    class_names: tuple[str, ...] = ()
+    chunk: int | None = None
+    weights_sha256: str | None = None
+
+    @property
+    def spaces(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Parts of the latents to search, by name, as settings: first and last dimension of z, or layer.
+
+        "all", and "coarse", "mid" and "fine": thirds of the chunks of z or, where z feeds three layers or more, of the
+        layers.
+        """
+        if self.chunk:
+            return {"all": {}, **_thirds("dims", self.dim // self.chunk, self.chunk)}
+        return {"all": {}, **_thirds("layers", self.num_layers)}
+
+
+def _thirds(what: str, count: int, size: int = 1) -> dict[str, dict[str, tuple[int, int]]]:
+    """`count` parts of `size` each in thirds; nothing if there are fewer than three."""
+    if count < 3:
+        return {}
+    ends = [size * round(third * count / 3) for third in range(4)]
+    return {name: {what: (ends[i], ends[i + 1] - 1)} for i, name in enumerate(SPACES[1:])}
+
+
 class Generator(nn.Module, abc.ABC):
     """A frozen generator: latents (batch, layers, dim) and classes (batch,) in, images (batch, 3, H, W) out.
 
@@ -34,6 +64,7 @@ class Generator(nn.Module, abc.ABC):
     name: how the user calls it. dim: size of z. num_layers: how many layers z feeds.
     num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images.
     weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
+    chunk: how many dimensions of z each part of the network reads, where z is split; None: it is not.
     normalises: whether the length of z is divided away before anything else.
     activation_names: what `activations` can be asked for, in order of depth; the last is "image".
     stage_names: those of them that are computed one after the other, so that half precision may begin there.
@@ -47,6 +78,7 @@ class Generator(nn.Module, abc.ABC):
     resolution: int
     weights_sha256: str
     truncation: float | None = None
+    chunk: int | None = None
     normalises: bool = False
     activation_names: tuple[str, ...]
     stage_names: tuple[str, ...] = (IMAGE,)
@@ -99,12 +131,8 @@ class Generator(nn.Module, abc.ABC):
         return z.to(self.device)
 
     @property
-    def spaces(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """Parts of the latents to search, by name, as settings: first and last layer, or dimension of z.
-
-        "all", and where z feeds three layers or more "coarse", "mid" and "fine", thirds of the layers in order.
-        """
-        return {"all": {}, **thirds("layers", self.num_layers)}
+    def outline(self) -> Outline:
+        return Outline(self.name, self.dim, self.num_layers, self.class_names, self.chunk, self.weights_sha256)
 
     @property
     def device(self) -> torch.device:
@@ -129,14 +157,6 @@ class Generator(nn.Module, abc.ABC):
         if self.num_classes and (classes is None or classes.shape != latents.shape[:1]):
             got = None if classes is None else tuple(classes.shape)
             raise InputError(f"{self.name} is class-conditional: classes have shape {got}, expected ({len(latents)},)")
-
-
-def thirds(what: str, count: int, size: int = 1) -> dict[str, dict[str, tuple[int, int]]]:
-    """`count` parts of `size` each in thirds, as `Generator.spaces` has them; nothing if there are fewer than three."""
-    if count < 3:
-        return {}
-    ends = [size * round(third * count / 3) for third in range(4)]
-    return {name: {what: (ends[i], ends[i + 1] - 1)} for i, name in enumerate(SPACES[1:])}
 
 
 def as_rgb(images: Tensor) -> Tensor:

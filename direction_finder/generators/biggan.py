@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.generators.base import Generator, Half, class_labels, thirds
+from direction_finder.generators.base import Generator, Half, Outline, class_labels
 from direction_finder.generators.classes import imagenet_names
 from direction_finder.generators.download import cache_folder
 from direction_finder.generators.networks.biggan import BOTTOM, BigGAN, FrozenBigGAN
 from direction_finder.generators.weights import State, load_strict, read_state, state_sha256
 
 FILES = ("G_ema.pth", "G_ema.safetensors", "G.pth")  # in order of preference
+
+PUBLISHED = Outline("biggan-128", 120, class_names=imagenet_names(), chunk=20)  # what is known of it without its file
 
 
 class BigGANGenerator(Generator):
@@ -37,11 +39,6 @@ class BigGANGenerator(Generator):
         with torch.no_grad():
             found = network.stages(torch.zeros(1, self.dim), torch.zeros(1, dtype=torch.long))
             self.activation_names = self.stage_names = tuple(stage for stage, _ in found)
-
-    @property
-    def spaces(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """Thirds of the chunks, as dimensions of z: with 120 of them 0-39, 40-79 and 80-119."""
-        return {"all": {}, **thirds("dims", self.dim // self.chunk, self.chunk)}
 
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -28,10 +29,25 @@ def looks_like_html(head: bytes) -> bool:
 def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
     """Read a state dict from a `.safetensors` file or a torch file, unnested, with a common `module.` removed.
 
+    Raises InputError as `read_tensors` does, if the file is not a state dict, or has NaN or infinite weights.
+    """
+    path = Path(path)
+    state = _unnested(read_tensors(path, stubs), path)
+    if all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: weight {key} holds NaN or infinite values; the checkpoint is damaged")
+    return state
+
+
+def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:
+    """What a `.safetensors` file or a torch file holds: tensors, perhaps in plain containers.
+
     stubs: full names of classes whose objects may lie beside the weights; they are read as empty objects of a class of
     ours, whatever the file says that they do.
-    Raises InputError if the file is missing, empty, a web page, damaged, not a state dict, holds objects other than
-    tensors and plain containers (which are refused, not executed), or has NaN or infinite weights.
+    Raises InputError if the file is missing, empty, a web page or damaged, or holds other objects, which are refused
+    and not executed.
     """
     path = Path(path)
     if path.is_dir():
@@ -44,16 +60,10 @@ def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
         raise InputError(f"{path}: the file is empty; download it again")
     if looks_like_html(head):
         raise InputError(f"{path}: a web page, not weights (an expired link or a quota page?); download it again")
-    state = _unnested(_read(path, stubs), path)
-    if all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
-    for key, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: weight {key} holds NaN or infinite values; the checkpoint is damaged")
-    return state
+    return _read(path, stubs)
 
 
-def _read(path: Path, stubs: Sequence[str]) -> object:
+def _read(path: Path, stubs: Sequence[str]) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

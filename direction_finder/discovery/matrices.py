@@ -1,0 +1,141 @@
+"""Matrices of directions in other tools' files: read, made into a record, and written.
+
+hessian_penalty and OroJaR publish the free matrix that they trained (`.pt`, rows), which only Gram-Schmidt makes into
+directions; of 40 dimensions, it stands for a third of BigGAN's z. GANLatentDiscovery publishes its deformator's state:
+the columns of `linear.weight`, or of the exponential of an antisymmetric matrix (`log_mat_half`). Others, and we, write
+rows as `.npy`.
+"""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from direction_finder.directions import Directions
+from direction_finder.discovery.space import package_version
+from direction_finder.errors import InputError
+from direction_finder.files import replacing
+from direction_finder.generators.base import Outline
+from direction_finder.generators.weights import read_tensors
+from direction_finder.orthogonal import gram_schmidt
+
+METHOD = "imported"
+ENDINGS = (".npy", ".pt")
+
+
+def read_matrix(path: str | Path) -> tuple[Tensor, bool]:
+    """Rows (num, dim) of a file, and whether they are a free matrix, which Gram-Schmidt makes into directions.
+
+    Raises InputError if the file is none of the formats, or holds NaN, an empty or zero row, or a deformator that is
+    not linear.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        rows, free = _read_npy(path), False
+    else:
+        content = read_tensors(path)
+        rows, free = (content, True) if isinstance(content, Tensor) else (_of_deformator(content, path), False)
+    rows = rows[None] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or not rows.numel() or not rows.is_floating_point():
+        raise InputError(f"{path}: {tuple(rows.shape)} of {rows.dtype}; expected a matrix of floats, a direction a row")
+    if not torch.isfinite(rows).all():
+        raise InputError(f"{path}: holds NaN or infinite values")
+    zeros = (rows.norm(dim=1) == 0).nonzero()
+    if len(zeros):
+        raise InputError(f"{path}: row {int(zeros[0])} is zero, which is no direction")
+    return rows.detach().float(), free
+
+
+def _read_npy(path: Path) -> Tensor:
+    try:
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (ValueError, EOFError, TypeError, OSError) as error:
+        raise InputError(f"{path}: not a .npy file of numbers, or cut short ({error})") from error
+
+
+def _of_deformator(state: Mapping[str, Tensor], path: Path) -> Tensor:
+    """The directions of GANLatentDiscovery, whose deformator maps the k-th unit vector to its k-th column."""
+    if "log_mat_half" in state:
+        half = state["log_mat_half"]
+        if half.ndim != 2 or half.shape[0] != half.shape[1]:
+            raise InputError(f"{path}: log_mat_half has shape {tuple(half.shape)}, expected a square matrix")
+        return torch.linalg.matrix_exp(half.double() - half.double().mT).float().mT
+    if "linear.weight" in state:
+        return state["linear.weight"].mT
+    kind = "a non-linear deformator, which has no directions" if "fc1.weight" in state else f"{', '.join(state)[:60]}"
+    raise InputError(f"{path}: holds {kind}; expected a matrix, or GANLatentDiscovery's linear.weight or log_mat_half")
+
+
+def imported(
+    rows: Tensor,
+    orthonormalise: bool,
+    outline: Outline,
+    *,
+    source: dict[str, Any],
+    dims: tuple[int, int] | None = None,
+    layers: tuple[int, int] | None = None,
+    class_index: int | None = None,
+) -> Directions:
+    """A record of rows (num, size), in their order, for a generator that may not be at hand.
+
+    orthonormalise: Gram-Schmidt over the rows, first row first; else they are scaled to length 1. dims: which
+    dimensions of z the columns stand for; zeros elsewhere. source: what is known of the file. Raises InputError if the
+    size is not that of the space, or rows depend on those before them.
+    """
+    first, last = dims or (0, outline.dim - 1)
+    if rows.shape[1] != last - first + 1:
+        hint = f"; spaces are {', '.join(outline.spaces)}" if len(outline.spaces) > 1 else ""
+        raise InputError(
+            f"the directions have {rows.shape[1]} dimensions, but {outline.name or 'the space'} has {last - first + 1} "
+            f"(dimensions {first}-{last} of z){hint}"
+        )
+    unit = gram_schmidt(rows) if orthonormalise else torch.nn.functional.normalize(rows, dim=1)
+    gram = unit.double() @ unit.double().mT
+    vectors = torch.zeros(len(rows), outline.dim)
+    vectors[:, first : last + 1] = unit
+    acted_on = None if layers is None else tuple(range(layers[0], layers[1] + 1))
+    return Directions(
+        vectors,
+        METHOD,
+        config={
+            **source,
+            "orthonormalised": orthonormalise,
+            "dims": dims and list(dims),
+            "layers": layers and list(layers),
+        },
+        generator=outline.name,
+        weights_sha256=outline.weights_sha256,
+        class_index=class_index,
+        class_name=None if class_index is None else outline.class_names[class_index],
+        orthonormal=bool((gram - torch.eye(len(unit), dtype=gram.dtype)).abs().max() < 1e-4),
+        layers=(acted_on,) * len(rows),
+        package_version=package_version(),
+    )
+
+
+def write_matrix(directions: Directions, path: str | Path, *, searched: bool = False) -> None:
+    """Write the vectors (num, dim) as `.npy` or `.pt`, a direction a row.
+
+    searched: only the dimensions that were searched, as hessian_penalty's tools take them. Raises InputError for
+    another ending.
+    """
+    path = Path(path)
+    if path.suffix not in ENDINGS:
+        raise InputError(f"{path}: expected a file ending in {' or '.join(ENDINGS)}")
+    rows = directions.vectors.detach().cpu()
+    dims = directions.config.get("dims")
+    if searched and dims:
+        rows = rows[:, dims[0] : dims[1] + 1].clone()
+    buffer = io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(buffer, rows.numpy())
+    else:
+        torch.save(rows, buffer)
+    with replacing(path) as part:
+        part.write_bytes(buffer.getvalue())
