@@ -1,5 +1,6 @@
 """The record of found directions and its file."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -81,6 +82,22 @@ class Directions:
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[index] for index in range(len(self)))
+
+    @property
+    def sha256(self) -> str:
+        """Of what the directions are: vectors and layers, not what is known of them."""
+        digest = hashlib.sha256(self.vectors.detach().cpu().float().contiguous().numpy().tobytes())
+        digest.update(json.dumps([list(self.vectors.shape), self.layers]).encode())
+        return digest.hexdigest()
+
+    def find(self, text: str) -> int:
+        """The number of the direction that `text` names, or is. Raises InputError if there is none."""
+        if text in self.names:
+            return self.names.index(text)
+        if text.isdigit() and int(text) < len(self):
+            return int(text)
+        names = ", ".join(name for name in self.names if name)
+        raise InputError(f"direction {text!r}: expected 0 to {len(self) - 1}{' or ' if names else ''}{names}")
 
     def check_fits(self, *, name: str, dim: int, num_layers: int, weights_sha256: str) -> None:
         """Raise InputError unless these directions were found in the generator described, or can act on it."""

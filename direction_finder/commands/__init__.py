@@ -12,6 +12,8 @@ from direction_finder.errors import InputError
 
 VERBS = {
     "learn": "Find directions in a generator, per class.",
+    "rank": "Say which directions matter, and why.",
+    "name": "Call a direction what it does.",
     "render": "Draw grids and videos of a run's directions.",
     "align": "Set many samples to one value along a direction.",
     "edit": "Apply several edits; save and replay them as a recipe.",

@@ -22,8 +22,7 @@ from direction_finder.pictures import Row, write_sheet
     "values",
     type=float,
     multiple=True,
-    default=[0.0],
-    help="Coordinate to set; repeat for several rows.  [default: 0]",
+    help="Coordinate to set; repeat for several rows.  [default: 0, and the ends of the usable range]",
 )
 @samples_option
 @click.option(
@@ -42,7 +41,8 @@ def align(
     latents, classes = opened.samples(samples, options["seed"], options["class_text"])
     out = out or opened.folder / f"align-{index}.png"
     chosen = opened.directions[index]
-
+    reach = chosen.usable_range
+    values = values or ((-reach, 0.0, reach) if reach else (0.0,))
     labels = ["original", *(f"set to {value:.3g}" for value in values)]
 
     def rows() -> Iterator[Row]:

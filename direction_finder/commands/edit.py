@@ -9,10 +9,8 @@ import torch
 
 from direction_finder.commands.options import samples_option, target_options
 from direction_finder.commands.target import Target, column_labels
-from direction_finder.directions import FILE_NAME
 from direction_finder.edits import EDITS, Recipe, Step
 from direction_finder.errors import InputError
-from direction_finder.files import file_sha256
 from direction_finder.pictures import Row, write_sheet
 
 
@@ -44,7 +42,7 @@ def edit(
     if bool(steps) == bool(recipe):
         raise InputError("give --step (one or more) or --recipe FILE, not both")
     opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
-    digest = file_sha256(target / FILE_NAME if target.is_dir() else target)
+    digest = opened.directions.sha256
     if recipe:
         loaded = Recipe.load(recipe)
         for ours, theirs, what in (

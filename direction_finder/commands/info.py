@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from direction_finder.commands import training
 from direction_finder.commands.measures import ALL, TOGETHER
 from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
+from direction_finder.commands.target import RANK
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
 from direction_finder.edits import Recipe
@@ -214,6 +215,9 @@ def _json(path: Path) -> Facts:
     if path.name == "factors.json":
         report = read_json(path)
         return {"kind": "effects on factors", **{key: report[key] for key in ("class", "samples", "names", "scores")}}
+    if path.name == RANK:
+        report = read_json(path)
+        return {"kind": "ranking", **{key: report[key] for key in ("short_list", "with", "samples", "hessians")}}
     if path.stem in (TOGETHER, *ALL):
         return {"kind": "measures", "of": sorted(read_json(path))}
     recipe = Recipe.load(path)

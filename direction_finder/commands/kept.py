@@ -6,14 +6,29 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from direction_finder.directions import Directions
+from direction_finder.discovery import package_version
 from direction_finder.files import replacing
+from direction_finder.generators import Generator
 from direction_finder.generators.download import cache_folder
 
 EVERY = 20.0  # seconds after which new parts are written: what a kill can lose
+
+
+def identity(generator: Generator, directions: Directions | None, class_index: int | None) -> dict[str, Any]:
+    """What all parts of a measure of a generator, or of directions in it, depend on."""
+    return {
+        "direction_finder": package_version(),
+        "torch": torch.__version__,
+        "generator": [generator.name, generator.weights_sha256, generator.truncation, str(generator.device)],
+        "directions": directions and directions.sha256,
+        "class": class_index,
+    }
 
 
 class Kept:

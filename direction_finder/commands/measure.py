@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
-from direction_finder.commands.kept import Kept
+from direction_finder.commands.kept import Kept, identity
 from direction_finder.commands.measures import (
     ALL,
     FIGURES,
@@ -24,7 +23,6 @@ from direction_finder.commands.options import Download, device_option, pick_devi
 from direction_finder.commands.page import write_page
 from direction_finder.commands.runs import CONFIG
 from direction_finder.commands.target import Target
-from direction_finder.discovery import package_version
 from direction_finder.errors import InputError
 from direction_finder.files import replacing, write_json
 from direction_finder.generators import Generator, load_generator, resolve_class
@@ -168,11 +166,7 @@ def _asked(
     if network:
         network.to(drawn.device)
     depends_on = {
-        "direction_finder": package_version(),
-        "torch": torch.__version__,
-        "generator": [drawn.name, drawn.weights_sha256, drawn.truncation, str(drawn.device)],
-        "directions": directions and [directions.vectors.tolist(), directions.layers],
-        "class": index,
+        **identity(drawn, directions, index),
         "network": network and state_sha256(network.state_dict()),
         **{name: str(value) for name, value in settings.items()},
     }

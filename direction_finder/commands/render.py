@@ -17,7 +17,11 @@ from direction_finder.pictures import Row, margin, row_strip, write_sheet, write
 SHOWN = 8  # directions, unless asked for others
 
 walk_options = several(
-    click.option("--directions", metavar="NUMBERS", help="Which, e.g. 0-7,12, or all.  [default: the first 8]"),
+    click.option(
+        "--directions",
+        metavar="NUMBERS",
+        help="Which, e.g. 0-7,12, or all.  [default: those of `rank`, or the first 8]",
+    ),
     samples_option,
     click.option(
         "--extent",

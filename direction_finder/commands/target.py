@@ -14,11 +14,13 @@ from direction_finder.commands.runs import Run
 from direction_finder.directions import Directions
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
+from direction_finder.files import read_json
 from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.pictures import to_uint8, upscaled
 from direction_finder.randomness import stream
 
 SMALLEST = 96  # pixels: smaller pictures are enlarged, or labels would not fit
+RANK = "rank.json"  # in the run folder
 DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
 
 
@@ -74,11 +76,18 @@ class Target:
         )
         return cls(path if path.is_file() else run.directions, directions, generator, max_batch)
 
+    @property
+    def short_list(self) -> list[int]:
+        """What `rank` said matters in these directions; empty if it was not asked."""
+        path = self.folder / RANK
+        report = read_json(path) if path.is_file() else {}
+        return report["short_list"] if report.get("directions_sha256") == self.directions.sha256 else []
+
     def pick(self, text: str | None, most: int | None = None) -> list[int]:
-        """Direction numbers meant by "0-7,12", names, "all", or nothing (the first `most`)."""
+        """Direction numbers meant by "0-7,12", names, "all", or nothing: the short list, or the first `most`."""
         count = len(self.directions)
         if text is None:
-            return list(range(min(most or count, count)))
+            return self.short_list[:most] or list(range(min(most or count, count)))
         if text == "all":
             return list(range(count))
         picked: list[int] = []

@@ -1,0 +1,30 @@
+"""`direction-finder name`: call a direction what it does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from direction_finder.directions import FILE_NAME, Directions
+from direction_finder.errors import InputError
+
+
+@click.command(epilog="Example: direction-finder name outputs/demo 5 rotation")
+@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("direction")
+@click.argument("text", required=False)
+def name(target: Path, direction: str, text: str | None) -> None:
+    """Name a direction of a run: then TEXT can be given wherever its number can. Without TEXT its name goes.
+
+    DIRECTION is its number, or the name that it has.
+    """
+    directions = Directions.load(target)
+    index = directions.find(direction)
+    if text is not None and (not text.strip() or "," in text or text[0].isdigit() or text == "all"):
+        raise InputError(f"name {text!r}: expected a word that is no number, not `all`, and has no comma")
+    if text in directions.names and directions.names.index(text) != index:
+        raise InputError(f"name {text!r}: direction {directions.names.index(text)} has it already")
+    names = [*directions.names]
+    names[index] = text
+    replace(directions, names=tuple(names)).save(target / FILE_NAME if target.is_dir() else target)
+    click.echo(f"direction {index}: {text or 'no name'}")
