@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,6 +59,16 @@ def walk(frames: int, extent: float) -> Tensor:
     The last frame is one step before the first, so a player that loops shows no pause.
     """
     return -extent * torch.sin(2 * math.pi * torch.arange(frames) / frames)
+
+
+def steady_walk(frames: int, positions: Tensor) -> Tensor:
+    """Coordinates (frames,) of such a walk that goes from one of `positions` (n,) to the next in the same time."""
+    there_and_back = np.concatenate([positions.flip(0).numpy(), positions[1:].numpy()])
+    begun = np.interp(0.0, positions.numpy(), np.arange(len(positions)))  # where among the positions 0 lies
+    at = (len(positions) - 1 - begun + np.arange(frames) * 2 * (len(positions) - 1) / frames) % (
+        len(there_and_back) - 1
+    )
+    return torch.from_numpy(np.interp(at, np.arange(len(there_and_back)), there_and_back)).float()
 
 
 def _mask(latents: Tensor, layers: Layers) -> Tensor:

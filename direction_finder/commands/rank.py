@@ -21,11 +21,9 @@ from direction_finder.metrics import ranking
 from direction_finder.metrics.activeness import activeness
 from direction_finder.metrics.parts import under
 from direction_finder.metrics.ranking import Signal
-from direction_finder.metrics.samples import draw
 from direction_finder.metrics.usable_range import Drift
 
 COMPARED = 32  # random directions whose activeness and layers are measured, for comparison
-FOLLOWED = 8  # latents on which the effect of some layers alone is measured
 REST = 4  # of the others that are shown, the last in order
 
 
@@ -88,7 +86,9 @@ def rank(
         "directions_sha256": found.sha256,
         "short_list": listed,
         "order": order,
-        "signals": {each.name: {"values": each.values.tolist(), "chance": each.chance} for each in signals},
+        "signals": {
+            each.name: {"values": each.values.tolist(), "chance": each.chance, "where": each.where} for each in signals
+        },
         "drift": threshold,
         "with": [str(path) for path in others],
         **{"samples": samples, "hessians": hessians, "seed": options["seed"]},
@@ -126,12 +126,7 @@ def _measured(
         **dict.fromkeys(("names", "scores", "ranges"), ()),
     )
     if generator.num_layers >= 3:
-        latents, classes = draw(generator, FOLLOWED, index, seed)
-        shares = [
-            ranking.layer_shares(generator, each, latents, classes, opened.max_batch).amax(1)
-            for each in (directions, random)
-        ]
-        yield Signal("localised", shares[0], ranking.of_chance(shares[1]))
+        yield ranking.localised_in_layers(generator, directions, random, **how)
     with Bars("direction") as bars:
         values, chance = (
             activeness(generator, each, samples=samples, keep=under(keep, name), on_step=bars, **how).mean(1)
@@ -183,6 +178,7 @@ def _lines(
     directions: Directions, signals: list[Signal], order: list[int], listed: list[int], moves: list[str]
 ) -> Iterator[str]:
     heads = [each.name for each in signals]
+    places = next((each.where for each in signals if each.where), [""] * len(directions))
     yield f"{'':18}{''.join(f'{head:>12}' for head in heads)}{'range':>8}"
     yield f"{'95 % of random':18}{''.join(f'{each.chance:12.3g}' for each in signals)}"
     others = [index for index in order if index not in listed]
@@ -192,5 +188,5 @@ def _lines(
         name = f"direction {index}" + (f" {directions.names[index]}" if directions.names[index] else "")
         cells = "".join(f"{each.values[index]:11.3g}{'*' if each.telling[index] else ' '}" for each in signals)
         reach = directions.ranges[index]
-        yield f"{name:18}{cells}{'' if reach is None else f'{reach:8.3g}'}  {moves[index]}".rstrip()
+        yield f"{name:18}{cells}{'' if reach is None else f'{reach:8.3g}'}  {places[index]:8} {moves[index]}".rstrip()
     yield "* above 95 % of random directions"

@@ -9,12 +9,15 @@ import numpy as np
 import torch
 
 from direction_finder import edits
-from direction_finder.commands.options import bar, samples_option, several, target_options
+from direction_finder.commands.options import bar, features_options, samples_option, several, target_options
 from direction_finder.commands.target import Target, column_labels
 from direction_finder.errors import InputError
+from direction_finder.metrics.even import along, even_positions
+from direction_finder.metrics.features import similarity_of
 from direction_finder.pictures import Row, margin, row_strip, write_sheet, write_video
 
 SHOWN = 8  # directions, unless asked for others
+KNOTS = 17  # positions that an even film goes through
 
 walk_options = several(
     click.option(
@@ -29,6 +32,12 @@ walk_options = several(
         metavar="NUMBER",
         help="How far to go, both ways.  [default: the direction's usable range, or 3]",
     ),
+    click.option(
+        "--even",
+        is_flag=True,
+        help="Space positions so that consecutive pictures are equally far apart, on average over the samples.",
+    ),
+    features_options,
     click.option("--absolute", is_flag=True, help="Set each sample's coordinate to the value, instead of adding it."),
     click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: in the run folder]"),
     target_options,
@@ -59,7 +68,7 @@ def grid(target: Path, layout: str, steps: int, directions: str | None, out: Pat
     opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
     picked = opened.pick(directions, 2 if layout == "pair" else SHOWN)
     out = out or opened.folder / f"{'grid' if layout == 'blocks' else layout}.png"
-    sheet = Sheet(opened, picked, steps, options)
+    sheet = Sheet(opened, layout, picked, steps, options)
     rows, columns, labels, count = getattr(sheet, layout)()
     made = opened.made("render grid", layout=layout, directions=picked, steps=steps, **_kept(options))
     with bar(count, out.name, "row") as progress:
@@ -70,25 +79,34 @@ def grid(target: Path, layout: str, steps: int, directions: str | None, out: Pat
 class Sheet:
     """The rows of each layout. Every method gives rows, column labels, row labels and the number of rows."""
 
-    def __init__(self, target: Target, picked: list[int], steps: int, options: dict[str, Any]):
+    def __init__(self, target: Target, layout: str, picked: list[int], steps: int, options: dict[str, Any]):
         self.target, self.picked, self.options = target, picked, options
         self.edit = edits.align if options["absolute"] else edits.move
         self.latents, self.classes = target.samples(options["samples"], options["seed"], options["class_text"])
         self.samples = column_labels(len(self.latents))
         self.positions = torch.linspace(-1, 1, steps)
+        if options["even"] and layout != "blocks":
+            raise InputError(f"--even is for layout blocks, not {layout}")
+        self.evened = _evened(target, picked, steps, self.latents, self.classes, options) if options["even"] else {}
 
     def blocks(self) -> tuple[Iterator[Row], list[str], list[str], int]:
         """A section for each direction: samples down, positions across."""
         extents = {self.target.extent(i, self.options["extent"]) for i in self.picked}
-        same = len(extents) == 1
+        same = len(extents) == 1 and not self.evened
         columns = numbers(self.positions * (extents.copy().pop() if same else 1))
+        if self.evened:
+            columns = [f"{number + 1}" for number in range(len(self.positions))]
 
         def rows() -> Iterator[Row]:
             for index in self.picked:
                 extent = self.target.extent(index, self.options["extent"])
                 title = self.target.label(index) + ("" if same else f"  (extent {extent:.3g})")
+                positions = self.positions * extent
+                if index in self.evened:
+                    positions = self.evened[index]
+                    title += f"  at {' '.join(numbers(positions))}"
                 for sample in range(len(self.latents)):
-                    images = self.line(index, sample, self.positions * extent)
+                    images = self.line(index, sample, positions)
                     yield Row(self.samples[sample], images, "" if sample else title)
 
         return rows(), columns, self.samples, len(self.picked) * len(self.latents)
@@ -176,7 +194,11 @@ def _film(target: Target, pages: list[list[int]], frames: int, options: dict[str
     labels = {index: target.directions[index].name or str(index) for page in pages for index in page}
     left = 0
     for page in pages:
-        walks = {index: edits.walk(frames, target.extent(index, options["extent"])) for index in page}
+        if options["even"]:
+            evened = _evened(target, page, KNOTS, latents, classes, options)
+            walks = {index: edits.steady_walk(frames, evened[index]) for index in page}
+        else:
+            walks = {index: edits.walk(frames, target.extent(index, options["extent"])) for index in page}
         for frame in range(frames):
             moved = [
                 edit(latents, direction.vector, float(walks[index][frame]), direction.layers)
@@ -188,6 +210,25 @@ def _film(target: Target, pages: list[list[int]], frames: int, options: dict[str
             strips = [row_strip(Row(labels[index], row), left=left) for index, row in zip(page, rows, strict=True)]
             missing = len(pages[0]) - len(page)
             yield np.concatenate(strips + [np.full_like(strips[0], 255)] * missing)
+
+
+def _evened(
+    target: Target, picked: list[int], count: int, latents: torch.Tensor, classes: torch.Tensor, options: dict[str, Any]
+) -> dict[int, torch.Tensor]:
+    """Positions along each direction at which consecutive pictures are equally far apart."""
+    similarity, name = similarity_of(options["features"], target.generator.device, options["weights"])
+    how = {"absolute": options["absolute"], "max_batch": target.max_batch}
+    found = {}
+    for index in picked:
+        distances = along(target.generator, similarity, target.directions[index], latents, classes, **how)
+        even = even_positions(distances, target.extent(index, options["extent"]), count)
+        click.echo(
+            f"{target.label(index)}: the largest of {count - 1} steps is {even.ratio:.2f} times the smallest ({name}); "
+            f"of uniform ones {even.uniform:.2f} times",
+            err=True,
+        )
+        found[index] = even.positions
+    return found
 
 
 def numbers(positions: torch.Tensor) -> list[str]:
@@ -202,4 +243,4 @@ def _counted(items: Iterator[Any], progress: Any) -> Iterator[Any]:
 
 
 def _kept(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in ("samples", "seed", "extent", "absolute", "class_text")}
+    return {name: options[name] for name in ("samples", "seed", "extent", "even", "absolute", "class_text")}

@@ -98,6 +98,11 @@ def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Sim
     return distance
 
 
+def similarity_of(features: str, device: torch.device | str, folder: Path | None = None) -> tuple[Similarity, str]:
+    """The distance of two pictures that belongs to "lite0" or "published" features, and its name."""
+    return (lite0_similarity(device), LITE0) if features == "lite0" else (lpips(device, folder), LPIPS)
+
+
 def _lite0(device: torch.device | str) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
     """The network, and images as it takes them."""
     try:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from direction_finder import edits
-from direction_finder.directions import Direction, Directions
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.hessians import hessian, orthogonal_probes
@@ -28,16 +28,18 @@ from direction_finder.randomness import normal, stream
 
 NULL = 0.95  # a signal says something if it is above this part of what random directions give
 CHANCES = 1000  # random directions behind that
-LAYERED = 2.0  # how far a direction is followed in some layers only, both ways
+FOLLOWED, LAYERED = 8, 2.0  # latents that are moved in some layers only, and how far, both ways
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One value a direction, and what 95 % of random directions stay below."""
+    """One value a direction, and what 95 % of random directions stay below. where: what the value is about, in words,
+    for each direction, if it differs."""
 
     name: str
     values: Tensor
     chance: float
+    where: tuple[str, ...] = ()
 
     @property
     def telling(self) -> Tensor:
@@ -65,22 +67,40 @@ def chunk_shares(rows: Tensor, chunk: int) -> Tensor:
 def localised(directions: Directions, chunk: int, seed: int = 0) -> Signal:
     """By chunks of z; needs no generator."""
     random = chunk_shares(random_rows(directions, CHANCES, seed), chunk).amax(1)
-    return Signal("localised", chunk_shares(directions.vectors, chunk).amax(1), of_chance(random))
+    values, best = chunk_shares(directions.vectors, chunk).max(1)
+    where = tuple(f"z {chunk * i}-{chunk * (i + 1) - 1}" for i in best.tolist())
+    return Signal("localised", values, of_chance(random), where)
+
+
+def localised_in_layers(
+    generator: Generator, directions: Directions, random: Directions, *, class_index: int | None, seed: int = 0,
+    max_batch: int = 32,
+) -> Signal:  # fmt: skip
+    """By thirds of the layers: "coarse", "mid" or "fine"."""
+    latents, classes = draw(generator, FOLLOWED, class_index, seed)
+    thirds = {name: part["layers"] for name, part in generator.outline.spaces.items() if part}
+    found, chance = (_effects(generator, each, thirds, latents, classes, max_batch) for each in (directions, random))
+    values, best = found.max(1)
+    return Signal("localised", values, of_chance(chance.amax(1)), tuple([*thirds][i] for i in best.tolist()))
 
 
 @torch.no_grad()
-def layer_shares(
-    generator: Generator, directions: Sequence[Direction], latents: Tensor, classes: Tensor, max_batch: int = 32
+def _effects(
+    generator: Generator,
+    directions: Directions,
+    thirds: dict[str, tuple[int, int]],
+    latents: Tensor,
+    classes: Tensor,
+    max_batch: int,
 ) -> Tensor:
     """The part of each direction's effect on the picture that comes from every third of the layers: (num, thirds).
 
     Effects are squared changes of the pixels between both ends of a move in these layers alone.
     """
-    thirds = [part["layers"] for name, part in generator.outline.spaces.items() if name != "all"]
     found = []
     for direction in directions:
         squares = []
-        for first, last in thirds:
+        for first, last in thirds.values():
             acted_on = [i for i in range(first, last + 1) if direction.layers is None or i in direction.layers]
             ends = [edits.move(latents, direction.vector, step, acted_on) for step in (-LAYERED, LAYERED)]
             batches = zip(torch.cat(ends).split(max_batch), classes.repeat(2).split(max_batch), strict=True)
@@ -163,21 +183,27 @@ def agreement(directions: Directions, others: Sequence[Directions], seed: int = 
 
 
 def short_list(signals: Sequence[Signal], most: int) -> list[int]:
-    """The directions in order, best first: by the mean over signals of the part of all directions that they beat.
-
-    Directions that are off (activeness below 5 % of the largest) come last. At most `most`, of those above chance in
-    one signal at least. Raises InputError without signals.
-    """
-    return [index for index in ordered(signals) if any(signal.telling[index] for signal in signals)][:most]
+    """The first `most` in order of those that are on; where activeness was not measured, of those above chance in one
+    signal at least."""
+    on = next((_on(signal) for signal in signals if signal.name == "activeness"), None)
+    kept = torch.stack([signal.telling for signal in signals]).any(0) if on is None else on
+    return [index for index in ordered(signals) if kept[index]][:most]
 
 
 def ordered(signals: Sequence[Signal]) -> list[int]:
-    """All directions, best first; see `short_list`."""
+    """All directions, best first: by the mean over signals of the part of all directions that they beat.
+
+    Directions that are off (activeness below 5 % of the largest) come last. Raises InputError without signals.
+    """
     if not signals:
         raise InputError("nothing to rank by: give the generator, or other runs to agree with")
     beaten = [signal.values.argsort().argsort().double() / max(1, len(signal.values) - 1) for signal in signals]
     score = torch.stack(beaten).mean(0)
     for signal in signals:
         if signal.name == "activeness":
-            score -= (signal.values <= ACTIVE * signal.values.max()).double()
+            score -= (~_on(signal)).double()
     return score.argsort(descending=True, stable=True).tolist()
+
+
+def _on(activeness: Signal) -> Tensor:
+    return activeness.values > ACTIVE * activeness.values.max()

@@ -15,20 +15,10 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics import factors
 from direction_finder.metrics.factor_network import FactorNetwork
-from direction_finder.metrics.features import (
-    INCEPTION,
-    LITE0,
-    LPIPS,
-    Similarity,
-    inception,
-    lite0,
-    lite0_similarity,
-    lpips,
-)
+from direction_finder.metrics.features import INCEPTION, LITE0, Similarity, inception, lite0, similarity_of
 from direction_finder.metrics.parts import Keep, under
 from direction_finder.metrics.reference import Reference, features_of
 
-FEATURES = ("lite0", "published")
 SHOWN = 10  # directions in the terminal, the strongest; the file has all
 Report = dict[str, Any]
 
@@ -69,9 +59,7 @@ class Asked:
     @property
     def similarity(self) -> tuple[Similarity, str]:
         """The distance of two pictures, and its name."""
-        if self.features == "lite0":
-            return lite0_similarity(self.generator.device), LITE0
-        return lpips(self.generator.device, self.weights), LPIPS
+        return similarity_of(self.features, self.generator.device, self.weights)
 
     @cached_property
     def seen(self) -> tuple[Tensor, Tensor, Report]:
