@@ -2,8 +2,8 @@
 
     python -m benchmarks.short_list outputs/rank/shapes-0 ...
 
-RUN: folders of `shapes-64` with a rank.json. effect: the root of a direction's summed squared effects on the factors, in
-natural spreads per unit of z. share: the part of these that its strongest factor has. Means over the directions of a
+Runs are of `shapes-64` and hold a rank.json. effect: the root of a direction's summed squared effects on the factors,
+in natural spreads per unit of z. share: the part of these that its strongest factor has. Means over the directions of a
 group, 256 latents, seed 0, with 95 % bootstrap intervals over latents.
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from direction_finder.directions import Directions
 from tests.conftest import NUM_CLASSES, call
@@ -133,6 +134,28 @@ def test_default_folders_are_numbered_and_classes_get_one_each(dcgan_file, tmp_p
         "00002-random-dcgan-small-class-2",
         "00003-random-dcgan-small-random-classes",
     ]
+
+
+def test_spaces_get_a_run_each_and_a_line_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    golden = Path(__file__).parent / "golden" / "biggan-brock.safetensors"
+    state = {key.removeprefix("state."): tensor for key, tensor in load_file(golden).items() if "state." in key}
+    torch.save(state, "G.pth")
+    result = call("learn", "--generator", "biggan:G.pth", "--class", "class 1", "--method", "random", "--space", "mid",
+                  "--space", "fine", "--score-samples", 1)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    stems = ("00001-random-biggan-g-class-1-mid", "00002-random-biggan-g-class-1-fine")
+    runs = [Path("outputs") / stem for stem in stems]
+    for run, dims in zip(runs, ([40, 79], [80, 119]), strict=True):
+        found = Directions.load(run)
+        assert len(found) == 40 and found.config["dims"] == dims
+        assert found.vectors[:, dims[0] : dims[1] + 1].square().sum() == pytest.approx(40)
+        assert re.search(rf"{run}: class 1; {run.name.rpartition('-')[2]}; 40 directions; strongest", result.stdout)
+    for more, word in [(["--dims", "0-1"], "leave out --dims"), (["--out", "a"], "there are 2 runs")]:
+        refused = call("learn", "--generator", "biggan:G.pth", "--space", "mid", "--space", "fine", *more)
+        assert refused.exit_code == 2 and word in refused.stderr
+    refused = call("learn", "--generator", "clevr-1fov", "--space", "mid")
+    assert refused.exit_code == 2 and "clevr-1fov has all" in refused.stderr
 
 
 def test_dry_run_prints_every_setting_and_writes_nothing(dcgan_file, tmp_path, monkeypatch):

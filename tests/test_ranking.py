@@ -150,3 +150,5 @@ def test_rank_then_render_name_and_align(run_folder, tmp_path):
     refused = call("name", run_folder, "smile", "grin")
     assert refused.exit_code == 2 and "'smile'" in refused.stderr
     assert call("rank", run_folder, *few, "--ranges", "none").exit_code == 0
+    assert call("page", run_folder).exit_code == 0
+    assert "Which directions matter" in (run_folder / "index.html").read_text()

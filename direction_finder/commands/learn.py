@@ -236,5 +236,6 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
         raise SystemExit(130)
     run.finish()
     click.echo(f"{len(directions)} directions in {run.directions}")
+    click.echo(f"Which matter? direction-finder rank {run.folder}", err=True)
     click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
     return directions

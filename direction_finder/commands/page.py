@@ -15,6 +15,7 @@ from direction_finder.commands.measures.of_factors import labels
 from direction_finder.commands.measures.table import cells
 from direction_finder.commands.recorder import PREVIEWS
 from direction_finder.commands.runs import Run
+from direction_finder.commands.target import RANK
 from direction_finder.commands.training import MODELS
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -117,11 +118,33 @@ def _page(run: Run, title: str, facts: Facts) -> Iterator[str]:
     if measured:
         yield "<h2>Measured</h2>"
         yield _table(measured)
+    if (run.folder / RANK).is_file():
+        yield from _ranking(read_json(run.folder / RANK), Directions.load(run.directions))
     if "factors" in reports:
         yield from _effects(reports["factors"])
     for path in [*sorted(run.folder.iterdir(), key=_place), *sorted((run.folder / PREVIEWS).glob("*.png"))[-1:]]:
         if path.suffix in TYPES:
             yield _figure(path)
+
+
+def _ranking(report: dict[str, Any], directions: Directions) -> Iterator[str]:
+    signals = report["signals"]
+    yield "<h2>Which directions matter</h2>"
+    yield _table(
+        [
+            ["95 % of random directions", *(f"{each['chance']:.3g}" for each in signals.values()), ""],
+            *(
+                [
+                    f"direction {i} {directions.names[i] or ''}",
+                    *(f"{each['values'][i]:.3g}" for each in signals.values()),
+                    f"{directions.ranges[i]:.3g}" if directions.ranges[i] else "",
+                ]
+                for i in report["short_list"]
+                if i < len(directions)
+            ),
+        ],
+        ["", *signals, "usable range"],
+    )
 
 
 def _effects(report: dict[str, Any]) -> Iterator[str]:
