@@ -22,10 +22,10 @@ from direction_finder.commands.measures.table import table
 from direction_finder.commands.options import Download, device_option, features_options, pick_device
 from direction_finder.commands.page import write_page
 from direction_finder.commands.runs import CONFIG
-from direction_finder.commands.target import Target
+from direction_finder.commands.target import Target, class_index
 from direction_finder.errors import InputError
 from direction_finder.files import replacing, write_json
-from direction_finder.generators import Generator, load_generator, resolve_class
+from direction_finder.generators import Generator, load_generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.weights import state_sha256
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
@@ -110,9 +110,8 @@ def measure(
                 target, drawn = _open(text, metrics, generator, device, settings["max_batch"])
                 asked = _asked(target, drawn, class_text, network, settings, kept)
                 reports[text] = _measure(asked, target, metrics, quiet=as_json)
-                if write_names:
-                    names = tuple(reports[text]["factors"]["names"])
-                    replace(target.directions, names=names).save(target.path)
+                if target:
+                    _finish(target, reports[text]["factors"]["names"] if write_names else None, quiet=as_json)
     except KeyboardInterrupt:
         click.echo("\nThe same command goes on where it was.", err=True)
         raise
@@ -147,10 +146,7 @@ def _asked(
 ) -> Asked:
     """What is asked of one target. kept: holds the parts of its measures until all targets are done."""
     directions = target and target.directions
-    if class_text is not None:
-        index = resolve_class(drawn.class_names, class_text)
-    else:
-        index = directions and directions.class_index
+    index = class_index(drawn, directions, class_text)
     if network:
         network.to(drawn.device)
     depends_on = {
@@ -174,11 +170,17 @@ def _measure(asked: Asked, target: Target | None, metrics: tuple[str, ...], *, q
             write_json(target.folder / f"{name}.json", reports[name])
             if name in FIGURES:
                 FIGURES[name](asked, reports[name], target.folder / f"{name}.png")
-    if target and (target.folder / CONFIG).is_file():
+    return reports
+
+
+def _finish(target: Target, names: list[str | None] | None, *, quiet: bool) -> None:
+    """Name the directions, if they get names, and write the page of the run."""
+    if names:
+        replace(target.directions, names=tuple(names)).save(target.path)
+    if (target.folder / CONFIG).is_file():
         written = write_page(target.folder)
         if not quiet:
             click.echo(f"  {written}")
-    return reports
 
 
 def _write_together(reports: dict[str, Report], out: Path) -> None:

@@ -1,6 +1,6 @@
 """`direction-finder rank`: a short list of directions, with reasons."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,10 @@ from direction_finder.commands.kept import Kept, identity
 from direction_finder.commands.measures.of_factors import labels
 from direction_finder.commands.options import bar, target_options
 from direction_finder.commands.recorder import Bars
-from direction_finder.commands.target import RANK, Target
+from direction_finder.commands.target import RANK, Target, class_index
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.files import read_json, write_json
-from direction_finder.generators import resolve_class
 from direction_finder.metrics import ranking
 from direction_finder.metrics.activeness import activeness
 from direction_finder.metrics.parts import under
@@ -115,7 +114,7 @@ def _measured(
 ) -> Iterator[Signal]:
     """The signals that need the generator."""
     generator, directions, seed = opened.generator, opened.directions, options["seed"]
-    index = _class_index(opened, options)
+    index = class_index(generator, directions, options["class_text"])
     how = {"class_index": index, "seed": seed, "max_batch": opened.max_batch}
     keep = kept.enter_context(Kept({**identity(generator, directions, index), "rank": [samples, seed]}))
     random = replace(
@@ -141,17 +140,11 @@ def _measured(
         yield ranking.diagonal(found, seed)
 
 
-def _class_index(opened: Target, options: dict[str, Any]) -> int | None:
-    if options["class_text"] is None:
-        return opened.directions.class_index
-    return resolve_class(opened.generator.class_names, options["class_text"])
-
-
-def _ranged(opened: Target, wanted: Any, options: dict[str, Any]) -> tuple[Directions, dict[str, Any]]:
+def _ranged(opened: Target, wanted: Collection[int], options: dict[str, Any]) -> tuple[Directions, dict[str, Any]]:
     """The directions with the usable ranges of those wanted, saved; and what these ranges are about."""
     drift = Drift(
         opened.generator,
-        class_index=_class_index(opened, options),
+        class_index=class_index(opened.generator, opened.directions, options["class_text"]),
         seed=options["seed"],
         max_batch=opened.max_batch,
     )
@@ -188,5 +181,5 @@ def _lines(
         name = f"direction {index}" + (f" {directions.names[index]}" if directions.names[index] else "")
         cells = "".join(f"{each.values[index]:11.3g}{'*' if each.telling[index] else ' '}" for each in signals)
         reach = directions.ranges[index]
-        yield f"{name:18}{cells}{'' if reach is None else f'{reach:8.3g}'}  {places[index]:8} {moves[index]}".rstrip()
+        yield f"{name:18}{cells}{'' if reach is None else f'{reach:.3g}':>8}  {places[index]:8} {moves[index]}".rstrip()
     yield "* above 95 % of random directions"

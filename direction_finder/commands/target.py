@@ -37,6 +37,13 @@ def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) 
     )
 
 
+def class_index(generator: Generator, directions: Directions | None, asked: str | None) -> int | None:
+    """The class asked for, or the one that the directions are for; None: random classes."""
+    if asked is not None:
+        return resolve_class(generator.class_names, asked)
+    return directions.class_index if directions else None
+
+
 @dataclass(frozen=True)
 class Target:
     """Directions, the file they came from, and their generator. `folder` is where pictures go if nothing is said."""
@@ -116,13 +123,11 @@ class Target:
         """n latents (n, layers, dim) and classes (n,): the class asked for, the run's, or random ones."""
         rng = stream(seed, "pictures")
         latents = spread(self.generator.sample(n, rng), self.generator.num_layers)
-        names = self.generator.class_names
-        if class_text is not None:
-            classes = torch.full((n,), resolve_class(names, class_text))
-        elif self.directions.class_index is not None:
-            classes = torch.full((n,), self.directions.class_index)
+        index = class_index(self.generator, self.directions, class_text)
+        if index is not None:
+            classes = torch.full((n,), index)
         else:
-            classes = torch.randint(max(1, len(names)), (n,), generator=rng)
+            classes = torch.randint(max(1, self.generator.num_classes), (n,), generator=rng)
         return latents, classes.to(latents.device)
 
     @torch.no_grad()
