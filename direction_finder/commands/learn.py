@@ -50,7 +50,7 @@ SAVE_EVERY = 30.0  # seconds
 )
 @click.option(
     "--space",
-    "spaces",
+    "space_texts",
     multiple=True,
     type=click.Choice(SPACES),
     help="Part of the latents to search: thirds of BigGAN's chunks of z, or of the layers. Repeat for one run each.  "
@@ -94,7 +94,7 @@ def learn(ctx: click.Context, **options: Any) -> None:
 def _start(options: dict[str, Any]) -> None:
     if not options["spec"]:
         raise InputError("no generator: give --generator, e.g. --generator shapes-64 (or --resume FOLDER)")
-    texts, spaces, out, method = options["class_texts"], options["spaces"], options["out"], options["method"]
+    texts, spaces, out, method = options["class_texts"], options["space_texts"], options["out"], options["method"]
     count = max(1, len(texts)) * max(1, len(spaces))
     if out and count > 1:
         raise InputError(

@@ -46,7 +46,6 @@ def even_positions(distances: Callable[[Tensor], Tensor], extent: float, count: 
     return best
 
 
-@torch.no_grad()
 def along(
     generator: Generator,
     similarity: Similarity,
