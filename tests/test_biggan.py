@@ -120,5 +120,6 @@ def test_the_published_one_is_found_in_the_cache_or_asked_for(golden, tmp_path, 
     assert "G_ema.pth" in result.stderr and str(tmp_path / "biggan-128") in result.stderr
     (tmp_path / "biggan-128").mkdir()
     save_file({key: value.contiguous() for key, value in golden[0].items()}, tmp_path / "biggan-128/G_ema.safetensors")
+    assert "biggan weights" in call("info", tmp_path / "biggan-128/G_ema.safetensors").stdout
     assert load_generator("biggan-128").name == "biggan-128"
     assert "golden retriever" in call("classes", "golden retriever", "--generator", "biggan-128").stdout

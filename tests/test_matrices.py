@@ -1,5 +1,6 @@
 """Directions in other tools' files: the published matrices, every format there and back, and what is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,9 @@ def test_published_matrices_are_orthonormalised_and_placed(name, more, where, tm
     given = torch.load(GOLDEN / f"{name}.pt", weights_only=True)
     assert torch.allclose(rows[0], given[0] / given[0].norm(), atol=1e-6)  # the first row stays, the rest follow
     assert abs(float(rows[1] @ given[0])) < 1e-4 * float(given[0].norm()) and float(rows[1] @ given[1]) > 0
-    assert call("info", tmp_path / "run").exit_code == 0
+    facts = json.loads(call("info", tmp_path / "run", "--json").stdout)
+    assert facts["kind"] == "run" and facts["directions"] == len(given) and facts["problems"] == []
+    assert json.loads(call("info", GOLDEN / f"{name}.pt", "--json").stdout)["shape"] == list(given.shape)
 
 
 def test_every_format_there_and_back(tmp_path):

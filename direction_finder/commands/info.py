@@ -10,20 +10,22 @@ from typing import Any
 
 import click
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from direction_finder.commands import training
 from direction_finder.commands.measures import ALL, TOGETHER
-from direction_finder.commands.runs import CONFIG, NEEDED, STATE, Run
+from direction_finder.commands.runs import CONFIG, FOUND, STATE, Run
 from direction_finder.commands.target import RANK
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
 from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, read_json
+from direction_finder.generators.biggan import load_biggan
 from direction_finder.generators.biggan_deep import load_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan
 from direction_finder.generators.progan import ZOO_CONFIG, load_progan
-from direction_finder.generators.weights import read_state
+from direction_finder.generators.weights import read_state, read_tensors
 from direction_finder.metrics.factor_network import KIND as FACTOR_NETWORK
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.pictures import CODECS, MADE_KEY
@@ -83,7 +85,7 @@ def describe(path: Path, problems: list[str]) -> Facts:
     )
 
 
-def _is_run(folder: Path, needed: Sequence[str] = NEEDED) -> bool:
+def _is_run(folder: Path, needed: Sequence[str] = FOUND) -> bool:
     try:
         Run.open(folder, needed)
     except InputError:
@@ -92,13 +94,14 @@ def _is_run(folder: Path, needed: Sequence[str] = NEEDED) -> bool:
 
 
 def _run(folder: Path, problems: list[str]) -> Facts:
-    run = Run.open(folder)
+    run = Run.open(folder, FOUND)
     facts: Facts = {
         "kind": "run",
         **{key: run.config[key] for key in ("method", "class", "generator", "settings", "started")},
         "finished": run.config.get("finished"),
     }
-    facts |= {"made_with": {key: run.config[key] for key in ("direction_finder", "torch", "device", "threads")}}
+    made_with = ("direction_finder", "torch", "device", "threads")
+    facts |= {"made_with": {key: run.config[key] for key in made_with if key in run.config}}
     state = run.read_state()
     if state:
         facts["step"] = int(state["step"])
@@ -155,9 +158,12 @@ def _safetensors(path: Path) -> Facts:
 
 
 def _weights(path: Path) -> Facts:
+    with suppress(InputError):
+        if isinstance(matrix := read_tensors(path), Tensor):
+            return {"kind": "matrix", "shape": list(matrix.shape), "type": str(matrix.dtype), "next": f"import {path}"}
     state = read_state(path, stubs=(ZOO_CONFIG,))
     facts: Facts = {"tensors": len(state), "parameters": sum(tensor.numel() for tensor in state.values())}
-    for family, load in (("progan", load_progan), ("dcgan", load_dcgan)):
+    for family, load in (("biggan", load_biggan), ("progan", load_progan), ("dcgan", load_dcgan)):
         with suppress(InputError):
             return {"kind": f"{family} weights", **facts, **_generator(load(path, name=f"{family}:{path}"))}
     return {"kind": "weights of an unknown architecture", **facts, "first": sorted(state)[:3]}

@@ -21,7 +21,8 @@ from direction_finder.files import read_json, replacing, write_json
 
 CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
 PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
-NEEDED = ("generator", "method", "settings", "threads", "device", "direction_finder")
+FOUND = ("generator", "class", "method", "settings", "torch", "direction_finder")  # of runs with directions
+NEEDED = (*FOUND, "threads", "device")  # of those that can go on
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from direction_finder.commands.options import Download, number_range, pick_device
-from direction_finder.commands.runs import Run
+from direction_finder.commands.runs import FOUND, Run
 from direction_finder.directions import Directions
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
@@ -68,7 +68,7 @@ class Target:
                 raise InputError(f"{path}: bound to no generator; name one with --generator")
             generator = load_generator(spec, device=device, on_download=Download())
         else:
-            run = Run.open(path, ("generator", "method", "settings"), "learn or import")
+            run = Run.open(path, FOUND, "learn or import")
             if not run.directions.is_file():
                 raise InputError(f"{path}: no directions yet; finish the run with learn --resume {path}")
             directions = Directions.load(run.directions)
