@@ -22,7 +22,7 @@ from direction_finder.metrics.parts import under
 from direction_finder.metrics.ranking import Signal
 from direction_finder.metrics.usable_range import Drift
 
-COMPARED = 32  # random directions whose activeness and layers are measured, for comparison
+COMPARED = 16  # random directions whose activeness and layers are measured, for comparison
 REST = 4  # of the others that are shown, the last in order
 
 
@@ -37,7 +37,7 @@ REST = 4  # of the others that are shown, the last in order
 )
 @click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Length of the short list.")
 @click.option(
-    "--samples", default=64, show_default=True, type=click.IntRange(2), help="Latents on which activeness is measured."
+    "--samples", default=16, show_default=True, type=click.IntRange(2), help="Latents on which activeness is measured."
 )
 @click.option(
     "--hessians",
