@@ -102,11 +102,12 @@ def test_agreement_is_matched_one_to_one_and_chance_is_that_of_bases():
         matched(Directions(rows, "a"), Directions(torch.eye(4), "b"))
 
 
-def test_order_is_by_parts_beaten_and_what_is_off_comes_last():
+def test_order_is_by_multiples_of_chance_and_what_is_off_comes_last():
     activeness = Signal("activeness", torch.tensor([0.001, 1.0, 0.5, 0.4]), 0.3)
     other = Signal("diagonal", torch.tensor([0.9, 0.1, 0.5, 0.2]), 0.6)
-    assert ordered([activeness, other]) == [2, 1, 3, 0]
+    assert ordered([activeness, other]) == [2, 1, 3, 0]  # by 0.5 * 0.5, 1.0 * 0.1, 0.4 * 0.2; the first is off
     assert short_list([activeness, other], 8) == [2, 1, 3]
+    assert ordered([other]) == [0, 2, 3, 1]
     assert short_list([other], 8) == [0]
     with pytest.raises(InputError, match="nothing to rank by"):
         ordered([])

@@ -28,6 +28,8 @@ from direction_finder.randomness import normal, stream
 
 NULL = 0.95  # a signal says something if it is above this part of what random directions give
 CHANCES = 1000  # random directions behind that
+LEAST = 1e-9  # of a signal in multiples of chance, so that it has a logarithm
+OFF = 100.0  # more than what the signals of any two directions differ by
 FOLLOWED, LAYERED = 8, 2.0  # latents that are moved in some layers only, and how far, both ways
 
 
@@ -191,17 +193,17 @@ def short_list(signals: Sequence[Signal], most: int) -> list[int]:
 
 
 def ordered(signals: Sequence[Signal]) -> list[int]:
-    """All directions, best first: by the mean over signals of the part of all directions that they beat.
+    """All directions, best first: by the geometric mean of their signals, each in multiples of its chance.
 
     Directions that are off (activeness below 5 % of the largest) come last. Raises InputError without signals.
     """
     if not signals:
         raise InputError("nothing to rank by: give the generator, or other runs to agree with")
-    beaten = [signal.values.argsort().argsort().double() / max(1, len(signal.values) - 1) for signal in signals]
-    score = torch.stack(beaten).mean(0)
+    multiples = torch.stack([signal.values.double() / signal.chance for signal in signals])
+    score = multiples.clamp_min(LEAST).log().mean(0)
     for signal in signals:
         if signal.name == "activeness":
-            score -= (~_on(signal)).double()
+            score[~_on(signal)] -= OFF
     return score.argsort(descending=True, stable=True).tolist()
 
 
