@@ -142,12 +142,11 @@ def _measured(
 
 def _ranged(opened: Target, wanted: Collection[int], options: dict[str, Any]) -> tuple[Directions, dict[str, Any]]:
     """The directions with the usable ranges of those wanted, saved; and what these ranges are about."""
-    drift = Drift(
-        opened.generator,
-        class_index=class_index(opened.generator, opened.directions, options["class_text"]),
-        seed=options["seed"],
-        max_batch=opened.max_batch,
-    )
+    index = class_index(opened.generator, opened.directions, options["class_text"])
+    with Bars("picture") as bars:
+        drift = Drift(
+            opened.generator, class_index=index, seed=options["seed"], max_batch=opened.max_batch, on_step=bars
+        )
     ranges = list(opened.directions.ranges)
     with bar(len(wanted), "measuring usable ranges", "direction") as progress:
         for index in wanted:

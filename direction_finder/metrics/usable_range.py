@@ -12,6 +12,7 @@ from direction_finder import edits
 from direction_finder.directions import Direction
 from direction_finder.generators import Generator
 from direction_finder.metrics.samples import draw
+from direction_finder.progress import OnStep, Progress
 
 EXCEEDED = 0.95  # of random pictures have less drift than the threshold
 FARTHEST = 32.0
@@ -28,14 +29,15 @@ class Drift:
         generator: Generator,
         *,
         class_index: int | None = None,
-        samples: int = 512,
-        followed: int = 32,
+        samples: int = 256,
+        followed: int = 16,
         seed: int = 0,
         max_batch: int = 32,
+        on_step: OnStep | None = None,
     ):
         self.generator, self.max_batch = generator, max_batch
         latents, classes = draw(generator, samples, class_index, seed)
-        found = self._features(latents, classes)
+        found = self._features(latents, classes, on_step)
         self.centre = [rows.mean(0) for rows in found]
         self.width = [rows.std(0).clamp_min(1e-6 * rows.std(0).max()) for rows in found]
         drifts = self._of(found)
@@ -67,13 +69,15 @@ class Drift:
         return middle
 
     @torch.no_grad()
-    def _features(self, latents: Tensor, classes: Tensor) -> list[Tensor]:
+    def _features(self, latents: Tensor, classes: Tensor, on_step: OnStep | None = None) -> list[Tensor]:
         """Of every stage: (n, features)."""
         names = self.generator.activation_names
         parts = []
         for z, of in zip(latents.split(self.max_batch), classes.split(self.max_batch), strict=True):
             found = self.generator.activations(z, of, names)
             parts.append([_pooled(found[name]) for name in names])
+            if on_step:
+                on_step(Progress(sum(len(part[0]) for part in parts), len(latents), "drawing random pictures"))
         return [torch.cat(rows) for rows in zip(*parts, strict=True)]
 
     def _of(self, features: list[Tensor]) -> Tensor:

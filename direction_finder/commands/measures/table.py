@@ -25,6 +25,10 @@ def cells(report: Report) -> Iterator[tuple[str, str]]:
         yield "diagonal share", str(Value(*(report["share"][end] for end in ("value", "low", "high"))))
     if "activeness" in report:
         yield "active", f"{report['activeness']['active']} of {len(report['activeness']['of'])}"
+    if "paths" in report:
+        top = max(report["paths"]["of"], key=lambda value: value["value"])
+        interval = f"{top['value']:.4g} [{top['low']:.4g}, {top['high']:.4g}]"
+        yield f"largest path length ({report['paths']['features']})", interval
     for key, column in HESSIAN_COLUMNS.items():
         if "hessians" in report:
             part = 100 if column.startswith("D%") else 1
