@@ -74,7 +74,7 @@ LEARN = ("--method", "hessian", "--steps", "1", "--batch-size", "1")
         (("--class", "class"), "ambiguous"),
         (("--class", "zebra"), "unknown"),
         (("--class", "7"), "numbered 0 to 2"),
-        (("--class", "0", "--class", "1"), "2 classes"),
+        (("--class", "0", "--class", "1"), "there are 2 runs"),
         (("--steps", "0"), "steps is 0: expected at least 1"),
         (("--batch-size", "0"), "batch_size is 0: expected at least 1"),
         (("--num-directions", "99"), "6 dimensions"),

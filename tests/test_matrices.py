@@ -58,6 +58,8 @@ def test_every_format_there_and_back(tmp_path):
     assert torch.equal(cut, part.vectors[:, 40:80])
     refused = call("render", "grid", tmp_path / "mid")
     assert refused.exit_code == 2 and "bound to no generator; name one with --generator" in refused.stderr
+    for file in ("a.npy", "b.pt", "c.pt"):
+        assert json.loads(call("info", tmp_path / file, "--json").stdout)["kind"] == "matrix of directions"
     refused = call("export", tmp_path / "mid", "--out", tmp_path / "c.txt")
     assert refused.exit_code == 2 and "ending in .npy or .pt" in refused.stderr
 
@@ -74,6 +76,8 @@ def test_deformators_of_ganlatentdiscovery(tmp_path):
     values, vectors = torch.linalg.eig((half - half.mT).double())  # the exponential, by another way
     exponential = (vectors @ torch.diag(values.exp()) @ torch.linalg.inv(vectors)).real
     assert torch.allclose(found.vectors.double(), exponential.mT, atol=1e-5) and found.orthonormal
+    torch.save({"linear.weight": weight, "shared.weight": weight}, tmp_path / "generator.pt")
+    assert call("import", tmp_path / "generator.pt").exit_code == 2
     torch.save({"fc1.weight": torch.ones(2, 2)}, tmp_path / "fc.pt")
     refused = call("import", tmp_path / "fc.pt")
     assert refused.exit_code == 2 and "non-linear deformator" in refused.stderr

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -120,6 +121,20 @@ def test_localised_in_layers(generator):
     signal = localised_in_layers(generator, directions, directions, class_index=0)
     assert signal.where[1] == "fine" and float(signal.values[1]) == pytest.approx(1)
     assert 1 / 3 <= float(signal.values[0]) < 1
+
+
+def test_a_split_z_is_ranked_by_its_chunks_and_the_pictures(tmp_path):
+    held = load_file(GOLDEN / "biggan-brock.safetensors")
+    torch.save(
+        {key.removeprefix("state."): value for key, value in held.items() if "state." in key}, tmp_path / "G.pth"
+    )
+    brought = ["--generator", f"biggan:{tmp_path / 'G.pth'}", "--space", "mid", "--out", tmp_path / "run"]
+    assert call("import", GOLDEN / "our_goldens_mid.pt", *brought).exit_code == 0
+    result = call("rank", tmp_path / "run", "--samples", 2, "--hessians", 0, "--ranges", "none")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads((tmp_path / "run" / "rank.json").read_text())
+    assert set(report["signals"]) == {"localised", "activeness"} and {5, 25} <= set(report["order"][:10])
+    assert set(report["signals"]["localised"]["where"]) == {"z 40-59", "z 60-79"}
 
 
 def test_rank_then_render_name_and_align(run_folder, tmp_path):

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from direction_finder.commands import training
 from direction_finder.commands.measures import ALL, TOGETHER
@@ -18,6 +17,7 @@ from direction_finder.commands.runs import CONFIG, FOUND, STATE, Run
 from direction_finder.commands.target import RANK
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import METADATA_KEY, Directions
+from direction_finder.discovery.matrices import read_matrix
 from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, read_json
@@ -25,7 +25,7 @@ from direction_finder.generators.biggan import load_biggan
 from direction_finder.generators.biggan_deep import load_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan
 from direction_finder.generators.progan import ZOO_CONFIG, load_progan
-from direction_finder.generators.weights import read_state, read_tensors
+from direction_finder.generators.weights import read_state
 from direction_finder.metrics.factor_network import KIND as FACTOR_NETWORK
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.pictures import CODECS, MADE_KEY
@@ -40,7 +40,7 @@ def info(path: Path, as_json: bool) -> None:
     """Say what PATH is, how it was made and what is wrong with it.
 
     PATH is a run folder, a directions file, a data set, a recipe, a picture or film of ours, a generator's weights or
-    folder, or a factor network.
+    folder, a factor network, or a matrix of directions.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -159,8 +159,8 @@ def _safetensors(path: Path) -> Facts:
 
 def _weights(path: Path) -> Facts:
     with suppress(InputError):
-        if isinstance(matrix := read_tensors(path), Tensor):
-            return {"kind": "matrix", "shape": list(matrix.shape), "type": str(matrix.dtype), "next": f"import {path}"}
+        rows, _ = read_matrix(path)
+        return {"kind": "matrix of directions", "shape": list(rows.shape), "use": f"direction-finder import {path}"}
     state = read_state(path, stubs=(ZOO_CONFIG,))
     facts: Facts = {"tensors": len(state), "parameters": sum(tensor.numel() for tensor in state.values())}
     for family, load in (("biggan", load_biggan), ("progan", load_progan), ("dcgan", load_dcgan)):

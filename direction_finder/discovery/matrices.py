@@ -66,7 +66,7 @@ def _of_deformator(state: Mapping[str, Tensor], path: Path) -> Tensor:
         if half.ndim != 2 or half.shape[0] != half.shape[1]:
             raise InputError(f"{path}: log_mat_half has shape {tuple(half.shape)}, expected a square matrix")
         return torch.linalg.matrix_exp(half.double() - half.double().mT).float().mT
-    if "linear.weight" in state:
+    if "linear.weight" in state and state.keys() <= {"linear.weight", "linear.bias"}:
         return state["linear.weight"].mT
     kind = "a non-linear deformator, which has no directions" if "fc1.weight" in state else f"{', '.join(state)[:60]}"
     raise InputError(f"{path}: holds {kind}; expected a matrix, or GANLatentDiscovery's linear.weight or log_mat_half")
