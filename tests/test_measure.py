@@ -328,6 +328,8 @@ def test_distances_and_path_lengths(measured, generator, renders):
     assert of_run["fid"]["real"]["kind"] == "shapes"
     assert len(of_run["paths"]["of"]) == 6 and min(each["value"] for each in of_run["paths"]["of"]) > 0
     assert json.loads((measured / "fid.json").read_text()) == of_run["fid"]
+    anywhere = call("measure", generator, "--metric", "ppl", "--place", "full", "--samples", 8, "--json")
+    assert json.loads(anywhere.stdout)[generator]["ppl"]["value"] != of_generator["ppl"]["value"]
 
 
 def test_distances_that_cannot_be_measured(measured, generator, renders, tmp_path):

@@ -29,6 +29,7 @@ from direction_finder.generators import Generator, load_generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.weights import state_sha256
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
+from direction_finder.metrics.path_length import PLACES
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -62,6 +63,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
 @click.option("--real", type=FOLDER, help="For fid and kid: a data set, or a folder of images.")
+@click.option(
+    "--place",
+    type=click.Choice(PLACES),
+    default=PLACES[0],
+    show_default=True,
+    help="For ppl: the step is taken at the end of a path, as the paper's, or anywhere on it (full).",
+)
 @features_options
 @click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on.")
 @click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare.")

@@ -39,6 +39,7 @@ class Asked:
     features: str
     weights: Path | None
     real: Path | None
+    place: str
     renders: Path | None
     other_renders: Path | None
     keep: Keep

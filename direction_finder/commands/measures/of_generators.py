@@ -32,10 +32,10 @@ def ppl(asked: Asked) -> tuple[Report, list[str]]:
     samples = asked.samples or 1000
     with Bars("batch") as bars:
         found = path_length.path_lengths(
-            asked.generator, similarity, samples=samples, on_step=bars, **asked.how("path")
+            asked.generator, similarity, samples=samples, at=asked.place, on_step=bars, **asked.how("path")
         )
     value = path_length.trimmed_mean(found, asked.seed)
-    about = step_settings(name, samples, asked)
+    about = {**step_settings(name, samples, asked), "place": asked.place}
     return {**vars(value), **about}, [f"  {called('ppl', about)}, {samples} paths: {value}"]
 
 
