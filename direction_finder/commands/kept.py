@@ -3,9 +3,11 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import click
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -18,6 +20,17 @@ from direction_finder.generators import Generator
 from direction_finder.generators.download import cache_folder
 
 EVERY = 20.0  # seconds after which new parts are written: what a kill can lose
+
+
+@contextmanager
+def going_on() -> Iterator[ExitStack]:
+    """A stack for the `Kept`s of a command, whose parts stay until all is done; says so if it is stopped."""
+    try:
+        with ExitStack() as kept:
+            yield kept
+    except KeyboardInterrupt:
+        click.echo("\nThe same command goes on where it was.", err=True)
+        raise
 
 
 def identity(generator: Generator, directions: Directions | None, class_index: int | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.kept import Kept, identity
+from direction_finder.commands.kept import Kept, going_on, identity
 from direction_finder.commands.measures import (
     ALL,
     FIGURES,
@@ -110,19 +110,15 @@ def measure(
         raise InputError("--name needs --metric factors: directions are named after the factors that they move")
     network = FactorNetwork.load(factor_network or shipped(NETWORK)) if WITH_A_NETWORK & set(metrics) else None
     reports = {}
-    try:
-        with ExitStack() as kept:
-            for text in targets:
-                if not as_json:
-                    click.echo(f"{text}:")
-                target, drawn = _open(text, metrics, generator, device, settings["max_batch"])
-                asked = _asked(target, drawn, class_text, network, settings, kept)
-                reports[text] = _measure(asked, target, metrics, quiet=as_json)
-                if target:
-                    _finish(target, reports[text]["factors"]["names"] if write_names else None, quiet=as_json)
-    except KeyboardInterrupt:
-        click.echo("\nThe same command goes on where it was.", err=True)
-        raise
+    with going_on() as kept:
+        for text in targets:
+            if not as_json:
+                click.echo(f"{text}:")
+            target, drawn = _open(text, metrics, generator, device, settings["max_batch"])
+            asked = _asked(target, drawn, class_text, network, settings, kept)
+            reports[text] = _measure(asked, target, metrics, quiet=as_json)
+            if target:
+                _finish(target, reports[text]["factors"]["names"] if write_names else None, quiet=as_json)
     if out:
         _write_together(reports, out)
     if as_json:

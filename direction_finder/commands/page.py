@@ -119,7 +119,9 @@ def _page(run: Run, title: str, facts: Facts) -> Iterator[str]:
         yield "<h2>Measured</h2>"
         yield _table(measured)
     if (run.folder / RANK).is_file():
-        yield from _ranking(read_json(run.folder / RANK), Directions.load(run.directions))
+        report, directions = read_json(run.folder / RANK), Directions.load(run.directions)
+        if report["directions_sha256"] == directions.sha256:
+            yield from _ranking(report, directions)
     if "factors" in reports:
         yield from _effects(reports["factors"])
     for path in [*sorted(run.folder.iterdir(), key=_place), *sorted((run.folder / PREVIEWS).glob("*.png"))[-1:]]:
@@ -140,7 +142,6 @@ def _ranking(report: dict[str, Any], directions: Directions) -> Iterator[str]:
                     f"{directions.ranges[i]:.3g}" if directions.ranges[i] else "",
                 ]
                 for i in report["short_list"]
-                if i < len(directions)
             ),
         ],
         ["", *signals, "usable range"],

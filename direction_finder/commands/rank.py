@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.kept import Kept, identity
+from direction_finder.commands.kept import Kept, going_on, identity
 from direction_finder.commands.measures.of_factors import labels
 from direction_finder.commands.options import bar, target_options
 from direction_finder.commands.recorder import Bars
@@ -72,7 +72,7 @@ def rank(
         signals.append(ranking.localised(found, chunk, options["seed"]))
     if compared:
         signals.append(ranking.agreement(found, compared, options["seed"]))
-    with ExitStack() as kept:
+    with going_on() as kept:
         if opened:
             signals += _measured(opened, samples, hessians, options, kept)
         order = ranking.ordered(signals)
