@@ -21,7 +21,7 @@ demo: .venv/ready
 	@echo "Open outputs/demo/index.html"
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

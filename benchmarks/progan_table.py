@@ -15,7 +15,7 @@ import click
 import torch
 
 from direction_finder import discovery
-from direction_finder.datasets import read_pictures
+from direction_finder.datasets import Pictures
 from direction_finder.directions import Directions
 from direction_finder.figures import bars
 from direction_finder.generators import Generator, load_generator
@@ -71,7 +71,7 @@ def effects(name: str, generator: Generator, axes: Directions, scores: torch.Ten
 @click.option("--factor-network", type=click.Path(exists=True, path_type=Path), help="What reads the factors of DATA.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Where to draw the bars of activeness.")
 def main(data: Path, models: tuple[str, ...], factor_network: Path | None, figure: Path | None) -> None:
-    reference = Reference(read_pictures(data)[0], 1000)
+    reference = Reference(Pictures(data), 1000)
     network = FactorNetwork.load(factor_network) if factor_network else None
     columns = ["model", "active", "activeness", "penalty, layer by layer", "D%", "D% bending", "D_R", "ratio of sums",
                "Frechet"]  # fmt: skip

@@ -109,35 +109,48 @@ def read_image(path: Path) -> np.ndarray:
         raise InputError(f"{path}: not a readable picture ({error})") from error
 
 
-def read_pictures(folder: str | Path, resolution: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-    """All pictures of a data set, or of a folder of images, (n, R, R, 3) of bytes, and what they are.
+class Pictures:
+    """The pictures of a data set, or of a folder of images, read when they are asked for.
 
     Of a folder's images, in the order of their names, the largest square in the middle is scaled to `resolution`, which
-    a data set has by itself. The description has the folder, the pictures' number, resolution and hash, and a set's
-    kind and seed. Raises InputError if there is no picture.
+    a data set has by itself. `about` has the folder, the pictures' number and resolution, and a set's kind and seed.
+    Raises InputError if there is no picture.
     """
-    folder = Path(folder)
-    if (folder / DATASET).is_file():
-        data = Dataset.open(folder)
-        paths = [folder / image_name(index) for index in range(len(data))]
-        about = {name: data.about[name] for name in ("kind", "seed")}
-        resolution = resolution or data.about["resolution"]
-    else:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-        about = {"kind": folder.resolve().name}
-        if not paths:
-            raise InputError(f"{folder}: no data set and no images ({', '.join(SUFFIXES)})")
-        if not resolution:
-            raise InputError(f"{folder}: a folder of images; say with --resolution how large they shall be")
-    images = np.stack([_square(read_image(path), resolution) for path in paths])
-    digest = hashlib.sha256(images.tobytes()).hexdigest()
-    return images, {
-        "folder": str(folder.resolve()),
-        **about,
-        "num": len(images),
-        "resolution": resolution,
-        "sha256": digest,
-    }
+
+    def __init__(self, folder: str | Path, resolution: int | None = None):
+        folder = Path(folder)
+        if (folder / DATASET).is_file():
+            data = Dataset.open(folder)
+            self.paths = [folder / image_name(index) for index in range(len(data))]
+            about = {name: data.about[name] for name in ("kind", "seed")}
+            resolution = resolution or data.about["resolution"]
+        else:
+            self.paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+            about = {"kind": folder.resolve().name}
+            if not self.paths:
+                raise InputError(f"{folder}: no data set and no images ({', '.join(SUFFIXES)})")
+            if not resolution:
+                raise InputError(f"{folder}: a folder of images; say with --resolution how large they shall be")
+        self.resolution = resolution
+        self.about = {"folder": str(folder.resolve()), **about, "num": len(self.paths), "resolution": resolution}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indexes: Iterable[int]) -> np.ndarray:
+        """Pictures (n, R, R, 3) of bytes. Raises InputError if one is missing or none."""
+        return np.stack([_square(read_image(self.paths[index]), self.resolution) for index in indexes])
+
+    def sha256(self, indexes: Iterable[int]) -> str:
+        """Of the checksums of these pictures' files."""
+        return hashlib.sha256("".join(file_sha256(self.paths[index]) for index in indexes).encode()).hexdigest()
+
+
+def read_pictures(folder: str | Path, resolution: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    """All of `Pictures` at once, (n, R, R, 3) of bytes, and what they are, with their hash."""
+    pictures = Pictures(folder, resolution)
+    images = pictures[range(len(pictures))]
+    return images, {**pictures.about, "sha256": hashlib.sha256(images.tobytes()).hexdigest()}
 
 
 def _square(image: np.ndarray, side: int) -> np.ndarray:

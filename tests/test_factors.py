@@ -13,7 +13,7 @@ from direction_finder.datasets import Factor
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule
-from direction_finder.metrics import factors
+from direction_finder.metrics import factors, frechet
 from direction_finder.metrics.factor_network import FactorNetwork, difference
 from direction_finder.metrics.fidelity import distance
 from direction_finder.metrics.frechet import frechet_distance
@@ -174,7 +174,7 @@ def test_distances_of_samples():
     assert distance(CIRCLE, x, x) == 0
 
 
-def test_frechet_distance():
+def test_frechet_distance(monkeypatch):
     rng = torch.Generator().manual_seed(0)
     a = torch.randn(80, 5, generator=rng) @ torch.randn(5, 5, generator=rng)
     b = torch.randn(60, 5, generator=rng) + 0.5
@@ -184,3 +184,5 @@ def test_frechet_distance():
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(a, a + 2) == pytest.approx(20, rel=1e-6)
+    monkeypatch.setattr(frechet, "ROWS", 7)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)

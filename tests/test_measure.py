@@ -12,15 +12,18 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from direction_finder import datasets
 from direction_finder.commands.kept import Kept
 from direction_finder.commands.measures.table import table
-from direction_finder.datasets import Dataset
+from direction_finder.datasets import Dataset, Pictures, read_image, read_pictures
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.figures import heat_map
 from direction_finder.generators import Generator
+from direction_finder.metrics import reference
 from direction_finder.metrics.factor_network import FactorNetwork, accuracy, fit, read_all
 from direction_finder.metrics.features import lite0
+from direction_finder.metrics.reference import Reference, choice
 from direction_finder.pictures import as_images
 from direction_finder.scenes import make
 from tests.conftest import call
@@ -157,7 +160,7 @@ def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders,
     other = shutil.copytree(measured, tmp_path / "other")
     record = Directions.load(measured / "directions.safetensors")
     replace(record, vectors=record.vectors.flip(0)).save(other / "directions.safetensors")
-    arguments = ["measure", measured, other, *EVERY_LONG, "--samples", 8, "--max-batch", 4, "--json",
+    arguments = ["measure", measured, other, *EVERY_LONG, "--samples", 4, "--max-batch", 4, "--json",
                  "--factor-network", network_file, "--real", renders[1].folder, "--renders", renders[1].folder,
                  "--other-renders", renders[0].folder]  # fmt: skip
     calls, stop_at = 0, None
@@ -330,6 +333,25 @@ def test_distances_and_path_lengths(measured, generator, renders):
     assert json.loads((measured / "fid.json").read_text()) == of_run["fid"]
     anywhere = call("measure", generator, "--metric", "ppl", "--place", "full", "--samples", 8, "--json")
     assert json.loads(anywhere.stdout)[generator]["ppl"]["value"] != of_generator["ppl"]["value"]
+
+
+def test_only_the_chosen_pictures_are_read(renders, monkeypatch):
+    pictures = Pictures(renders[1].folder)
+    everything, about = read_pictures(renders[1].folder)
+    assert pictures.about.items() < about.items() and len(pictures) == len(everything) == about["num"]
+    monkeypatch.setattr(reference, "BATCH", 3)
+    read, batches = [], []
+    monkeypatch.setattr(datasets, "read_image", lambda path: read.append(path) or read_image(path))
+
+    def features(images):
+        batches.append(len(images))
+        return images.flatten(1)
+
+    seen = Reference(pictures, 8, seed=1, features=features).seen
+    chosen = choice(len(pictures), 8, 1)
+    assert read == [pictures.paths[index] for index in chosen] and len(set(chosen)) == 8 and batches == [3, 3, 2]
+    assert torch.equal(seen, Reference(everything, 8, seed=1, features=features).seen)
+    assert pictures.sha256(chosen) == pictures.sha256(list(chosen)) != pictures.sha256(chosen[::-1])
 
 
 def test_distances_that_cannot_be_measured(measured, generator, renders, tmp_path):

@@ -295,12 +295,12 @@ def test_bad_settings_are_refused(settings, message):
 
 
 def test_it_learns():
-    """16x16 in about a minute: the critic's distance falls, and pictures get the data's mean and spread of colour."""
+    """16x16 in half a minute: the critic's distance falls, and pictures get the data's mean and spread of colour."""
     images = pictures(400)
     seen = []
     players, _ = run(
-        images, z_dim=8, width=16, max_width=16, batch_size=16, largest_batch=16, fade_kimg=2.0, stable_kimg=2.0,
-        kimg=22.0, average_kimg=1.0, on_step=lambda progress: seen.append(progress.values),
+        images, z_dim=8, width=16, max_width=16, batch_size=16, largest_batch=16, fade_kimg=1.0, stable_kimg=1.0,
+        kimg=11.0, average_kimg=1.0, on_step=lambda progress: seen.append(progress.values),
     )  # fmt: skip
     grown = [each["distance"] for each in seen if each["grown"] == 2]
     assert np.mean(grown[-100:]) < 0.85 * max(np.mean(grown[at : at + 100]) for at in range(0, len(grown) - 100, 50))

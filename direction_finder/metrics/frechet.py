@@ -6,13 +6,21 @@ Heusel et al. 2017, https://arxiv.org/abs/1706.08500. It is FID only with Incept
 import torch
 from torch import Tensor
 
+ROWS = 4096  # turned to float64 at a time
+
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of features (n, dim) and (m, dim)."""
-    a, b = a.double(), b.double()
-    shift = (a.mean(0) - b.mean(0)).square().sum()
-    # the trace of the root is the nuclear norm of the product of the two centred, scaled sets, or of their triangles
-    centred = ((each - each.mean(0)) / (len(each) - 1) ** 0.5 for each in (a, b))
-    first, second = (torch.linalg.qr(each, mode="r").R for each in centred)
+    (mean, first), (other_mean, second) = (_gaussian(each) for each in (a, b))
+    # the trace of the root is the nuclear norm of the product of the two roots
     cross = torch.linalg.matrix_norm(first @ second.mT, "nuc")
-    return (shift + first.square().sum() + second.square().sum() - 2 * cross).item()
+    return ((mean - other_mean).square().sum() + first.square().sum() + second.square().sum() - 2 * cross).item()
+
+
+def _gaussian(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of rows (n, dim), and a root R of their covariance, R^T R: the triangle of the centred, scaled rows."""
+    mean = torch.stack([part.double().sum(0) for part in x.split(ROWS)]).sum(0) / len(x)
+    root = mean.new_empty(0, x.shape[1])
+    for part in x.split(ROWS):
+        root = torch.linalg.qr(torch.cat([root, part.double() - mean]), mode="r").R
+    return mean, root / (len(x) - 1) ** 0.5

@@ -1,11 +1,13 @@
 """Real pictures that generated ones are held against in the features of a network, by default EfficientNet-lite0."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from direction_finder.datasets import Pictures
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Features, lite0
 from direction_finder.metrics.frechet import frechet_distance
@@ -18,8 +20,13 @@ from direction_finder.randomness import normal, stream
 BATCH = 50
 
 
+def choice(count: int, samples: int, seed: int) -> np.ndarray:
+    """Which of `count` real pictures are taken, at most all."""
+    return np.random.default_rng(seed).permutation(count)[:samples]
+
+
 class Reference:
-    """`samples` of images (n, H, W, 3) of bytes, chosen by `seed`.
+    """`choice` of images (n, H, W, 3) of bytes, an array or what is indexed like one.
 
     Raises InputError if the features are not installed.
     """
@@ -27,21 +34,22 @@ class Reference:
     @torch.no_grad()
     def __init__(
         self,
-        images: np.ndarray,
+        images: np.ndarray | Pictures,
         samples: int,
         seed: int = 0,
         features: Features | None = None,
         keep: Keep = anew,
         on_step: OnStep | None = None,
     ):
-        self.features, self.seed, self.samples = features or lite0(), seed, min(samples, len(images))
-        chosen = images[np.random.default_rng(seed).permutation(len(images))[: self.samples]]
-        parts = torch.from_numpy(chosen).split(BATCH)
+        chosen = choice(len(images), samples, seed)
+        self.features, self.seed, self.samples = features or lite0(), seed, len(chosen)
 
         def take(number: int) -> Tensor:
-            return self.features(as_images(parts[number])).cpu()
+            part = images[chosen[number * BATCH : (number + 1) * BATCH]]
+            return self.features(as_images(torch.from_numpy(part))).cpu()
 
-        self.seen = torch.cat(in_parts(len(parts), take, "real pictures", keep=keep, on_step=on_step))
+        batches = math.ceil(self.samples / BATCH)
+        self.seen = torch.cat(in_parts(batches, take, "real pictures", keep=keep, on_step=on_step))
 
     @torch.no_grad()
     def distance(self, draw: Callable[[Tensor], Tensor], dim: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from direction_finder.commands.recorder import Bars
-from direction_finder.datasets import read_pictures
+from direction_finder.datasets import Pictures
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
@@ -17,7 +17,7 @@ from direction_finder.metrics import factors
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.features import INCEPTION, LITE0, Similarity, inception, lite0, similarity_of
 from direction_finder.metrics.parts import Keep, under
-from direction_finder.metrics.reference import Reference, features_of
+from direction_finder.metrics.reference import Reference, choice, features_of
 
 SHOWN = 10  # directions in the terminal, the strongest; the file has all
 Report = dict[str, Any]
@@ -67,12 +67,14 @@ class Asked:
         """Features of generated and of real pictures, and what they are."""
         if not self.real:
             raise InputError("fid and kid need --real, a data set or a folder of images")
-        images, about = read_pictures(self.real, self.generator.resolution)
+        samples = self.samples or 5000
+        images = Pictures(self.real, self.generator.resolution)
+        about = images.about | {"sha256": images.sha256(choice(len(images), samples, self.seed))}
         own = self.features == "lite0"
         features = lite0(self.generator.device) if own else inception(self.generator.device, self.weights)
         kept = under(self.keep, f"real {about['sha256']}")
         with Bars("batch") as bars:
-            real = Reference(images, self.samples or 5000, self.seed, features, kept, bars)
+            real = Reference(images, samples, self.seed, features, kept, bars)
             drawn = features_of(self.generator, features, real.samples, on_step=bars, **self.how("drawn"))
         name = LITE0 if own else INCEPTION
         return drawn, real.seen, {"features": name, "samples": real.samples, "seed": self.seed, "real": about}
