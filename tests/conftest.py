@@ -47,6 +47,12 @@ def biggan_folder(tmp_path_factory: pytest.TempPathFactory, biggan_model) -> Pat
     return folder
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws does not depend on the tests before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
