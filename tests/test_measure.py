@@ -282,7 +282,7 @@ def test_fidelity(generator, renders, network_file):
 
 def test_what_cannot_be_measured_is_refused(generator, measured, renders, network_file):
     for arguments, word in [
-        ([generator, "--metric", "factors"], "is for directions"),
+        ([generator, "--metric", "factors"], "no run folder or directions file"),
         ([generator, "--metric", "fidelity"], "needs --renders"),
         ([generator, "--metric", "fidelity", "--samples", 101, "--renders", renders[1].folder, "--other-renders",
           renders[0].folder], "101 samples: there are 100 and 400"),
@@ -357,5 +357,6 @@ def test_only_the_chosen_pictures_are_read(renders, monkeypatch):
 def test_distances_that_cannot_be_measured(measured, generator, renders, tmp_path):
     refused = call("measure", generator, "--metric", "fid")
     assert refused.exit_code == 2 and "fid and kid need --real" in refused.stderr
-    refused = call("measure", generator, "--metric", "paths")
-    assert refused.exit_code == 2 and "--metric paths is for directions; give a run folder" in refused.stderr
+    refused = call("measure", measured, generator, "--metric", "paths")
+    assert refused.exit_code == 2 and "no run folder or directions file, which --metric paths" in refused.stderr
+    assert not refused.stdout and not (measured / "paths.json").exists()  # before anything was measured

@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
-from direction_finder.directions import Direction
+from direction_finder.directions import Direction, Directions
 from direction_finder.edits import spread, steady_walk
 from direction_finder.generators import load_generator
 from direction_finder.metrics.even import even_positions
@@ -34,9 +35,14 @@ def test_one_picture_in_twenty_exceeds_the_threshold(drift):
     assert 0.02 < (drift._of(features) > drift.threshold).double().mean() < 0.1
 
 
-def test_where_the_length_of_z_is_divided_away_no_move_leads_out():
-    drift = Drift(load_generator("clevr-simple"), samples=256, followed=8)
-    assert drift.usable_range(Direction(torch.eye(12)[8])) is None
+def test_where_the_length_of_z_is_divided_away_a_move_may_never_lead_out(tmp_path):
+    np.save(tmp_path / "one.npy", np.eye(12, dtype=np.float32)[8:9])
+    brought = ["--generator", "clevr-simple", "--out", tmp_path / "run"]
+    assert call("import", tmp_path / "one.npy", *brought).exit_code == 0
+    result = call("rank", tmp_path / "run", "--samples", 2, "--hessians", 0)
+    assert result.exit_code == 0, result.stderr
+    assert "no range: pictures stay usual up to 32; render goes to 3" in result.stdout
+    assert Directions.load(tmp_path / "run").ranges == (None,)
 
 
 def test_even_positions_of_a_known_curve():

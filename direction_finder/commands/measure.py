@@ -108,13 +108,14 @@ def measure(
     """
     if write_names and "factors" not in metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they move")
+    _check(targets, metrics)
     network = FactorNetwork.load(factor_network or shipped(NETWORK)) if WITH_A_NETWORK & set(metrics) else None
     reports = {}
     with going_on() as kept:
         for text in targets:
             if not as_json:
                 click.echo(f"{text}:")
-            target, drawn = _open(text, metrics, generator, device, settings["max_batch"])
+            target, drawn = _open(text, generator, device, settings["max_batch"])
             asked = _asked(target, drawn, class_text, network, settings, kept)
             reports[text] = _measure(asked, target, metrics, quiet=as_json)
             if target:
@@ -127,16 +128,19 @@ def measure(
         click.echo(f"\n{table(reports)}")
 
 
-def _open(
-    text: str, metrics: tuple[str, ...], generator: str | None, device: str, max_batch: int
-) -> tuple[Target | None, Generator]:
-    """The directions that a path names and their generator; or a generator alone, if that is enough for all metrics."""
+def _check(targets: tuple[str, ...], metrics: tuple[str, ...]) -> None:
+    """Raise InputError, before anything is measured, if a metric is for directions and a target is no path."""
+    for name in metrics:
+        for text in targets:
+            if name in OF_DIRECTIONS and not Path(text).exists():
+                raise InputError(f"{text}: no run folder or directions file, which --metric {name} needs")
+
+
+def _open(text: str, generator: str | None, device: str, max_batch: int) -> tuple[Target | None, Generator]:
+    """The directions that a path names and their generator; or a generator alone."""
     if Path(text).exists():
         target = Target.open(Path(text), generator, device, max_batch)
         return target, target.generator
-    for name in metrics:
-        if name in OF_DIRECTIONS:
-            raise InputError(f"{text}: a generator, but --metric {name} is for directions; give a run folder")
     return None, load_generator(text, device=pick_device(device), on_download=Download())
 
 

@@ -12,7 +12,7 @@ from direction_finder.commands.kept import Kept, going_on, identity
 from direction_finder.commands.measures.of_factors import labels
 from direction_finder.commands.options import bar, target_options
 from direction_finder.commands.recorder import Bars
-from direction_finder.commands.target import RANK, Target, class_index
+from direction_finder.commands.target import DEFAULT_EXTENT, RANK, Target, class_index
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.files import read_json, write_json
@@ -20,7 +20,7 @@ from direction_finder.metrics import ranking
 from direction_finder.metrics.activeness import activeness
 from direction_finder.metrics.parts import under
 from direction_finder.metrics.ranking import Signal
-from direction_finder.metrics.usable_range import Drift
+from direction_finder.metrics.usable_range import FARTHEST, Drift
 
 COMPARED = 16  # random directions whose activeness and layers are measured, for comparison
 REST = 4  # of the others that are shown, the last in order
@@ -77,7 +77,7 @@ def rank(
             signals += _measured(opened, samples, hessians, options, kept)
         order = ranking.ordered(signals)
         listed = ranking.short_list(signals, most)
-        threshold = None
+        threshold, wanted = None, ()
         if opened and ranges != "none":
             wanted = listed if ranges == "listed" else range(len(found))
             found, threshold = _ranged(opened, wanted, options)
@@ -94,6 +94,8 @@ def rank(
     }
     write_json(folder / RANK, report)
     click.echo("\n".join(_lines(found, signals, order, listed, _moves(folder, found))))
+    if any(found.ranges[index] is None for index in wanted):
+        click.echo(f"no range: pictures stay usual up to {FARTHEST:.0f}; render goes to {DEFAULT_EXTENT:.0f}")
 
 
 def _open(target: Path, options: dict[str, Any]) -> tuple[Target | None, Directions, Path]:
