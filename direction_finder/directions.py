@@ -23,13 +23,17 @@ FILE_NAME = "directions.safetensors"
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction: a unit vector (dim,), the layers it acts on (None: all) and what is known of it."""
+    """One direction: a unit vector (dim,), the layers it acts on (None: all) and what is known of it.
+
+    scale: the standard deviation of the latents that it moves: amounts are multiplied by it.
+    """
 
     vector: Tensor
     layers: tuple[int, ...] | None = None
     name: str | None = None
     score: float | None = None
     usable_range: float | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Directions:
     class_index, class_name: the class they were found for (None: unconditional or random classes).
     share: the mean diagonal share on matrices that the method had not seen, a random basis's beside it, and the number
     of matrices (None: not measured).
+    scale: that of the generator's latents (see `Generator`); amounts, ranges, epsilon and eta are multiplied by it.
     """
 
     vectors: Tensor
@@ -58,6 +63,7 @@ class Directions:
     scores: tuple[float | None, ...] = ()
     ranges: tuple[float | None, ...] = ()
     share: dict[str, float] | None = None
+    scale: float = 1.0
     package_version: str = ""
 
     def __post_init__(self) -> None:
@@ -76,9 +82,8 @@ class Directions:
     def __getitem__(self, index: int) -> Direction:
         if not 0 <= index < len(self):
             raise InputError(f"no direction {index}: there are {len(self)}, numbered 0 to {len(self) - 1}")
-        return Direction(
-            self.vectors[index], self.layers[index], self.names[index], self.scores[index], self.ranges[index]
-        )
+        known = (self.layers[index], self.names[index], self.scores[index], self.ranges[index])
+        return Direction(self.vectors[index], *known, scale=self.scale)
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[index] for index in range(len(self)))
@@ -115,9 +120,10 @@ class Directions:
             raise InputError(f"the directions act on layer {deepest} but generator {name} has {num_layers} layers")
 
     def metadata(self) -> dict[str, Any]:
-        """Everything but the vectors, as plain values: what the file's metadata holds. No time, path or duration."""
-        plain = {name: value for name, value in self.__dict__.items() if name != "vectors"}
-        return {"format": FORMAT, **plain}
+        """Return everything but the vectors as plain values: what the file's metadata holds. A scale of 1 is left out;
+        there is no time, path or duration in it."""
+        left_out = {"vectors"} if self.scale != 1 else {"vectors", "scale"}
+        return {"format": FORMAT, **{name: value for name, value in vars(self).items() if name not in left_out}}
 
     def save(self, path: str | Path) -> None:
         """Write one `.safetensors` file, atomically: tensor `vectors`, and one metadata key with sorted JSON."""
@@ -159,7 +165,7 @@ class Directions:
             raise InputError(f"{path}: {error}") from error
 
 
-ADDED = {"share"}  # what files of earlier versions lack
+ADDED = {"share", "scale"}  # what files of earlier versions lack, or what is left out
 PER_DIRECTION = {
     "layers": ((list, tuple), "lists of layer numbers"),
     "names": (str, "strings"),
@@ -177,7 +183,9 @@ SCALARS = {
     "class_name": str,
     "seed": int,
     "share": dict,
+    "scale": float,
 }
+REQUIRED = ("method", "config", "orthonormal", "scale", "package_version")
 
 
 def _check(record: Directions) -> None:
@@ -191,9 +199,11 @@ def _check(record: Directions) -> None:
         raise InputError(f"vectors: row {int(error.argmax())} is not of unit length (off by {float(error.max()):.2g})")
     for name, kind in SCALARS.items():
         value = getattr(record, name)
-        optional = name not in ("method", "config", "orthonormal", "package_version")
+        optional = name not in REQUIRED
         if not (isinstance(value, kind) or (optional and value is None)):
             raise InputError(f"{name}: expected {kind.__name__}, got {value!r}")
+    if not (math.isfinite(record.scale) and record.scale > 0):
+        raise InputError(f"scale: expected a number above 0, got {record.scale}")
     for name, (kind, expected) in PER_DIRECTION.items():
         values = getattr(record, name)
         if len(values) != len(vectors):

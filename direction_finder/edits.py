@@ -1,11 +1,12 @@
-"""Latents moved along directions. Latents are (batch, layers, dim); a direction is a unit vector (dim,).
+"""Latents moved along directions.
 
-`layers` names the layers an edit acts on (None: all), so an edit of some layers is the same operation under a mask.
+Latents are (batch, layers, dim). A direction is a `Direction`, which knows the layers it acts on and the scale of its
+latents, or a bare unit vector (dim,). Amounts and values are in units of that scale: the latents' standard deviation.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from direction_finder.directions import Direction
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
 
 Layers = Sequence[int] | None
+Along = Direction | Tensor
 
 
 def spread(z: Tensor, num_layers: int) -> Tensor:
@@ -24,32 +27,42 @@ def spread(z: Tensor, num_layers: int) -> Tensor:
     return z.unsqueeze(1).expand(-1, num_layers, -1)
 
 
-def coordinate(latents: Tensor, vector: Tensor) -> Tensor:
-    """The component of each latent along a unit vector: (batch, layers, dim) -> (batch, layers)."""
-    return latents @ vector.to(latents)
+def coordinate(latents: Tensor, along: Along) -> Tensor:
+    """Return the component of each latent along a direction: (batch, layers, dim) -> (batch, layers)."""
+    along = _checked(latents, along)
+    return latents @ along.vector.to(latents) / along.scale
 
 
-def move(latents: Tensor, vector: Tensor, amount: float | Tensor, layers: Layers = None) -> Tensor:
-    """Add `amount` times the direction. `amount`: a number, or one per sample (batch,). z has unit variance."""
-    shift = torch.as_tensor(amount, dtype=latents.dtype, device=latents.device).reshape(-1, 1, 1) * vector.to(latents)
-    return latents + _mask(latents, layers) * shift
+def move(latents: Tensor, along: Along, amount: float | Tensor, layers: Layers = None) -> Tensor:
+    """Add `amount` times the direction to latents (batch, layers, dim).
+
+    amount: a number, or one per sample (batch,). layers: where to move (None: where the direction acts).
+
+    >>> moved = move(spread(z, generator.num_layers), directions[3], 2.0)
+
+    Raises InputError if the latents have no layer axis or do not fit the direction.
+    """
+    along = _checked(latents, along)
+    amount = torch.as_tensor(amount, dtype=latents.dtype, device=latents.device).reshape(-1, 1, 1) * along.scale
+    return latents + _mask(latents, along.layers if layers is None else layers) * (amount * along.vector.to(latents))
 
 
-def align(latents: Tensor, vector: Tensor, value: float | Tensor, layers: Layers = None) -> Tensor:
+def align(latents: Tensor, along: Along, value: float | Tensor, layers: Layers = None) -> Tensor:
     """Remove each latent's component along the direction and set it to `value` (paper, Sec. 4.4 and Fig. 7).
 
-    Afterwards `coordinate` is `value` in the layers acted on. `value`: a number, or one per sample (batch,).
+    Afterwards `coordinate` is `value` in the layers acted on. Arguments and errors are those of `move`.
     """
-    target = torch.as_tensor(value, dtype=latents.dtype, device=latents.device).reshape(-1, 1)
-    change = (target - coordinate(latents, vector)).unsqueeze(-1) * vector.to(latents)
-    return latents + _mask(latents, layers) * change
+    along = _checked(latents, along)
+    target = torch.as_tensor(value, dtype=latents.dtype, device=latents.device).reshape(-1, 1) * along.scale
+    change = (target - latents @ along.vector.to(latents)).unsqueeze(-1) * along.vector.to(latents)
+    return latents + _mask(latents, along.layers if layers is None else layers) * change
 
 
-def combine(latents: Tensor, moves: Sequence[tuple[Tensor, float | Tensor, Layers]]) -> Tensor:
-    """Several moves at once: (vector, amount, layers) each. Their order does not matter."""
+def combine(latents: Tensor, moves: Iterable[tuple]) -> Tensor:
+    """Apply several moves at once, each with the arguments of `move`: (direction, amount). Their order is no matter."""
     total = latents
-    for vector, amount, layers in moves:
-        total = total + (move(latents, vector, amount, layers) - latents)
+    for arguments in moves:
+        total = total + (move(latents, *arguments) - latents)
     return total
 
 
@@ -69,6 +82,17 @@ def steady_walk(frames: int, positions: Tensor) -> Tensor:
         len(there_and_back) - 1
     )
     return torch.from_numpy(np.interp(at, np.arange(len(there_and_back)), there_and_back)).float()
+
+
+def _checked(latents: Tensor, along: Along) -> Direction:
+    """Return the direction as a record. Raises InputError unless the latents have a layer axis and its size."""
+    along = along if isinstance(along, Direction) else Direction(along)
+    if latents.ndim != 3 or latents.shape[2:] != along.vector.shape:
+        raise InputError(
+            f"latents of shape {tuple(latents.shape)} and a direction of shape {tuple(along.vector.shape)}: expected "
+            "(batch, layers, dim) and (dim,); spread(z, generator.num_layers) gives z (batch, dim) the layer axis"
+        )
+    return along
 
 
 def _mask(latents: Tensor, layers: Layers) -> Tensor:
@@ -109,10 +133,9 @@ class Recipe:
     directions_sha256: str = ""
 
     def apply(self, latents: Tensor, directions) -> Tensor:
-        """Apply the steps in order to latents (batch, layers, dim); `directions[i]` has `.vector` and `.layers`."""
+        """Apply the steps in order to latents (batch, layers, dim) with these directions."""
         for step in self.steps:
-            direction = directions[step.direction]
-            latents = EDITS[step.edit](latents, direction.vector, step.value, direction.layers)
+            latents = EDITS[step.edit](latents, directions[step.direction], step.value)
         return latents
 
     def save(self, path: str | Path) -> None:

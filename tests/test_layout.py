@@ -7,6 +7,7 @@ PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
     {"errors"},
     {"files", "progress", "randomness", "settings"},
+    {"directions"},
     {
         "penalty",
         "orthogonal",
@@ -15,7 +16,6 @@ ROWS = [
         "diagonalisation",
         "parallel",
         "datasets",
-        "directions",
         "edits",
         "pictures",
         "figures",

@@ -48,7 +48,7 @@ def align(
     def rows() -> Iterator[Row]:
         yield Row(labels[0], opened.draw(latents, classes), opened.label(index))
         for label, value in zip(labels[1:], values, strict=True):
-            aligned = edits.align(latents, chosen.vector, value, chosen.layers)
+            aligned = edits.align(latents, chosen, value)
             yield Row(label, opened.draw(aligned, classes))
 
     made = opened.made("align", direction=index, to=list(values), samples=samples, seed=options["seed"])

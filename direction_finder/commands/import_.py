@@ -8,6 +8,7 @@ import torch
 
 from direction_finder.commands.options import Download, NumberRange, device_option, pick_device
 from direction_finder.commands.runs import Run, absolute, reserved, slug
+from direction_finder.commands.trust import remember
 from direction_finder.directions import Directions
 from direction_finder.discovery import package_version, space_settings
 from direction_finder.discovery.matrices import METHOD, imported, read_matrix
@@ -74,6 +75,7 @@ def import_(
     )
     with reserved(out):
         run = Run.create(out, slug(f"{METHOD} {outline.name or ''} {file.stem}"), _content(directions, spec, outline))
+        remember(run.folder, spec and absolute(spec))
         directions.save(run.directions)
         run.finish()
     bound = f" of {outline.name}" if outline.name else ", bound to no generator"

@@ -12,6 +12,7 @@ from direction_finder.commands.options import Download, config_options, device_o
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, absolute, reserved, slug
 from direction_finder.commands.target import load_recorded
+from direction_finder.commands.trust import remember
 from direction_finder.directions import Directions
 from direction_finder.discovery import (
     DEFAULT,
@@ -29,6 +30,8 @@ from direction_finder.discovery.space import EXACT
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
 from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
+from direction_finder.generators.base import class_phrase
+from direction_finder.generators.weights import tensor_hashes
 
 SAVE_EVERY = 30.0  # seconds
 
@@ -60,7 +63,11 @@ SAVE_EVERY = 30.0  # seconds
     "--method", type=click.Choice(list(METHODS)), default=DEFAULT, show_default=True, help="How to find directions."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run; --steps or --points prolong it.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="Go on with this run; --steps or --points prolong it.",
+)
 @click.option("--truncation", type=float, help="Cut z to [-2, 2] and scale it.  [default: z ~ N(0, I), as the paper]")
 @click.option("--num-classes", type=click.IntRange(0), help="Classes, where the weights cannot tell (dcgan, python).")
 @click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python).")
@@ -116,6 +123,10 @@ def _start(options: dict[str, Any]) -> None:
             "name": generator.name,
             "weights_sha256": generator.weights_sha256,
         }
+        if options["spec"].startswith("python:"):
+            record |= {"notes": list(generator.notes), "tensors": tensor_hashes(generator.state_dict())}
+        for note in generator.notes:
+            click.echo(f"{generator.name}: {note}", err=True)
         indices = [resolve_class(generator.class_names, text) for text in texts] or [None]
         wanted = [
             (space, configure(method, {**settings, **space_settings(generator.outline, space), "class_index": index}))
@@ -137,6 +148,7 @@ def _start(options: dict[str, Any]) -> None:
                 continue
             of = (content["class"] or ("random classes" if generator.num_classes else "")).split(",")[0]
             run = Run.create(out, slug(f"{method} {generator.name} {of} {space or ''}"), content)
+            remember(run.folder, record["spec"])
             try:
                 found.append((run, _work(run, generator, None, options["save_every"])))
             except InputError:
@@ -193,7 +205,7 @@ def _content(generator: Generator, record: dict, device: str, method: str, confi
 
 def _resume(given: dict[str, Any]) -> None:
     """Go on with a run. `given`: the options given; of the settings, only those that the method lets change."""
-    run = Run.open(given.pop("resume"))
+    run, spec = Run.open(given.pop("resume")), given.pop("spec", None)
     save_every = given.pop("save_every", SAVE_EVERY)
     changeable = METHODS[run.config["method"]].config.changeable
     refused = [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in changeable]
@@ -207,9 +219,12 @@ def _resume(given: dict[str, Any]) -> None:
     settings = {**run.config["settings"], **given}
     configure(run.config["method"], settings)
     torch.set_num_threads(run.config["threads"])
-    generator = load_recorded(run.config["generator"], pick_device(run.config["device"]))
+    generator = load_recorded(run, pick_device(run.config["device"]), spec)
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
         raise InputError(f"{run.folder}: generator {generator.name} has other weights now than when the run began")
+    if spec:
+        run.config["generator"]["spec"] = absolute(spec)
+        remember(run.folder, absolute(spec))
     before = dict(run.config)
     run.config["settings"] = settings
     run.finish(False)
@@ -224,7 +239,7 @@ def _resume(given: dict[str, Any]) -> None:
 def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None, save_every: float) -> Directions:
     method = METHODS[run.config["method"]]
     config = configure(run.config["method"], run.config["settings"])
-    of = f", class {run.config['class'].split(',')[0]}" if run.config["class"] else ""
+    of = f", {class_phrase(run.config['class'].split(',')[0])}" if run.config["class"] else ""
     click.echo(f"{run.folder}: {run.config['method']} directions in {generator.name}{of}", err=True)
     with Recorder(run, "learning", save_every) as recorder:
         directions = method.find(generator, config, on_step=recorder, resume=state)

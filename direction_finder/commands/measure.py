@@ -19,13 +19,13 @@ from direction_finder.commands.measures import (
 )
 from direction_finder.commands.measures.asked import Asked, Report
 from direction_finder.commands.measures.table import table
-from direction_finder.commands.options import Download, device_option, features_options, pick_device
+from direction_finder.commands.options import device_option, features_options, pick_device
 from direction_finder.commands.page import write_page
 from direction_finder.commands.runs import CONFIG
-from direction_finder.commands.target import Target, class_index
+from direction_finder.commands.target import Target, class_index, load
 from direction_finder.errors import InputError
 from direction_finder.files import replacing, write_json
-from direction_finder.generators import Generator, load_generator
+from direction_finder.generators import Generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.weights import state_sha256
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
@@ -141,7 +141,7 @@ def _open(text: str, generator: str | None, device: str, max_batch: int) -> tupl
     if Path(text).exists():
         target = Target.open(Path(text), generator, device, max_batch)
         return target, target.generator
-    return None, load_generator(text, device=pick_device(device), on_download=Download())
+    return None, load(text, pick_device(device))
 
 
 def _asked(

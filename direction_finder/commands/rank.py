@@ -134,7 +134,9 @@ def _measured(
             for name, each in (("activeness", directions), ("random", random))
         )
         yield Signal("activeness", values, ranking.of_chance(chance))
-    if hessians and len(directions) > 1:
+    if hessians and not generator.differentiable:
+        click.echo(f"{generator.name} lets no gradient through: ranked without Hessians.", err=True)
+    elif hessians and len(directions) > 1:
         with Bars("Hessian") as bars:
             found = ranking.hessians_along(
                 generator, directions, count=hessians, keep=under(keep, "Hessian"), on_step=bars, **how

@@ -118,8 +118,8 @@ class Sheet:
             for sample in range(len(self.latents)):
                 own = self.latents[sample : sample + 1]
                 moved = [
-                    self.edit(own, d.vector, self.target.extent(i, self.options["extent"]), d.layers)
-                    for i, d in ((i, self.target.directions[i]) for i in self.picked)
+                    self.edit(own, self.target.directions[i], self.target.extent(i, self.options["extent"]))
+                    for i in self.picked
                 ]
                 images = self.draw(torch.cat([own, *moved]), sample)
                 yield Row(self.samples[sample], images)
@@ -140,16 +140,15 @@ class Sheet:
             for sample in range(len(self.latents)):
                 title = f"{self.samples[sample]}: {self.target.label(across)} across, {self.target.label(down)} down"
                 for step, position in enumerate(high.tolist()):
-                    base = self.edit(self.latents[sample : sample + 1], other.vector, position, other.layers)
+                    base = self.edit(self.latents[sample : sample + 1], other, position)
                     yield Row(labels[step], self.line(across, sample, wide, base), "" if step else title)
 
         return rows(), numbers(wide), labels, len(self.latents) * len(high)
 
     def line(self, index: int, sample: int, positions: torch.Tensor, base: torch.Tensor | None = None) -> np.ndarray:
         """One sample (or an edited one) at several positions along a direction."""
-        direction = self.target.directions[index]
         base = self.latents[sample : sample + 1] if base is None else base
-        moved = self.edit(base.expand(len(positions), -1, -1), direction.vector, positions, direction.layers)
+        moved = self.edit(base.expand(len(positions), -1, -1), self.target.directions[index], positions)
         return self.draw(moved, sample)
 
     def draw(self, latents: torch.Tensor, sample: int) -> np.ndarray:
@@ -200,10 +199,7 @@ def _film(target: Target, pages: list[list[int]], frames: int, options: dict[str
         else:
             walks = {index: edits.walk(frames, target.extent(index, options["extent"])) for index in page}
         for frame in range(frames):
-            moved = [
-                edit(latents, direction.vector, float(walks[index][frame]), direction.layers)
-                for index, direction in ((index, target.directions[index]) for index in page)
-            ]
+            moved = [edit(latents, target.directions[index], float(walks[index][frame])) for index in page]
             images = target.draw(torch.cat(moved), classes.repeat(len(page)))
             left = left or margin(labels.values(), images.shape[2])
             rows = images.reshape(len(page), len(latents), *images.shape[1:])

@@ -18,6 +18,7 @@ from torch import Tensor
 from direction_finder.directions import FILE_NAME
 from direction_finder.errors import InputError
 from direction_finder.files import read_json, replacing, write_json
+from direction_finder.generators.python import absolute_target
 
 CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
 PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
@@ -116,6 +117,8 @@ class Run:
 def absolute(spec: str) -> str:
     """A generator's name that means the same in every folder."""
     family, colon, path = spec.partition(":")
+    if family == "python":
+        return f"{family}:{absolute_target(path)}"
     return f"{family}:{os.path.abspath(path)}" if family in PATHS and colon else spec
 
 

@@ -1,21 +1,24 @@
 """What `render`, `align` and `edit` work on: directions, the generator they act on, and samples of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import torch
 from torch import Tensor
 
 from direction_finder.commands.options import Download, number_range, pick_device
 from direction_finder.commands.runs import FOUND, Run
+from direction_finder.commands.trust import searched_folder
 from direction_finder.directions import Directions
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.files import read_json
 from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
+from direction_finder.generators.weights import tensor_hashes
 from direction_finder.pictures import to_uint8, upscaled
 from direction_finder.randomness import stream
 
@@ -24,16 +27,40 @@ RANK = "rank.json"  # in the run folder
 DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
 
 
-def load_recorded(record: dict[str, Any], device: str, spec: str | None = None) -> Generator:
-    """Load the generator that a run's `config.json` names, or `spec` in its place."""
+def load(spec: str, device: str, **settings: Any) -> Generator:
+    """Load a generator, once a command: the last one is kept, and given again for the same arguments."""
+    context = click.get_current_context(silent=True)
+    kept = {} if context is None else context.find_root().meta.setdefault(__name__, {})
+    key = repr((spec, device, sorted(settings.items())))
+    if key not in kept:
+        kept.clear()
+        kept[key] = load_generator(spec, device=device, on_download=Download(), **settings)
+    return kept[key]
+
+
+def load_recorded(run: Run, device: str, spec: str | None = None) -> Generator:
+    """Load the generator that a run's `config.json` names, if it may (see `trust`), or `spec` in its place.
+
+    Raises InputError if a factory gives other weights than when the run began, and names a tensor that differs.
+    """
+    record = run.config["generator"]
     same_family = not spec or spec.partition(":")[0] == (record["spec"] or "").partition(":")[0]
-    spec = spec or record["spec"]
-    return load_generator(
-        spec,
-        record["truncation"],
-        **{name: record.get(name) for name in UNTOLD if same_family},
-        device=device,
-        on_download=Download(),
+    told = {name: record.get(name) for name in UNTOLD if same_family}
+    folder = None if spec else searched_folder(run.folder, record["spec"])
+    generator = load(spec or record["spec"], device, truncation=record["truncation"], folder=folder, **told)
+    if generator.weights_sha256 != record["weights_sha256"] and record.get("tensors"):
+        raise InputError(f"{run.folder}: {_difference(generator, record['tensors'])}")
+    return generator
+
+
+def _difference(generator: Generator, before: dict[str, str]) -> str:
+    """Which tensors of a generator are not what they were, in words."""
+    now = tensor_hashes(generator.state_dict())
+    changed = [key for key in sorted(now.keys() | before.keys()) if now.get(key) != before.get(key)]
+    return (
+        f"{generator.name} gives other weights than when the run began: {len(changed)} of {len(now)} tensors differ, "
+        f"first {changed[0].removeprefix('module.')}; a factory must give the same weights each time: load them, or "
+        "draw them with a fixed seed"
     )
 
 
@@ -63,10 +90,11 @@ class Target:
         device = pick_device(device)
         if path.is_file():
             directions = Directions.load(path)
+            folder = None if spec or not directions.generator else searched_folder(path.parent, directions.generator)
             spec = spec or directions.generator
             if not spec:
                 raise InputError(f"{path}: bound to no generator; name one with --generator")
-            generator = load_generator(spec, device=device, on_download=Download())
+            generator = load(spec, device, folder=folder)
         else:
             run = Run.open(path, FOUND, "learn or import")
             if not run.directions.is_file():
@@ -74,13 +102,15 @@ class Target:
             directions = Directions.load(run.directions)
             if not (spec or run.config["generator"]["spec"]):
                 raise InputError(f"{path}: bound to no generator; name one with --generator")
-            generator = load_recorded(run.config["generator"], device, spec)
+            generator = load_recorded(run, device, spec)
         directions.check_fits(
             name=generator.name,
             dim=generator.dim,
             num_layers=generator.num_layers,
             weights_sha256=generator.weights_sha256,
         )
+        if directions.weights_sha256 is None:  # bound to no generator: the amounts are in units of this one's scale
+            directions = replace(directions, scale=generator.scale)
         return cls(path if path.is_file() else run.directions, directions, generator, max_batch)
 
     @property

@@ -76,6 +76,7 @@ class LoopConfig(ScoredConfig, TunedConfig):
     def check(self, generator: Generator) -> None:
         super().check(generator)
         generator.check_activations(self.at)
+        generator.check_differentiable("a loop over A")
         starting_rows(SearchSpace(generator, self), self)
 
 

@@ -115,6 +115,7 @@ def imported(
         class_name=None if class_index is None else outline.class_names[class_index],
         orthonormal=bool((gram - torch.eye(len(unit), dtype=gram.dtype)).abs().max() < 1e-4),
         layers=(acted_on,) * len(rows),
+        scale=outline.scale,
         package_version=package_version(),
     )
 

@@ -27,6 +27,7 @@ def random_hessian(
 
     num_probes: as many as make the Hessian exact, unless fewer will do.
     """
+    space.generator.check_differentiable("a Hessian")
     x, context = space.draw_point(eta, rng)
     f = space.flat_output(at)
     with torch.no_grad():

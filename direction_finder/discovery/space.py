@@ -134,8 +134,12 @@ class SearchSpace:
         return pad(rows, (self.first, self.generator.dim - self.first - self.size))
 
     def latents(self, z: Tensor, shift: Tensor) -> Tensor:
-        """z (batch, dim) moved by shift (batch, size) in the layers acted on: (batch, layers, dim)."""
-        return z.unsqueeze(1) + self.mask * self.embed(shift).unsqueeze(1)
+        """Return z (batch, dim) moved by shift (batch, size) in the layers acted on: (batch, layers, dim).
+
+        A shift is in units of the generator's scale. Everything that is derived is derived for shifts, so that epsilon
+        and eta mean the same for latents of every scale.
+        """
+        return z.unsqueeze(1) + self.mask * (self.generator.scale * self.embed(shift)).unsqueeze(1)
 
     def outputs(self, at: tuple[str, ...], shift: Tensor, z: Tensor, classes: Tensor) -> list[Tensor]:
         """The image or activations named in `at`, in that order, of z moved by shift."""
@@ -225,6 +229,7 @@ def finish(
         names=tuple(name(i) if name else None for i in kept),
         scores=tuple(None if scores is None else float(scores[i]) for i in kept),
         share=share,
+        scale=generator.scale,
         package_version=package_version(),
     )
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, SPACES, Generator, Half, Outline
 from direction_finder.generators.biggan import PUBLISHED, find_biggan, load_biggan
-from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep
+from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep, local_biggan_deep
 from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
 from direction_finder.generators.progan import load_progan
+from direction_finder.generators.python import load_python
 from direction_finder.generators.shipped import shipped
-from direction_finder.generators.wrapped import WrappedModule, load_python
+from direction_finder.generators.wrapped import WrappedModule
 
 __all__ = [
     "IMAGE",
@@ -24,6 +25,7 @@ __all__ = [
     "Outline",
     "WrappedModule",
     "class_names",
+    "consequence",
     "load_generator",
     "resolve_class",
     "search_classes",
@@ -37,7 +39,7 @@ KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.f
 UNTOLD = ("num_classes", "dim", "fused_scale")  # what some weights cannot tell, and `load_generator` is told
 EXPECTED = (
     f"a known name ({', '.join(KNOWN)}), biggan:FILE, biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
-    "python:package.module:factory"
+    "python:package.module:factory (or python:FILE.py:factory)"
 )
 
 
@@ -50,14 +52,16 @@ def load_generator(
     fused_scale: bool | None = None,
     device: str = "cpu",
     on_download: Callable[[int, int], None] | None = None,
+    folder: str | Path | None = None,
 ) -> Generator:
     """Load a frozen generator.
 
     Args:
         spec: a known name (`shapes-64`, `clevr-1fov`, `clevr-simple` and their `-hp` twins, `eyes`,
             `biggan-128`, `biggan-deep-128`, `-256`, `-512`), `biggan:FILE`, `biggan-deep:FOLDER`, `hf:owner/name` (a
-            BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, or `python:package.module:factory`, a function that
-            returns an nn.Module or a Generator.
+            BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, or `python:package.module:factory` (also
+            `python:FILE.py:factory`), a function that returns an nn.Module or a Generator. It is called: name only
+            code that you trust.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
@@ -65,6 +69,7 @@ def load_generator(
         fused_scale: True for genforce's ProGAN files with fused upsampling, where the shapes cannot tell (progan).
         device: where to compute, e.g. "cpu", "cuda", "mps".
         on_download: called with (bytes so far, bytes in all) if weights have to be downloaded.
+        folder: where modules are looked for first (python); the working directory by default.
 
     Raises InputError, one line, if anything is wrong with the spec or its files.
     """
@@ -98,7 +103,7 @@ def load_generator(
     elif family == "progan" and path:
         generator = load_progan(path, name=_short(family, path), truncation=truncation, fused_scale=fused_scale)
     elif family == "python" and path:
-        generator = load_python(path, dim=dim, num_classes=num_classes or 0, truncation=truncation)
+        generator = load_python(path, dim=dim, num_classes=num_classes or 0, truncation=truncation, folder=folder)
     else:
         raise InputError(f"unknown generator {spec!r}: expected {EXPECTED}")
     return generator.to(device)
@@ -109,6 +114,19 @@ def class_names(spec: str) -> tuple[str, ...]:
     if spec in KNOWN:
         return imagenet_names() if KNOWN[spec] is None else KNOWN[spec]
     return load_generator(spec).class_names
+
+
+def consequence(spec: str, nothing_is_here: bool = False) -> str | None:
+    """Return what loading a generator does beyond reading files, in words; None for most.
+
+    nothing_is_here: as if no published weights had been downloaded yet.
+    """
+    family, colon, _ = spec.partition(":")
+    if family == "python" and colon:
+        return "runs that code"
+    if (family == "hf" and colon) or (spec in BIGGANS and (nothing_is_here or not local_biggan_deep(spec))):
+        return "downloads weights"
+    return None
 
 
 def _short(family: str, path: str) -> str:

@@ -34,6 +34,7 @@ class Outline(NamedTuple):
     class_names: tuple[str, ...] = ()
     chunk: int | None = None
     weights_sha256: str | None = None
+    scale: float = 1.0
 
     @property
     def spaces(self) -> dict[str, dict[str, tuple[int, int]]]:
@@ -64,6 +65,8 @@ class Generator(nn.Module, abc.ABC):
     name: how the user calls it. dim: size of z. num_layers: how many layers z feeds.
     num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images.
     weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
+    scale: the root mean square over dimensions of the latents' standard deviation; 1 for N(0, I), also truncated.
+    differentiable: whether gradients reach the latents. notes: what was assumed when it was loaded, in words.
     chunk: how many dimensions of z each part of the network reads, where z is split; None: it is not.
     normalises: whether the length of z is divided away before anything else.
     activation_names: what `activations` can be asked for, in order of depth; the last is "image".
@@ -78,6 +81,9 @@ class Generator(nn.Module, abc.ABC):
     resolution: int
     weights_sha256: str
     truncation: float | None = None
+    scale: float = 1.0
+    differentiable: bool = True
+    notes: tuple[str, ...] = ()
     chunk: int | None = None
     normalises: bool = False
     activation_names: tuple[str, ...]
@@ -122,6 +128,14 @@ class Generator(nn.Module, abc.ABC):
             if name not in self.activation_names:
                 raise InputError(f"{self.name} has no activation {name!r}; it has {', '.join(self.activation_names)}")
 
+    def check_differentiable(self, what: str) -> None:
+        """Raise InputError if gradients do not reach the latents, which `what` needs."""
+        if not self.differentiable:
+            raise InputError(
+                f"{self.name} lets no gradient through (torch.no_grad or detach in its forward?): {what} needs "
+                "gradients; method jacobian and rank without Hessians (--hessians 0) do not"
+            )
+
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """n latents z (n, dim): N(0, I), or truncation times a normal cut to [-2, 2]. Drawn on the CPU, then moved."""
         if self.truncation is None:
@@ -132,7 +146,8 @@ class Generator(nn.Module, abc.ABC):
 
     @property
     def outline(self) -> Outline:
-        return Outline(self.name, self.dim, self.num_layers, self.class_names, self.chunk, self.weights_sha256)
+        told = (self.name, self.dim, self.num_layers, self.class_names, self.chunk, self.weights_sha256, self.scale)
+        return Outline(*told)
 
     @property
     def device(self) -> torch.device:
@@ -160,10 +175,15 @@ class Generator(nn.Module, abc.ABC):
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """Grey images (batch, 1, H, W) get three equal channels; (batch, 3, H, W) stays."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise InputError(f"the network gives {tuple(images.shape)}: expected images (batch, 1 or 3, H, W)")
-    return images.expand(-1, 3, -1, -1)
+    """Grey images (batch, 1, H, W) get three equal channels, and a fourth channel, alpha, is dropped."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+        raise InputError(f"the network gives {tuple(images.shape)}: expected images (batch, 1, 3 or 4, H, W)")
+    return images[:, :3].expand(-1, 3, -1, -1)
+
+
+def class_phrase(name: str) -> str:
+    """Return "class cube" for cube, and "class 3" for a class without a name, which is called that already."""
+    return name if name.startswith("class ") else f"class {name}"
 
 
 def class_labels(num_classes: int, names: Sequence[str] = ()) -> tuple[str, ...]:

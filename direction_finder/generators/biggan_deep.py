@@ -116,15 +116,20 @@ def find_on_hub(repository: str, on_download: Callable[[int, int], None] | None 
     return _fetched(cache_folder() / "hf" / repository, urls, on_download)
 
 
+def local_biggan_deep(name: str) -> Path | None:
+    """Return the folder of a published model in the working directory or in the user's cache; None if it is in none."""
+    folders = (Path(name), cache_folder() / name)
+    return next((each for each in folders if (each / CONFIG).is_file() and find_weights(each)), None)
+
+
 def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None = None) -> Path:
     """The folder of a published model: in the working directory, in the user's cache, or downloaded into it.
 
     Downloads resume. Set DIRECTION_FINDER_MIRROR to a base URL that serves `<name>-config.json` and
     `<name>-pytorch_model.bin` if the package's own address does not answer.
     """
-    for folder in (Path(name), cache_folder() / name):
-        if (folder / CONFIG).is_file() and find_weights(folder):
-            return folder
+    if folder := local_biggan_deep(name):
+        return folder
     from pytorch_pretrained_biggan import model as package
 
     urls = {CONFIG: package.PRETRAINED_CONFIG_ARCHIVE_MAP[name], WEIGHTS: package.PRETRAINED_MODEL_ARCHIVE_MAP[name]}

@@ -123,6 +123,11 @@ def load_strict(module: nn.Module, state: State, source: str) -> None:
     module.load_state_dict(state, strict=True)
 
 
+def tensor_hashes(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return a short hash of each tensor of a state dict, by which two states can be told apart tensor by tensor."""
+    return {key: state_sha256({"": value})[:12] for key, value in state.items() if isinstance(value, Tensor)}
+
+
 def state_sha256(state: Mapping[str, Tensor]) -> str:
     """SHA-256 over the names, types, shapes and bytes of a state dict, in the order of the names."""
     digest = hashlib.sha256()

@@ -42,7 +42,7 @@ def activeness(
     def along(index: int) -> Tensor:
         direction, found = directions[index], []
         for part, of in zip(latents.split(at_once), classes.split(at_once), strict=True):
-            placed = [edits.align(part, direction.vector, value, direction.layers) for value in VALUES]
+            placed = [edits.align(part, direction, value) for value in VALUES]
             images = generator(torch.cat(placed), of.repeat(len(VALUES)))
             found.append(variances(images.unflatten(0, (len(VALUES), len(part)))).cpu())
         return torch.cat(found)

@@ -63,7 +63,7 @@ def along(
     edit = align if absolute else move
 
     def distances(positions: Tensor) -> Tensor:
-        moved = [edit(latents, direction.vector, float(position), direction.layers) for position in positions]
+        moved = [edit(latents, direction, float(position)) for position in positions]
         rows = zip(torch.cat(moved).split(max_batch), classes.repeat(len(moved)).split(max_batch), strict=True)
         images = torch.cat([generator(z, of) for z, of in rows]).unflatten(0, (len(moved), len(latents)))
         pairs = zip(images[:-1].flatten(0, 1).split(max_batch), images[1:].flatten(0, 1).split(max_batch), strict=True)

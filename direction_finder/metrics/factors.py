@@ -80,9 +80,7 @@ def measure_effects(
         """A row for each sample: the slope of each factor, then for each choice 1 if it changed."""
         direction = directions[index]
         low, high = (
-            read_generated(
-                generator, network, edits.move(latents, direction.vector, amount, direction.layers), classes, max_batch
-            )
+            read_generated(generator, network, edits.move(latents, direction, amount), classes, max_batch)
             for amount in (-step, step)
         )
         slopes = [
@@ -182,7 +180,7 @@ def alignment(
     """
     _check(generator, network)
     latents, classes = draw(generator, samples, class_index, seed)
-    aligned = edits.align(latents, direction.vector, to, direction.layers)
+    aligned = edits.align(latents, direction, to)
     before, after = (read_generated(generator, network, each, classes, max_batch) for each in (latents, aligned))
     counts = resampled(samples, seed)
     result = {}

@@ -82,7 +82,7 @@ def lengths_along(
     """Of a step along a direction from random z: (samples,)."""
     latents, classes = draw(generator, samples, class_index, seed)
     latents = latents.double()
-    pairs = [latents, move(latents, direction.vector, EPSILON, direction.layers)]
+    pairs = [latents, move(latents, direction, EPSILON)]
     return _lengths(generator, similarity, pairs, classes, max_batch, keep, on_step)
 
 

@@ -104,7 +104,7 @@ def _effects(
         squares = []
         for first, last in thirds.values():
             acted_on = [i for i in range(first, last + 1) if direction.layers is None or i in direction.layers]
-            ends = [edits.move(latents, direction.vector, step, acted_on) for step in (-LAYERED, LAYERED)]
+            ends = [edits.move(latents, direction, step, acted_on) for step in (-LAYERED, LAYERED)]
             batches = zip(torch.cat(ends).split(max_batch), classes.repeat(2).split(max_batch), strict=True)
             low, high = torch.cat([generator(z, of) for z, of in batches]).chunk(2)
             squares.append((high - low).square().mean().cpu())
@@ -125,6 +125,7 @@ def hessians_along(
     on_step: OnStep | None = None,
 ) -> Tensor:
     """(count, num, num): of random projections of the picture at random z, in the coordinates along the directions."""
+    generator.check_differentiable("a Hessian")
     latents, classes = draw(generator, count, class_index, seed)
     with torch.no_grad():
         shape = generator(latents[:1], classes[:1]).shape[1:]
@@ -135,7 +136,7 @@ def hessians_along(
         here, of = latents[number : number + 1], classes[number : number + 1]
 
         def along(rows: Tensor) -> Tensor:
-            moves = [(each.vector, amount, each.layers) for each, amount in zip(directions, rows.T, strict=True)]
+            moves = zip(directions, rows.T, strict=True)
             return generator(edits.combine(here.expand(len(rows), -1, -1), moves), of.expand(len(rows)))
 
         start = torch.zeros(len(directions), device=latents.device)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from direction_finder import edits
 from direction_finder.directions import Direction
+from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics.samples import draw
 from direction_finder.progress import OnStep, Progress
@@ -37,7 +38,12 @@ class Drift:
     ):
         self.generator, self.max_batch = generator, max_batch
         latents, classes = draw(generator, samples, class_index, seed)
+        self.stages = generator.activation_names
         found = self._features(latents, classes, on_step)
+        varying = [number for number, rows in enumerate(found) if _varies(rows)]
+        if not varying:
+            raise InputError(f"{generator.name}: every z gives the same picture")
+        self.stages, found = ([each[number] for number in varying] for each in (self.stages, found))
         self.centre = [rows.mean(0) for rows in found]
         self.width = [rows.std(0).clamp_min(1e-6 * rows.std(0).max()) for rows in found]
         drifts = self._of(found)
@@ -46,7 +52,7 @@ class Drift:
 
     def along(self, direction: Direction, extent: float) -> float:
         """The mean drift after moves of -extent and of extent."""
-        ends = [edits.move(self.latents, direction.vector, step, direction.layers) for step in (-extent, extent)]
+        ends = [edits.move(self.latents, direction, step) for step in (-extent, extent)]
         return self._of(self._features(torch.cat(ends), self.classes.repeat(2))).mean().item()
 
     def usable_range(self, direction: Direction) -> float | None:
@@ -71,11 +77,10 @@ class Drift:
     @torch.no_grad()
     def _features(self, latents: Tensor, classes: Tensor, on_step: OnStep | None = None) -> list[Tensor]:
         """Of every stage: (n, features)."""
-        names = self.generator.activation_names
         parts = []
         for z, of in zip(latents.split(self.max_batch), classes.split(self.max_batch), strict=True):
-            found = self.generator.activations(z, of, names)
-            parts.append([_pooled(found[name]) for name in names])
+            found = self.generator.activations(z, of, self.stages)
+            parts.append([_pooled(found[name]) for name in self.stages])
             if on_step:
                 on_step(Progress(sum(len(part[0]) for part in parts), len(latents), "drawing random pictures"))
         return [torch.cat(rows) for rows in zip(*parts, strict=True)]
@@ -90,6 +95,13 @@ class Drift:
 
 
 def _pooled(activation: Tensor) -> Tensor:
-    """Mean and spread of each channel over positions: (n, 2 channels)."""
+    """Return mean and spread of each channel over positions, (n, 2 channels); a vector (n, channels) as it is."""
+    if activation.ndim < 3:
+        return activation.flatten(1)
     flat = activation.flatten(2)
     return torch.cat([flat.mean(2), flat.std(2, correction=0)], dim=1)
+
+
+def _varies(rows: Tensor) -> bool:
+    """Return whether features (n, features) of a stage depend on z, and are finite."""
+    return bool(torch.isfinite(rows).all()) and bool(rows.std(0).max() > 0)

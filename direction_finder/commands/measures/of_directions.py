@@ -49,8 +49,7 @@ def _along(asked: Asked, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
     latents, classes = draw(asked.generator, samples, asked.class_index, asked.seed)
 
     def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
-        pairs = zip(asked.directions, coordinates.T, strict=True)
-        moves = [(each.vector, amount, each.layers) for each, amount in pairs]
+        moves = zip(asked.directions, coordinates.T, strict=True)
         return asked.generator(edits.combine(latents[numbers], moves), classes[numbers])
 
     return along

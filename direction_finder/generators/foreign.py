@@ -1,0 +1,43 @@
+"""Errors of code that is not ours, in one line: what it said, and where."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+import torch
+
+LONGEST = 300  # characters of a message
+LIBRARIES = (Path(torch.__file__).parent, Path(__file__).parent.parent)
+STANDARD = Path(sysconfig.get_paths()["stdlib"])
+
+
+def told(error: BaseException) -> str:
+    """Return the kind of an error, its message in one line and, if known, the file and line that it comes from."""
+    message = " ".join(str(error).split())
+    if len(message) > LONGEST:
+        message = f"{message[:LONGEST]}..."
+    where = _place(error)
+    return f"{type(error).__name__}{': ' if message else ''}{message}{f' ({where})' if where else ''}"
+
+
+def _place(error: BaseException) -> str:
+    """Return "file.py:12" of the last line outside torch, Python and this package; "" if there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return ""  # its message says it
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    theirs = [(path, line) for path, line in frames if path.exists() and not _is_library(path)]
+    if not theirs:
+        return ""
+    path, line = theirs[-1]
+    return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{line}"
+
+
+def _is_library(path: Path) -> bool:
+    standard = path.is_relative_to(STANDARD) and "site-packages" not in path.parts
+    return standard or any(path.is_relative_to(folder) for folder in LIBRARIES)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, which a smaller batch cures."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)

@@ -1,0 +1,167 @@
+"""Generators that a function of the user's makes: `python:package.module:factory` or `python:FILE.py:factory`."""
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from direction_finder.errors import InputError
+from direction_finder.generators import contract
+from direction_finder.generators.base import Generator
+from direction_finder.generators.foreign import out_of_memory, told
+from direction_finder.generators.wrapped import WrappedModule
+
+NEEDED = ("name", "dim", "resolution", "activation_names", "weights_sha256")  # of a Generator
+
+
+def load_python(
+    target: str,
+    *,
+    dim: int | None = None,
+    num_classes: int = 0,
+    truncation: float | None = None,
+    folder: str | Path | None = None,
+) -> Generator:
+    """Call the factory that `target` names and take its `nn.Module` or `Generator`, checked as `contract` says.
+
+    dim: size of z; read off the first layer with weights if not given. folder: where modules are looked for first, the
+    working directory by default. Raises InputError if the factory cannot be found or fails, saying where.
+    """
+    name = f"python:{_shown(target)}"
+    with _alone():
+        try:
+            made = _factory(target, Path(folder or os.getcwd()))
+            if not isinstance(made, nn.Module):
+                made = made()
+        except InputError:
+            raise
+        except (Exception, SystemExit) as error:
+            if out_of_memory(error):
+                raise
+            raise InputError(f"{name}, called without arguments, failed: {told(error)}") from error
+    if isinstance(made, Generator):
+        if dim is not None or num_classes or truncation is not None:
+            raise InputError(f"{name} gives a Generator, which fixes its own size, classes and truncation")
+        if isinstance(made, WrappedModule):
+            return made
+        if missing := [each for each in NEEDED if not hasattr(made, each)]:
+            raise InputError(f"{name} gives a Generator without {missing[0]}; set it in its __init__")
+        made.freeze().differentiable = contract.check(made)
+        return made
+    if not isinstance(made, nn.Module):
+        raise InputError(f"{name} gave a {type(made).__name__}: expected an nn.Module or a Generator")
+    return WrappedModule(made, dim, num_classes, name=name, truncation=truncation)
+
+
+def source_sha256(target: str, folder: str | Path) -> str | None:
+    """Return the SHA-256 of the files that importing `target` runs: its module's, and those of the packages around it.
+
+    Nothing is imported. None if there are no such files, as for modules built into Python.
+    """
+    module, _, _ = target.rpartition(":")
+    files = [Path(folder, module)] if _is_path(module) else list(_module_files(module, Path(folder)))
+    if not files or not all(file.is_file() for file in files):
+        return None
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def absolute_target(target: str) -> str:
+    """Return the target with its file's path, if it names one, from the root on."""
+    module, _, attribute = target.rpartition(":")
+    return f"{os.path.abspath(module)}:{attribute}" if _is_path(module) else target
+
+
+def _module_files(module: str, folder: Path) -> Iterator[Path | None]:
+    """Yield the file of each package on the way to a module, and its own."""
+    path = [str(folder), *sys.path]
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, path)
+        if spec is None:
+            yield Path()  # which is no file
+            return
+        if spec.has_location:
+            yield Path(spec.origin)
+        path = list(spec.submodule_search_locations or ())
+
+
+def _factory(target: str, folder: Path) -> Any:
+    """Import what `target` names."""
+    module, _, attribute = target.rpartition(":")
+    if not module or not attribute:
+        raise InputError(f"python:{target}: expected python:package.module:factory or python:FILE.py:factory")
+    if _is_path(module):
+        loaded = _from_file((folder / module).resolve())
+    else:
+        _first_on_path(folder)
+        try:
+            loaded = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+                raise InputError(
+                    f"python:{target}: there is no module {error.name} in {folder} or among the installed ones"
+                ) from error
+            raise
+    if not hasattr(loaded, attribute):
+        raise InputError(f"python:{target}: {module} has no {attribute}; expected a function that makes the network")
+    return getattr(loaded, attribute)
+
+
+def _from_file(file: Path) -> Any:
+    """Import a file, as the module of its name, so that it can import what lies beside it."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; python:FILE.py:factory names a file of Python")
+    _first_on_path(file.parent)
+    before = sys.modules.get(file.stem)
+    name = file.stem
+    if before is not None:
+        if getattr(before, "__file__", None) == str(file):
+            return before
+        name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None:
+        raise InputError(f"{file}: expected a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _first_on_path(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _is_path(module: str) -> bool:
+    return module.endswith(".py") or "/" in module or os.sep in module
+
+
+def _shown(target: str) -> str:
+    """Return the target without the folders of its file: what goes into directions files."""
+    module, colon, attribute = target.rpartition(":")
+    return f"{Path(module).name}{colon}{attribute}" if _is_path(module) else target
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep the command's arguments away from code that reads `sys.argv`."""
+    before = sys.argv
+    sys.argv = sys.argv[:1]
+    try:
+        yield
+    finally:
+        sys.argv = before
