@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from direction_finder.directions import Directions
+from direction_finder.directions import Direction, Directions
 from direction_finder.edits import Recipe, Step, align, combine, coordinate, move, spread, walk
 from direction_finder.errors import InputError
 
@@ -44,6 +44,23 @@ def test_layers_are_a_mask(edit, latents, vectors):
     assert torch.equal(edited[:, 1], edit(latents, vectors[0], 3.0)[:, 1])
     with pytest.raises(InputError, match="layers 0 to 2"):
         edit(latents, vectors[0], 3.0, layers=(3,))
+
+
+@pytest.mark.parametrize("edit", [move, align])
+def test_z_without_a_layer_axis_is_refused(edit, vectors):
+    with pytest.raises(InputError, match=r"latents of shape \(10, 4\).*spread\(z, generator.num_layers\)"):
+        edit(torch.zeros(10, 4), vectors[0], 1.0)
+    with pytest.raises(InputError, match=r"direction of shape \(4,\)"):
+        edit(torch.zeros(10, 3, 5), vectors[0], 1.0)
+
+
+@pytest.mark.parametrize("edit", [move, align])
+def test_a_direction_knows_its_layers_and_the_scale_of_its_latents(edit, latents, vectors):
+    direction = Direction(vectors[0], layers=(1,), scale=0.5)
+    assert torch.allclose(edit(latents, direction, 3.0), edit(latents, vectors[0], 1.5, (1,)))
+    assert torch.allclose(edit(latents, direction, 3.0, (0, 2)), edit(latents, vectors[0], 1.5, (0, 2)))
+    assert torch.allclose(coordinate(latents, direction), 2 * coordinate(latents, vectors[0]))
+    assert torch.allclose(combine(latents, [(direction, 3.0)]), move(latents, vectors[0], 1.5, (1,)), atol=1e-6)
 
 
 def test_combine_is_the_sum_in_any_order(latents, vectors):

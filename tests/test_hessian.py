@@ -219,7 +219,7 @@ def test_a_random_forward_is_refused():
         def forward(self, z):
             return z[:, :3, None, None].expand(-1, 3, 4, 4) + 0.01 * torch.randn(len(z), 3, 4, 4)
 
-    with pytest.raises(InputError, match="not deterministic"):
+    with pytest.raises(InputError, match="another picture for the same z"):
         discovery.find(WrappedModule(Noisy(), 4), "hessian", steps=1, batch_size=2)
 
 

@@ -11,7 +11,7 @@ from direction_finder.generators.module_calls import input_size
 from direction_finder.generators.module_outputs import described
 from direction_finder.randomness import normal, stream
 
-MEASURED = 1024  # latents whose standard deviation is the scale
+MEASURED = 4096  # latents whose standard deviation is the scale
 NEAR_ONE = 0.03  # a measured scale so near to 1 is taken for 1
 Draw = Callable[[int, torch.Generator], Tensor]
 

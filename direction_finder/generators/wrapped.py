@@ -217,7 +217,9 @@ class WrappedModule(Generator):
             tensor = first_tensor(output)
             rows[name] = tensor is not None and tensor.shape[:1] == latents.shape[:1]
 
-        with self._watched({name for name, _ in self.module.named_modules() if name}, see):
+        scripted = torch.jit.ScriptModule  # takes no hooks
+        named = {name for name, each in self.module.named_modules() if name and not isinstance(each, scripted)}
+        with self._watched(named, see):
             output = self._call(latents, classes)
         if self.output is None and not isinstance(output, Tensor):
             with self._named():
