@@ -21,7 +21,6 @@ from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 from torch.nn.functional import cosine_similarity
 from torch.utils.flop_counter import FlopCounterMode
 
-from direction_finder import discovery
 from direction_finder.discovery.hessian import HessianConfig, penalties, work
 from direction_finder.discovery.loop import Batch, batch_penalty, draw_batch
 from direction_finder.discovery.space import SearchSpace
@@ -29,6 +28,7 @@ from direction_finder.discovery.tuning import choose_precision
 from direction_finder.generators.biggan_deep import BigGANDeepGenerator
 from direction_finder.generators.networks.biggan_deep import FrozenBigGANDeep
 from direction_finder.orthogonal import gram_schmidt
+from direction_finder.version import package_version
 from tests.sane_biggan import sane_biggan
 
 BATCH, ROUNDS, CLASS = 2, 5, 207
@@ -128,7 +128,7 @@ def main() -> None:
 
     head = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(head, capture_output=True, text=True, check=False).stdout
-    version = f"{discovery.package_version()} ({commit.strip() or 'no commit'})"
+    version = f"{package_version()} ({commit.strip() or 'no commit'})"
     print(f"biggan-deep-128, batch {BATCH}, seed 0, {ROUNDS} rounds after 1 to warm up, in turn")
     print(f"direction-finder {version}, torch {torch.__version__}, {cpu_name()}, {torch.get_num_threads()} threads")
     print(f"matrix products: {', '.join(f'{name} {peak:.0f} GFlop/s' for name, peak in peaks.items())}")

@@ -23,11 +23,13 @@ _HOMES = {
     "write_video": "pictures",
     "hessian_penalty": "penalty",
 }
-__all__ = sorted(_HOMES)
+__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str):
     """Import what is asked for, and torch with it, only then: `direction-finder --help` stays instant."""
+    if name == "__version__":
+        return importlib.import_module("direction_finder.version").package_version()
     if name in _HOMES:
         return getattr(importlib.import_module(f"direction_finder.{_HOMES[name]}"), name)
     if name in ("penalty", "orthogonal", "edits", "pictures", "directions", "generators", "discovery"):

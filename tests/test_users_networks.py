@@ -1,5 +1,8 @@
 """Networks of users' kinds under every verb: all work, and what comes out is what their plain twins give."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,8 @@ def samples(generator: Generator, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return spread(z, generator.num_layers), torch.arange(n) % max(1, generator.num_classes)
 
 
-def verbs(run: Path, spec: str, conditional: bool) -> list[list]:
+def commands(run: Path, spec: str, conditional: bool) -> list[list]:
+    """One of every kind of work, in an order in which one makes what the next one needs."""
     return [
         ["learn", "--generator", spec, "--points", POINTS, "--out", run, *(["--class", 1] if conditional else [])],
         ["rank", run, "--samples", 4, "--hessians", 2, "--most", 2],
@@ -40,11 +44,12 @@ def verbs(run: Path, spec: str, conditional: bool) -> list[list]:
 def test_every_verb_works_and_gives_what_the_plain_twin_gives(name, tmp_path):
     generator, twin = loaded(name), loaded(KINDS[name])
     run = tmp_path / "run"
-    for arguments in verbs(run, f"python:tests.users_networks:{name}", generator.num_classes > 0):
+    for arguments in commands(run, f"python:tests.users_networks:{name}", generator.num_classes > 0):
         result = call(*arguments)
         assert result.exit_code == 0, (arguments, result.stderr)
-    for made in ("rank.json", "activeness.json", "grid.png", "video.mp4", "align-0.png"):
-        assert (run / made).is_file()
+    assert {"rank.json", "activeness.json", "grid.png", "video.mp4", "align-0.png"} <= {
+        each.name for each in run.iterdir()
+    }
 
     (latents, classes), (plain_latents, _) = samples(generator, 5), samples(twin, 5)
     images, plain_images = generator(latents, classes), twin(plain_latents, classes)
@@ -70,3 +75,20 @@ def test_half_precision_and_activations_of_any_module(name, tmp_path):
     assert result.exit_code == 0, result.stderr
     if name != "scripted":
         assert len(at) == 2
+
+
+SHELL = [
+    "blocks", "tuples", "dicts", "shared", "hooked", "changing", "grey", "rgba", "wide", "spatial", "uniform_z",
+    "styled", "noisy", "double", "one_of_list", "still", "vectors",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHELL)
+def test_every_command_works_from_the_shell(name, tmp_path):
+    shutil.copy(Path(__file__).parent / "users_networks.py", tmp_path / "mine.py")
+    program = Path(sys.executable).with_name("direction-finder")
+    for arguments in commands(Path("run"), f"python:mine:{name}", name == "vectors"):
+        words = [str(program), *map(str, arguments)]
+        result = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, (words, result.stderr)

@@ -10,11 +10,12 @@ from direction_finder.commands.options import Download, NumberRange, device_opti
 from direction_finder.commands.runs import Run, absolute, reserved, slug
 from direction_finder.commands.trust import remember
 from direction_finder.directions import Directions
-from direction_finder.discovery import package_version, space_settings
+from direction_finder.discovery import space_settings
 from direction_finder.discovery.matrices import METHOD, imported, read_matrix
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators import ORIGINAL, PUBLISHED, SPACES, UNTOLD, Outline, load_generator, resolve_class
+from direction_finder.version import package_version
 
 
 @click.command(

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery import package_version
 from direction_finder.files import replacing
 from direction_finder.generators import Generator
 from direction_finder.generators.download import cache_folder
+from direction_finder.version import package_version
 
 EVERY = 20.0  # seconds after which new parts are written: what a kill can lose
 

@@ -19,7 +19,6 @@ from direction_finder.discovery import (
     METHODS,
     SearchConfig,
     configure,
-    package_version,
     plain,
     setting_names,
     settle,
@@ -32,6 +31,7 @@ from direction_finder.files import write_json
 from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.generators.base import class_phrase
 from direction_finder.generators.weights import tensor_hashes
+from direction_finder.version import package_version
 
 SAVE_EVERY = 30.0  # seconds
 

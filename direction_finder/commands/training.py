@@ -17,7 +17,6 @@ from direction_finder.commands.options import device_option, pick_device, severa
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.datasets import Dataset, Factor, read_pictures
-from direction_finder.discovery import package_version
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256, replacing, write_json
 from direction_finder.generators.biggan_deep import WEIGHTS
@@ -25,6 +24,7 @@ from direction_finder.generators.weights import State, read_state
 from direction_finder.progress import Progress
 from direction_finder.training import biggan, progan
 from direction_finder.training.state import snapshot
+from direction_finder.version import package_version
 
 NEEDED = ("data", "model", "settings", "threads", "device", "direction_finder")
 FOLDER = click.Path(file_okay=False, path_type=Path)

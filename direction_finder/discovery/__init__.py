@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from direction_finder.directions import Directions
 from direction_finder.discovery import axes, hessian, jacobian, joint, orojar, tuning
-from direction_finder.discovery.space import SearchConfig, package_version, plain
+from direction_finder.discovery.space import SearchConfig, plain
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Outline, resolve_class
@@ -18,7 +18,6 @@ __all__ = [
     "SearchConfig",
     "configure",
     "find",
-    "package_version",
     "plain",
     "setting_names",
     "settle",

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.space import package_version
 from direction_finder.errors import InputError
 from direction_finder.files import replacing
 from direction_finder.generators.base import Outline
 from direction_finder.generators.weights import read_tensors
 from direction_finder.orthogonal import gram_schmidt
+from direction_finder.version import package_version
 
 METHOD = "imported"
 ENDINGS = (".npy", ".pt")

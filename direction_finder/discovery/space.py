@@ -14,6 +14,7 @@ from direction_finder.generators import Generator, Half
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 from direction_finder.settings import check_options, option
+from direction_finder.version import package_version
 
 PROBED = 2.0  # a direction's score is measured at the coordinates -2, 0 and 2
 
@@ -238,12 +239,3 @@ def plain(config: SearchConfig) -> dict[str, Any]:
     """A configuration as JSON holds it (tuples are lists), so that a record equals what is read back from its file."""
     values = dataclasses.asdict(config)
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
-
-def package_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("direction-finder")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"
