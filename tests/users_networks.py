@@ -229,6 +229,13 @@ class Guarded(Plain):
             return None
 
 
+class Stateful(Plain):
+    """Keeps something that is no tensor in its state dict."""
+
+    def get_extra_state(self):
+        return {"version": 3}
+
+
 class Normed(Plain):
     """Batch norm whose statistics were kept, handed over in training mode."""
 
@@ -306,7 +313,15 @@ def rounded() -> Plain:
 
 plain, blocks, shared, hooked, changing = Plain, Blocks, Shared, Hooked, Changing
 grey, grey_twin, grey_flat, rgba, wide, spatial, still = Grey, GreyTwin, GreyFlat, Rgba, Wide, Spatial, Still
-guarded, normed, unit, styled_twin, noisy_twin, uniform_twin = Guarded, Normed, Unit, Plain, NoisyTwin, Uniform
+guarded, stateful, normed, unit, styled_twin, noisy_twin, uniform_twin = (
+    Guarded,
+    Stateful,
+    Normed,
+    Unit,
+    Plain,
+    NoisyTwin,
+    Uniform,
+)
 
 
 def sequential():
@@ -400,9 +415,9 @@ def spectral_folded():
 
 KINDS = {
     "plain": "plain", "sequential": "plain", "blocks": "plain", "tuples": "plain", "dicts": "plain", "shared": "plain",
-    "hooked": "plain", "changing": "plain", "guarded": "plain", "normed": "plain", "scripted": "plain",
-    "grey": "grey_twin", "grey_flat": "grey_twin", "rgba": "plain", "wide": "wide", "spatial": "plain",
-    "places": "plain", "uniform_z": "uniform_twin", "styled": "plain", "noisy": "noisy_twin", "double": "plain",
+    "hooked": "plain", "changing": "plain", "stateful": "plain", "guarded": "plain", "normed": "plain",
+    "scripted": "plain", "grey": "grey_twin", "grey_flat": "grey_twin", "rgba": "plain", "wide": "wide",
+    "spatial": "plain", "places": "plain", "uniform_z": "uniform_twin", "styled": "plain", "noisy": "noisy_twin", "double": "plain",
     "half": "rounded", "one_of_list": "plain", "first_of_tuple": "plain", "one_of_dict": "plain", "unit": "plain",
     "bytes_range": "plain", "still": "plain", "one_hot": "numbered", "vectors": "numbered",
     "spectral_new": "spectral_folded",

@@ -13,20 +13,8 @@ from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 IMAGES = "images"
-TINY = [
-    "--resolution",
-    "16",
-    "--batch-size",
-    "4",
-    "--kimg",
-    "0.2",
-    "--score-every",
-    "0",
-    "--threads",
-    "1",
-    "--preview-every",
-    "0",
-]
+TINY = ["--resolution", "16", "--batch-size", "4", "--kimg", "0.2", "--score-every", "0", "--threads", "1"]
+WIDTHS = ["--width", "4", "--max-width", "4", "--fade-kimg", "0.02", "--stable-kimg", "0.02"]
 VERBS = {  # what every verb is called with, in an order in which one makes what the next one needs
     "classes": [["golden"]],
     "learn": [["--generator", "clevr-1fov", "--points", "2", "--out", "run"],
