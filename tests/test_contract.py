@@ -41,6 +41,11 @@ class Bytes(Plain):
         return ((super().forward(z) + 1) * 127.5).round().byte()
 
 
+class Arrays(Plain):
+    def forward(self, z):
+        return super().forward(z).detach().numpy()
+
+
 class Broken(Plain):
     def forward(self, z):
         return super().forward(z) / 0
@@ -70,6 +75,15 @@ class Picky(Plain):
         return super().forward(z)
 
 
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
 class Fewer(Plain):
     def forward(self, z):
         return super().forward(z)[:1]
@@ -96,6 +110,8 @@ class Fewer(Plain):
         (lambda: WrappedModule(Picky(), 7), r"ValueError: expected 6 numbers, got 7 \(.*test_contract.py:\d+\)"),
         (lambda: WrappedModule(Spatial(), 7), r"z of shape \(batch, 7, 1, 1\) or z of shape \(batch, 7\): .*dim"),
         (lambda: WrappedModule(Places()), r"z of shape \(batch, 6\): AssertionError.*wrap it in a module"),
+        (lambda: WrappedModule(Arrays()), "gives a ndarray: expected a tensor of images"),
+        (lambda: WrappedModule(nn.LazyLinear(3), DIM), "LazyLinear failed: ValueError: .*uninitialized parameter"),
         (lambda: WrappedModule(nn.Identity()), "size of z cannot be read off"),
         (lambda: WrappedModule(Plain(), sample=lambda n, rng: torch.rand(n, DIM)), "take all random numbers from it"),
         (lambda: WrappedModule(Plain(), sample=lambda n, rng: torch.ones(n, DIM)), "the same latents every time"),
@@ -124,6 +140,7 @@ def test_what_was_chosen_is_said():
     assert "0 (black) to 255 (white)" in WrappedModule(Unit(255.0)).notes[0]
     assert "0 (black) to 1 (white)" in WrappedModule(Unit()).notes[0]
     assert WrappedModule(Unit(), value_range=(0, 1)).notes == ()
+    assert "not from -1 to 1" in WrappedModule(nn.Sequential(Plain(), Times(127))).notes[0]
     assert "float64 made float32" in WrappedModule(Plain().double()).notes[0]
     assert "output 0" in WrappedModule(Several(tuple)).notes[0]
     assert "(batch, 6, 1, 1)" in WrappedModule(Spatial()).notes[0]

@@ -6,6 +6,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -380,6 +381,25 @@ def one_of_dict():
     return Several(dict)
 
 
+@dataclass
+class Sample:
+    """What libraries of diffusion models give."""
+
+    images: Tensor
+
+
+class Recorded(Plain):
+    def forward(self, z):
+        return Sample(super().forward(z))
+
+
+recorded = Recorded
+
+
+def compiled():
+    return torch.compile(Plain(), backend="eager")
+
+
 def bytes_range():
     return Unit(255.0)
 
@@ -413,12 +433,18 @@ def spectral_folded():
     return network
 
 
-KINDS = {
-    "plain": "plain", "sequential": "plain", "blocks": "plain", "tuples": "plain", "dicts": "plain", "shared": "plain",
-    "hooked": "plain", "changing": "plain", "stateful": "plain", "guarded": "plain", "normed": "plain",
-    "scripted": "plain", "grey": "grey_twin", "grey_flat": "grey_twin", "rgba": "plain", "wide": "wide",
-    "spatial": "plain", "places": "plain", "uniform_z": "uniform_twin", "styled": "plain", "noisy": "noisy_twin", "double": "plain",
-    "half": "rounded", "one_of_list": "plain", "first_of_tuple": "plain", "one_of_dict": "plain", "unit": "plain",
-    "bytes_range": "plain", "still": "plain", "one_hot": "numbered", "vectors": "numbered",
+PLAIN = """
+plain sequential blocks tuples dicts shared hooked changing stateful guarded normed scripted compiled rgba spatial
+places styled double one_of_list first_of_tuple one_of_dict recorded unit bytes_range still
+"""
+KINDS = dict.fromkeys(PLAIN.split(), "plain") | {
+    "grey": "grey_twin",
+    "grey_flat": "grey_twin",
+    "wide": "wide",
+    "uniform_z": "uniform_twin",
+    "noisy": "noisy_twin",
+    "half": "rounded",
+    "one_hot": "numbered",
+    "vectors": "numbered",
     "spectral_new": "spectral_folded",
-}  # fmt: skip
+}

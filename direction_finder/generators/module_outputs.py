@@ -1,5 +1,6 @@
 """What a module of the user's gives: tensors, perhaps in lists, tuples and dicts, and the range of its images."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,12 +11,15 @@ from direction_finder.generators.base import as_rgb
 
 Range = tuple[float, float]
 SIGNED, UNIT, BYTES = (-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)  # values for black and white, as networks have them
+UNUSUAL = 3.0  # what networks for [-1, 1] that do not end in tanh rarely exceed
 
 
 def entries(output: Any) -> dict[Any, Any]:
-    """Return the parts of a list, tuple or dict by number or key; nothing for anything else."""
+    """Return the parts of a list, tuple, dict or dataclass by number, key or name; nothing for anything else."""
     if isinstance(output, Mapping):
         return dict(output)
+    if dataclasses.is_dataclass(output):
+        return dict(vars(output))
     return dict(enumerate(output)) if isinstance(output, list | tuple) else {}
 
 
@@ -38,10 +42,12 @@ def described(output: Any) -> str:
 def only_images(output: Any) -> int | str:
     """Return the key of the only entry that can be images. Raises InputError if there are none or several."""
     candidates = [key for key, value in entries(output).items() if isinstance(value, Tensor) and value.ndim == 4]
-    if len(candidates) != 1:
+    if not candidates:
+        raise InputError(f"gives {described(output)}: expected a tensor of images (batch, 1, 3 or 4, H, W)")
+    if len(candidates) > 1:
         raise InputError(
             f"gives {described(output)}: name the one to use by output=, as in "
-            f"direction_finder.WrappedModule(module, output={next(iter(candidates or entries(output)), 0)!r})"
+            f"direction_finder.WrappedModule(module, output={candidates[0]!r})"
         )
     return candidates[0]
 
@@ -71,6 +77,11 @@ def noticed_range(images: Tensor) -> Range:
     if low < 0 or low == high:
         return SIGNED
     return UNIT if high <= 1 else BYTES if 2 < high <= 256 else SIGNED
+
+
+def is_unusual(images: Tensor, value_range: Range) -> bool:
+    """Return whether values go so far beyond a range that it is probably another one."""
+    return bool(in_range(images, value_range).abs().max() > UNUSUAL)
 
 
 def in_range(images: Tensor, value_range: Range) -> Tensor:

@@ -21,6 +21,7 @@ from direction_finder.generators.module_outputs import (
     first_tensor,
     images_of,
     in_range,
+    is_unusual,
     noticed_range,
     only_images,
 )
@@ -89,6 +90,7 @@ class WrappedModule(Generator):
         name: str | None = None,
     ):
         super().__init__()
+        module = getattr(module, "_orig_mod", module)  # what torch.compile wraps: compiled layers take no hooks
         self.module, self.mapping = module, mapping
         self.name = name or type(module).__name__
         if class_input not in (None, *CLASS_INPUTS):
@@ -101,9 +103,9 @@ class WrappedModule(Generator):
         self.class_names = class_labels(num_classes, class_names)
         self.register_buffer("class_vectors", class_vectors, persistent=False)
         self.output, self.noise = output, FixedNoise() if fixed_noise else None
-        self.notes = self._as_float32()
-        self.freeze()
         with self._named():
+            self.notes = self._as_float32()
+            self.freeze()
             self.draw = sample if mapping is None else mapped(mapping)
         self.dim = dim or (prod(latent_shape) if latent_shape else self._size_of_latents())
         if self.draw:
@@ -112,7 +114,6 @@ class WrappedModule(Generator):
         check_arguments(self.name, module, num_classes > 0)
         calls = calls_to_try(module, self.dim, num_classes > 0, latent_shape, class_input)
         self._settle(calls, value_range, dim is not None)
-        self.freeze()  # lazy layers have their weights now
         self.weights_sha256 = state_sha256(self._state())
 
     def run(
@@ -186,6 +187,11 @@ class WrappedModule(Generator):
         if self.value_range != (value_range or SIGNED):
             low, high = self.value_range
             self.notes += (f"values taken for {low:g} (black) to {high:g} (white); value_range= says otherwise",)
+        elif is_unusual(images, self.value_range):
+            low, high = float(images.min()), float(images.max())
+            self.notes += (
+                f"values go from {low:.3g} to {high:.3g}, not from -1 to 1; value_range= says what they mean",
+            )
         together, alone = (in_range(each, self.value_range) for each in (images, alone))
         self.differentiable = contract.check_images(self, latents, classes, together, alone)
 
@@ -217,9 +223,7 @@ class WrappedModule(Generator):
             tensor = first_tensor(output)
             rows[name] = tensor is not None and tensor.shape[:1] == latents.shape[:1]
 
-        scripted = torch.jit.ScriptModule  # takes no hooks
-        named = {name for name, each in self.module.named_modules() if name and not isinstance(each, scripted)}
-        with self._watched(named, see):
+        with self._watched(_hookable(self.module), see):
             output = self._call(latents, classes)
         if self.output is None and not isinstance(output, Tensor):
             with self._named():
@@ -281,3 +285,13 @@ class WrappedModule(Generator):
             if out_of_memory(error):
                 raise
             raise _Failed(self.name, told(error)) from error
+
+
+def _hookable(module: nn.Module) -> set[str]:
+    """Return the names of the submodules that take hooks: not scripted or inside of compiled ones."""
+    named = module.named_modules()
+    return {
+        name
+        for name, each in named
+        if name and "_orig_mod" not in name and not isinstance(each, torch.jit.ScriptModule)
+    }
