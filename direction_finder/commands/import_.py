@@ -51,28 +51,30 @@ def import_(
     out: Path | None,
     device: str,
 ) -> None:
-    """Make a run of a matrix of directions: hessian_penalty's and OroJaR's .pt, GANLatentDiscovery's .pt, or .npy.
+    """Make a run of a matrix of directions: hessian_penalty's and OroJaR's .pt, GANLatentDiscovery's .pt, GANSpace's
+    .npz, .npy, or a .pt of a list or dict of vectors.
 
     `render`, `rank`, `measure` and `edit` then take it as one that `learn` made.
     """
-    rows, free = read_matrix(file)
+    matrix = read_matrix(file)
     if space and (dims or layers):
         raise InputError("--space names dimensions or layers: leave out --dims and --layers")
     if dim and spec:
         raise InputError(f"--dim is read from the generator {spec}: leave it out")
-    outline = _outline(spec, device) if spec else Outline(None, dim or (dims[1] + 1 if dims else rows.shape[1]))
+    outline = _outline(spec, device) if spec else Outline(None, dim or (dims[1] + 1 if dims else matrix.rows.shape[1]))
     if space:
         part = space_settings(outline, space)
         dims, layers = part.get("dims"), part.get("layers")
     source = {"file": file.name, "file_sha256": file_sha256(file), "space": space, "chunk": outline.chunk}
     directions = imported(
-        rows,
-        free if orthonormalise is None else orthonormalise,
+        matrix.rows,
+        matrix.free if orthonormalise is None else orthonormalise,
         outline,
         source=source,
         dims=dims,
         layers=layers,
         class_index=resolve_class(outline.class_names, class_text) if class_text else None,
+        names=matrix.names,
     )
     with reserved(out):
         run = Run.create(out, slug(f"{METHOD} {outline.name or ''} {file.stem}"), _content(directions, spec, outline))

@@ -159,7 +159,7 @@ def _safetensors(path: Path) -> Facts:
 
 def _weights(path: Path) -> Facts:
     with suppress(InputError):
-        rows, _ = read_matrix(path)
+        rows = read_matrix(path).rows
         return {"kind": "matrix of directions", "shape": list(rows.shape), "use": f"direction-finder import {path}"}
     state = read_state(path, stubs=(ZOO_CONFIG,))
     facts: Facts = {"tensors": len(state), "parameters": sum(tensor.numel() for tensor in state.values())}
@@ -170,7 +170,7 @@ def _weights(path: Path) -> Facts:
 
 
 def _generator(generator: Any) -> Facts:
-    names = ("name", "dim", "num_layers", "num_classes", "resolution", "weights_sha256", "activation_names")
+    names = ("name", "dim", "num_layers", "num_classes", "resolution", "weights_sha256", "activation_names", "notes")
     return {name: getattr(generator, name) for name in names}
 
 

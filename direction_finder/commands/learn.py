@@ -72,6 +72,7 @@ SAVE_EVERY = 30.0  # seconds
 @click.option("--num-classes", type=click.IntRange(0), help="Classes, where the weights cannot tell (dcgan, python).")
 @click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python).")
 @click.option("--fused-scale", is_flag=True, default=None, help="genforce's ProGAN with fused upsampling (progan).")
+@click.option("--key", metavar="NAME", help="Network to take from a file that holds several (biggan, dcgan, progan).")
 @config_options({name: method.config for name, method in METHODS.items()}, skip=["class_index"])
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
@@ -123,8 +124,10 @@ def _start(options: dict[str, Any]) -> None:
             "name": generator.name,
             "weights_sha256": generator.weights_sha256,
         }
+        if generator.notes:
+            record["notes"] = list(generator.notes)
         if options["spec"].startswith("python:"):
-            record |= {"notes": list(generator.notes), "tensors": tensor_hashes(generator.state_dict())}
+            record["tensors"] = tensor_hashes(generator.state_dict())
         for note in generator.notes:
             click.echo(f"{generator.name}: {note}", err=True)
         indices = [resolve_class(generator.class_names, text) for text in texts] or [None]

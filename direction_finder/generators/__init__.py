@@ -36,7 +36,7 @@ ORIGINAL = PUBLISHED.name  # the paper's
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
 KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL), None)}
-UNTOLD = ("num_classes", "dim", "fused_scale")  # what some weights cannot tell, and `load_generator` is told
+UNTOLD = ("num_classes", "dim", "fused_scale", "key")  # what some weights cannot tell, and `load_generator` is told
 EXPECTED = (
     f"a known name ({', '.join(KNOWN)}), biggan:FILE, biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
     "python:package.module:factory (or python:FILE.py:factory)"
@@ -50,6 +50,7 @@ def load_generator(
     num_classes: int | None = None,
     dim: int | None = None,
     fused_scale: bool | None = None,
+    key: str | None = None,
     device: str = "cpu",
     on_download: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
@@ -67,6 +68,8 @@ def load_generator(
         num_classes: how many classes, where the weights cannot tell (dcgan, python).
         dim: size of z, where it cannot be read off (python).
         fused_scale: True for genforce's ProGAN files with fused upsampling, where the shapes cannot tell (progan).
+        key: which network of a file that holds several (biggan, dcgan, progan); default: the moving average of the
+            generator, else the generator.
         device: where to compute, e.g. "cpu", "cuda", "mps".
         on_download: called with (bytes so far, bytes in all) if weights have to be downloaded.
         folder: where modules are looked for first (python); the working directory by default.
@@ -82,6 +85,8 @@ def load_generator(
         raise InputError(f"dim is read from the generator {spec}: leave it out")
     if fused_scale is not None and family != "progan":
         raise InputError(f"fused_scale is for progan:FILE, not for {spec}: leave it out")
+    if key is not None and family not in ("biggan", "dcgan", "progan"):
+        raise InputError(f"key is for biggan:FILE, dcgan:FILE and progan:FILE, not for {spec}: leave it out")
     if spec == "eyes":
         generator = load_eyes(truncation=truncation)
     elif spec in SHIPPED:
@@ -93,15 +98,19 @@ def load_generator(
     elif spec == ORIGINAL:
         generator = load_biggan(find_biggan(spec), name=spec, truncation=truncation)
     elif family == "biggan" and path:
-        generator = load_biggan(path, name=_short(family, path), truncation=truncation)
+        generator = load_biggan(path, name=_short(family, path), truncation=truncation, key=key)
     elif family == "biggan-deep" and path:
         generator = load_biggan_deep(path, name=_short(family, path), truncation=truncation)
     elif family == "hf" and path:
         generator = load_biggan_deep(find_on_hub(path, on_download), name=spec, truncation=truncation)
     elif family == "dcgan" and path:
-        generator = load_dcgan(path, name=_short(family, path), truncation=truncation, num_classes=num_classes or 0)
+        generator = load_dcgan(
+            path, name=_short(family, path), truncation=truncation, num_classes=num_classes or 0, key=key
+        )
     elif family == "progan" and path:
-        generator = load_progan(path, name=_short(family, path), truncation=truncation, fused_scale=fused_scale)
+        generator = load_progan(
+            path, name=_short(family, path), truncation=truncation, fused_scale=fused_scale, key=key
+        )
     elif family == "python" and path:
         generator = load_python(path, dim=dim, num_classes=num_classes or 0, truncation=truncation, folder=folder)
     else:

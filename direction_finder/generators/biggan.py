@@ -12,7 +12,7 @@ from direction_finder.generators.base import Generator, Half, Outline, class_lab
 from direction_finder.generators.classes import imagenet_names
 from direction_finder.generators.download import cache_folder
 from direction_finder.generators.networks.biggan import BOTTOM, BigGAN, FrozenBigGAN
-from direction_finder.generators.weights import State, load_strict, read_state, state_sha256
+from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 
 FILES = ("G_ema.pth", "G_ema.safetensors", "G.pth")  # in order of preference
 
@@ -46,25 +46,29 @@ class BigGANGenerator(Generator):
         return self.collect(self.network.stages(latents[:, 0], classes), at, half)
 
 
-def load_biggan(path: str | Path, *, name: str, truncation: float | None = None) -> BigGANGenerator:
+def load_biggan(
+    path: str | Path, *, name: str, truncation: float | None = None, key: str | None = None
+) -> BigGANGenerator:
     """Load a checkpoint of the original BigGAN, or a folder with one; widths, depth and attention are read off.
 
     truncation: z is a normal cut to [-2, 2] times this; None: z ~ N(0, I), as the paper. The statistics of batch norms
-    are those stored, which were taken without truncation.
+    are those stored, which were taken without truncation. key: which network of the file.
     Raises InputError if the file is not of this layout, or a weight is missing, unexpected or of the wrong shape.
     """
     path = _file(Path(path))
-    state = read_state(path)
+    state, notes = read_weights(path, key)
     held = _empty(state, str(path))
     load_strict(held, state, str(path))
     classes = len(held.shared.weight)
-    return BigGANGenerator(
+    generator = BigGANGenerator(
         FrozenBigGAN(held.eval().requires_grad_(False)),
         name=name,
         weights_sha256=state_sha256(state),
         names=class_labels(classes, imagenet_names() if classes == 1000 else ()),
         truncation=truncation,
     )
+    generator.notes = notes
+    return generator
 
 
 def find_biggan(name: str) -> Path:

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from direction_finder.errors import InputError
 from direction_finder.generators.base import Generator, Half, Stages, as_rgb, class_labels
 from direction_finder.generators.networks.dcgan import DCGAN
-from direction_finder.generators.weights import State, load_strict, read_state, state_sha256
+from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 
 EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
@@ -54,13 +54,15 @@ def load_dcgan(
     truncation: float | None = None,
     num_classes: int = 0,
     class_names: Sequence[str] = (),
+    key: str | None = None,
 ) -> DCGANGenerator:
     """Load a DCGAN checkpoint; widths and depth are read from the shapes.
 
-    num_classes: how many of the input channels are the one-hot class (the weights cannot tell; 0: none).
+    num_classes: how many of the input channels are the one-hot class (the weights cannot tell; 0: none). key: which
+    network of the file.
     Raises InputError if the file is not a DCGAN's state dict.
     """
-    state = read_state(path)
+    state, notes = read_weights(path, key)
     state = _renamed(state, path)
     convs = [state[f"convs.{i}.weight"] for i in range(sum(key.endswith("weight") and "convs" in key for key in state))]
     widths = [convs[0].shape[0], *(weight.shape[1] for weight in convs)]
@@ -68,13 +70,15 @@ def load_dcgan(
         raise InputError(f"{path}: {num_classes} classes do not fit: the first layer takes {widths[0]} inputs in all")
     network = DCGAN(widths, [f"convs.{i}.bias" in state for i in range(len(convs))])
     load_strict(network, state, str(path))
-    return DCGANGenerator(
+    generator = DCGANGenerator(
         network,
         name=name,
         weights_sha256=state_sha256(state),
         class_names=class_labels(num_classes, class_names),
         truncation=truncation,
     )
+    generator.notes = notes
+    return generator
 
 
 def load_eyes(*, name: str = "eyes", truncation: float | None = None) -> DCGANGenerator:

@@ -10,7 +10,7 @@ from torch import Tensor
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, Generator, Half, Stages
 from direction_finder.generators.networks.progan import ProGAN, double
-from direction_finder.generators.weights import State, load_strict, read_state, state_sha256
+from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 
 ZOO_CONFIG = "models.utils.config.BaseConfig"  # what files of pytorch_GAN_zoo hold beside their weights
 GAIN = 2**0.5
@@ -48,15 +48,20 @@ class ProGANGenerator(Generator):
 
 
 def load_progan(
-    path: str | Path, *, name: str, truncation: float | None = None, fused_scale: bool | None = None
+    path: str | Path,
+    *,
+    name: str,
+    truncation: float | None = None,
+    fused_scale: bool | None = None,
+    key: str | None = None,
 ) -> ProGANGenerator:
     """Load a ProGAN checkpoint; z, widths and resolution are read from the shapes.
 
     fused_scale: whether genforce's upsampling layers are stored transposed, (in, out, 3, 3); None: as the shapes tell,
-    which they do not where all widths are equal (then: not).
+    which they do not where all widths are equal (then: not). key: which network of the file.
     Raises InputError if the file is none of the layouts, or a weight is missing, unexpected or of the wrong shape.
     """
-    state = read_state(path, stubs=(ZOO_CONFIG,))
+    state, notes = read_weights(path, key, stubs=(ZOO_CONFIG,))
     of_zoo = "formatLayer.module.weight" in state
     if not of_zoo and "layer0.weight" not in state:
         raise InputError(
@@ -75,7 +80,9 @@ def load_progan(
     load_strict(network, own, str(path))
     if not 0 <= float(network.lod) <= levels - 1:
         raise InputError(f"{path}: lod is {float(network.lod):g}: expected 0 to {levels - 1}")
-    return ProGANGenerator(network, name=name, weights_sha256=state_sha256(state), truncation=truncation)
+    generator = ProGANGenerator(network, name=name, weights_sha256=state_sha256(state), truncation=truncation)
+    generator.notes = notes
+    return generator
 
 
 def _count(state: State, pattern: str) -> int:

@@ -1,0 +1,17 @@
+"""Weights in files that may be nested, foreign, damaged or hostile. No code in a file is ever run."""
+
+from direction_finder.generators.weights.files import looks_like_html, read_tensors
+from direction_finder.generators.weights.networks import Weights, read_state, read_weights
+from direction_finder.generators.weights.states import State, load_strict, state_sha256, tensor_hashes
+
+__all__ = [
+    "State",
+    "Weights",
+    "load_strict",
+    "looks_like_html",
+    "read_state",
+    "read_tensors",
+    "read_weights",
+    "state_sha256",
+    "tensor_hashes",
+]

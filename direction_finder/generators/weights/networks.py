@@ -1,0 +1,155 @@
+"""Which network of a checkpoint to take: averages before raw weights, generators before others, prefixes taken off."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from direction_finder.errors import InputError
+from direction_finder.generators.weights.files import read_tensors
+from direction_finder.generators.weights.states import State
+
+AVERAGES = {"ema", "smooth", "avg", "average", "averaged", "shadow", "swa", "running"}
+GENERATORS = {"generator", "gen", "g"}
+OTHERS = {"discriminator", "disc", "dis", "d", "critic", "optim", "optimizer", "opt", "scheduler"}
+WRAPPERS = {"module", "_orig_mod"}  # of DataParallel and torch.compile
+CONTAINERS = {"model", "net", "network"}  # taken off where networks lie in them side by side
+ROLES = ("average", "generator", "plain")  # in order of preference
+
+
+class Weights(NamedTuple):
+    """A network's state dict, and what was chosen among several networks, in words."""
+
+    state: State
+    notes: tuple[str, ...] = ()
+
+
+def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
+    """Return the state dict that `read_weights` chooses."""
+    return read_weights(path, stubs=stubs).state
+
+
+def read_weights(path: str | Path, key: str | None = None, stubs: Sequence[str] = ()) -> Weights:
+    """Read the state dict of a generator from a checkpoint, with the prefixes of wrappers taken off.
+
+    key: the name of the network to take, where there are several; None: the generator's moving average, else the
+    generator, else the only one. stubs: see `read_tensors`.
+
+    Raises InputError as `read_tensors` does, if no network or more than one fits, or if weights are NaN or infinite.
+    """
+    path = Path(path)
+    content = read_tensors(path, stubs)
+    if isinstance(content, Tensor):
+        raise InputError(f"{path}: a single tensor {tuple(content.shape)}, not the state dict of a generator")
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{path}: a {type(content).__name__}, not a state dict; expected names and tensors")
+    found = {name: state for name, state in _networks(content, path) if state}
+    chosen = _chosen(found, key, path)
+    for name, tensor in found[chosen].items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: weight {name} holds NaN or infinite values; the checkpoint is damaged")
+    return Weights(found[chosen], _notes(found, chosen, content))
+
+
+def _chosen(found: Mapping[str, State], key: str | None, path: Path) -> str:
+    """Return the name of the network to take."""
+    if key is not None:
+        fitting = [name for name in found if key in (name, name.rpartition("/")[2])]
+        if len(fitting) != 1:
+            raise InputError(f"{path}: key {key!r}: expected one of {', '.join(filter(None, found)) or 'none'}")
+        return fitting[0]
+    for role in ROLES:
+        fitting = [name for name in found if _role(name) == role]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise InputError(f"{path}: holds several networks, {', '.join(fitting)}; say which with key (--key)")
+    raise InputError(
+        f"{path}: holds {', '.join(found) or 'no tensors'}; expected a generator, or its name as key (--key)"
+    )
+
+
+def _notes(found: Mapping[str, State], chosen: str, content: Mapping[str, Any]) -> tuple[str, ...]:
+    others = [name for name in found if name != chosen]
+    unnamed = [str(key) for key, value in content.items() if _role(str(key)) == "average" and isinstance(value, list)]
+    if unnamed and _role(chosen) != "average":
+        return (f"{chosen or 'the weights'} taken; the moving average {unnamed[0]} is a list without names",)
+    if not others:
+        return ()
+    kind = ", a moving average," if _role(chosen) == "average" else ""
+    return (f"{chosen}{kind} taken; the file also holds {', '.join(others)} (--key chooses)",)
+
+
+def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterator[tuple[str, State]]:
+    """Yield the name and the state dict of every network in nested mappings."""
+    tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    nested = {key: value for key, value in content.items() if isinstance(value, Mapping)}
+    if nested and not any(_role(f"{name}/{key}") != "other" for key in nested if isinstance(key, str)):
+        nested = {}
+    if tensors and not nested:
+        for key, value in content.items():
+            if not isinstance(key, str) or not isinstance(value, Tensor):
+                raise InputError(f"{path}: entry {key!r} is a {type(value).__name__}; a state dict holds tensors only")
+        yield from _split(tensors, name)
+        return
+    for key, value in nested.items():
+        inner = f"{name}/{key}" if name else str(key)
+        if isinstance(key, str) and _holds_tensors(value) and _role(inner, optimisers_only=True) != "other":
+            yield from _networks(value, path, inner)
+
+
+def _holds_tensors(content: Mapping[Any, Any]) -> bool:
+    return any(
+        isinstance(each, Tensor) or (isinstance(each, Mapping) and _holds_tensors(each)) for each in content.values()
+    )
+
+
+def _split(state: State, name: str) -> Iterator[tuple[str, State]]:
+    """Yield the networks whose weights lie side by side in one state dict, told by the first part of their names."""
+    state, name = _unwrapped(state, name)
+    groups: dict[str, State] = {}
+    for key, tensor in state.items():
+        first, _, rest = key.partition(".")
+        groups.setdefault(first, {})[rest] = tensor
+    roles = {first: _role(first) for first in groups}
+    own = [first for first in groups if roles[first] in ("average", "generator")]
+    copies = any(groups[a].keys() == groups[b].keys() for a in own for b in groups if a != b and len(groups[a]) > 1)
+    if own and (copies or "other" in roles.values()):
+        for first, group in groups.items():
+            yield _unwrapped(group, f"{name}/{first}" if name else first)[::-1]
+    else:
+        yield name, state
+
+
+def _unwrapped(state: State, name: str) -> tuple[State, str]:
+    """Take off what wraps a whole state dict; a name that says what it is becomes part of the network's."""
+    state = {key.replace("._orig_mod.", "."): value for key, value in state.items()}
+    if "n_averaged" in state:  # torch's AveragedModel
+        state = {key: value for key, value in state.items() if key != "n_averaged"}
+        name = f"{name}/averaged" if name else "averaged"
+    while len(firsts := {key.partition(".")[0] for key in state}) == 1 and all("." in key for key in state):
+        (first,) = firsts
+        inner = {key.partition(".")[2]: value for key, value in state.items()}
+        seconds = {key.partition(".")[0] for key in inner}
+        if first in CONTAINERS and not all(each in WRAPPERS or _role(each) != "plain" for each in seconds):
+            break
+        if first not in WRAPPERS | CONTAINERS and _role(first) not in ("average", "generator"):
+            break
+        if first not in WRAPPERS | CONTAINERS:
+            name = f"{name}/{first}" if name else first
+        state = inner
+    return state, name
+
+
+def _role(name: str, optimisers_only: bool = False) -> str:
+    """Return what a network is, told by its name: average, generator, other or plain."""
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    others = OTHERS - {"discriminator", "disc", "dis", "d", "critic"} if optimisers_only else OTHERS
+    if words & others:
+        return "other"
+    if words & AVERAGES:
+        return "average"
+    return "generator" if words & GENERATORS else "plain"
