@@ -117,10 +117,10 @@ def test_truncation_cuts_and_scales_z(dcgan_file, rng):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"main.0.weight": torch.ones(9, 16, 3, 3)}, "no 4x4 convolution"),
-        ({"main.1.running_mean": None}, "no 4x4 convolution|missing|norms"),
+        ({"main.0.weight": torch.ones(9, 16, 3, 4)}, "no square convolution"),
+        ({"main.1.running_mean": None}, "no square convolution|missing|norms"),
         ({"main.3.weight": torch.ones(15, 8, 4, 4)}, "expected"),
-        ({"main.9.weight": torch.ones(4)}, "no 4x4 convolution"),
+        ({"main.9.weight": torch.ones(4)}, "no square convolution"),
     ],
 )
 def test_what_is_no_dcgan_is_refused(change, words, tmp_path):

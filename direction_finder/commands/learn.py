@@ -30,6 +30,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import write_json
 from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.generators.base import class_phrase
+from direction_finder.generators.networks.dcgan import ACTIVATIONS, OUTPUTS
 from direction_finder.generators.weights import tensor_hashes
 from direction_finder.version import package_version
 
@@ -73,6 +74,9 @@ SAVE_EVERY = 30.0  # seconds
 @click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python).")
 @click.option("--fused-scale", is_flag=True, default=None, help="genforce's ProGAN with fused upsampling (progan).")
 @click.option("--key", metavar="NAME", help="Network to take from a file that holds several (biggan, dcgan, progan).")
+@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), help="Of a dcgan: file.  [default: relu]")
+@click.option("--output-activation", type=click.Choice(list(OUTPUTS)), help="Of a dcgan: file.  [default: tanh]")
+@click.option("--resolution", type=click.IntRange(1), help="Of the images, where a dcgan: file allows several.")
 @config_options({name: method.config for name, method in METHODS.items()}, skip=["class_index"])
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
@@ -128,8 +132,6 @@ def _start(options: dict[str, Any]) -> None:
             record["notes"] = list(generator.notes)
         if options["spec"].startswith("python:"):
             record["tensors"] = tensor_hashes(generator.state_dict())
-        for note in generator.notes:
-            click.echo(f"{generator.name}: {note}", err=True)
         indices = [resolve_class(generator.class_names, text) for text in texts] or [None]
         wanted = [
             (space, configure(method, {**settings, **space_settings(generator.outline, space), "class_index": index}))
@@ -138,6 +140,8 @@ def _start(options: dict[str, Any]) -> None:
         ]
         for _, config in wanted:
             config.check(generator)
+        for note in generator.notes:
+            click.echo(f"{generator.name}: {note}", err=True)
         found = []
         for space, config in wanted:
             measured = {}

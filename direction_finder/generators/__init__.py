@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, SPACES, Generator, Half, Outline
@@ -36,7 +37,14 @@ ORIGINAL = PUBLISHED.name  # the paper's
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
 KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL), None)}
-UNTOLD = ("num_classes", "dim", "fused_scale", "key")  # what some weights cannot tell, and `load_generator` is told
+FILES = {"biggan": load_biggan, "biggan-deep": load_biggan_deep, "dcgan": load_dcgan, "progan": load_progan}
+TOLD = {  # what files or code of a family cannot tell
+    "biggan": ("key",),
+    "dcgan": ("num_classes", "key", "activation", "output_activation", "resolution"),
+    "progan": ("fused_scale", "key"),
+    "python": ("num_classes", "dim"),
+}
+UNTOLD = tuple(dict.fromkeys(name for names in TOLD.values() for name in names))
 EXPECTED = (
     f"a known name ({', '.join(KNOWN)}), biggan:FILE, biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
     "python:package.module:factory (or python:FILE.py:factory)"
@@ -47,13 +55,10 @@ def load_generator(
     spec: str,
     truncation: float | None = None,
     *,
-    num_classes: int | None = None,
-    dim: int | None = None,
-    fused_scale: bool | None = None,
-    key: str | None = None,
     device: str = "cpu",
     on_download: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
+    **told: Any,
 ) -> Generator:
     """Load a frozen generator.
 
@@ -65,28 +70,24 @@ def load_generator(
             code that you trust.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those of this truncation.
-        num_classes: how many classes, where the weights cannot tell (dcgan, python).
-        dim: size of z, where it cannot be read off (python).
-        fused_scale: True for genforce's ProGAN files with fused upsampling, where the shapes cannot tell (progan).
-        key: which network of a file that holds several (biggan, dcgan, progan); default: the moving average of the
-            generator, else the generator.
         device: where to compute, e.g. "cpu", "cuda", "mps".
         on_download: called with (bytes so far, bytes in all) if weights have to be downloaded.
         folder: where modules are looked for first (python); the working directory by default.
+        told: what files or code cannot tell (None: as not given), see `TOLD` for whose: num_classes; dim, the size of
+            z; key, which network of a file that holds several (default: the generator's moving average, else the
+            generator); fused_scale, True for genforce's files with fused upsampling; activation, output_activation
+            and resolution of a DCGAN.
 
     Raises InputError, one line, if anything is wrong with the spec or its files.
     """
     family, _, path = spec.partition(":")
     if truncation is not None and truncation <= 0:
         raise InputError(f"truncation {truncation}: expected a number above 0, or none")
-    if num_classes is not None and family not in ("dcgan", "python"):
-        raise InputError(f"num_classes is read from the generator {spec}: leave it out")
-    if dim is not None and family != "python":
-        raise InputError(f"dim is read from the generator {spec}: leave it out")
-    if fused_scale is not None and family != "progan":
-        raise InputError(f"fused_scale is for progan:FILE, not for {spec}: leave it out")
-    if key is not None and family not in ("biggan", "dcgan", "progan"):
-        raise InputError(f"key is for biggan:FILE, dcgan:FILE and progan:FILE, not for {spec}: leave it out")
+    told = {name: value for name, value in told.items() if value is not None}
+    for name in told:
+        if name not in TOLD.get(family, ()):
+            owners = " and ".join(f"{each}:" for each, names in TOLD.items() if name in names)
+            raise InputError(f"{name} is read from the generator {spec}, or means nothing for it; it is for {owners}")
     if spec == "eyes":
         generator = load_eyes(truncation=truncation)
     elif spec in SHIPPED:
@@ -97,22 +98,12 @@ def load_generator(
         generator = load_biggan_deep(find_biggan_deep(spec, on_download), name=spec, truncation=truncation)
     elif spec == ORIGINAL:
         generator = load_biggan(find_biggan(spec), name=spec, truncation=truncation)
-    elif family == "biggan" and path:
-        generator = load_biggan(path, name=_short(family, path), truncation=truncation, key=key)
-    elif family == "biggan-deep" and path:
-        generator = load_biggan_deep(path, name=_short(family, path), truncation=truncation)
     elif family == "hf" and path:
         generator = load_biggan_deep(find_on_hub(path, on_download), name=spec, truncation=truncation)
-    elif family == "dcgan" and path:
-        generator = load_dcgan(
-            path, name=_short(family, path), truncation=truncation, num_classes=num_classes or 0, key=key
-        )
-    elif family == "progan" and path:
-        generator = load_progan(
-            path, name=_short(family, path), truncation=truncation, fused_scale=fused_scale, key=key
-        )
     elif family == "python" and path:
-        generator = load_python(path, dim=dim, num_classes=num_classes or 0, truncation=truncation, folder=folder)
+        generator = load_python(path, truncation=truncation, folder=folder, **told)
+    elif family in FILES and path:
+        generator = FILES[family](path, name=_short(family, path), truncation=truncation, **told)
     else:
         raise InputError(f"unknown generator {spec!r}: expected {EXPECTED}")
     return generator.to(device)

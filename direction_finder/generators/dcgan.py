@@ -1,8 +1,11 @@
 """DCGAN checkpoints, plain or class-conditional, of the many spellings in use."""
 
 import importlib.util
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,9 +13,20 @@ from torch.nn.functional import one_hot
 
 from direction_finder.errors import InputError
 from direction_finder.generators.base import Generator, Half, Stages, as_rgb, class_labels
-from direction_finder.generators.networks.dcgan import DCGAN
+from direction_finder.generators.networks.dcgan import ACTIVATIONS, DCGAN, OUTPUTS, Step
 from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
+from direction_finder.generators.weights.norms import folded
 
+USUAL_STEPS = {  # by the size of the kernel
+    1: [Step(1, 0)],
+    2: [Step(2, 0)],
+    3: [Step(1, 1), Step(2, 1)],
+    4: [Step(2, 1)],
+    5: [Step(2, 2, 1), Step(1, 2)],
+    6: [Step(2, 2)],
+    7: [Step(1, 3)],
+}
+USUAL_SIZES = {28, *(2**power for power in range(4, 11))}
 EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
 
@@ -29,7 +43,7 @@ class DCGANGenerator(Generator):
         self.class_names = tuple(class_names)
         self.num_classes = len(class_names)
         self.dim = network.convs[0].in_channels - self.num_classes
-        self.resolution = 4 * 2 ** (len(network.convs) - 1)
+        self.resolution = network.resolution
         self.truncation = truncation
         self.activation_names = self.stage_names = (*(f"layer{i}" for i in range(len(network.norms))), "image")
         self.freeze()
@@ -55,20 +69,33 @@ def load_dcgan(
     num_classes: int = 0,
     class_names: Sequence[str] = (),
     key: str | None = None,
+    activation: str | None = None,
+    output_activation: str | None = None,
+    resolution: int | None = None,
 ) -> DCGANGenerator:
-    """Load a DCGAN checkpoint; widths and depth are read from the shapes.
+    """Load a DCGAN checkpoint; widths, depth and kernels are read from the shapes.
 
-    num_classes: how many of the input channels are the one-hot class (the weights cannot tell; 0: none). key: which
-    network of the file.
-    Raises InputError if the file is not a DCGAN's state dict.
+    What weights cannot tell is assumed, and said in `notes`, or given:
+
+    num_classes: how many of the input channels are the one-hot class (default: none). key: which network of the file.
+    activation: one of `ACTIVATIONS` (default: relu; leaky-relu in torchgan's layout). output_activation: one of
+    `OUTPUTS` (default: tanh). resolution: of the images, where kernels allow several.
+
+    Raises InputError if the file is not a DCGAN's state dict, or the images' resolution is not clear.
     """
-    state, notes = read_weights(path, key)
-    state = _renamed(state, path)
+    read, notes = read_weights(path, key)
+    state = _renamed(folded(read, str(path)), path)
     convs = [state[f"convs.{i}.weight"] for i in range(sum(key.endswith("weight") and "convs" in key for key in state))]
     widths = [convs[0].shape[0], *(weight.shape[1] for weight in convs)]
     if not 0 <= num_classes < widths[0]:
         raise InputError(f"{path}: {num_classes} classes do not fit: the first layer takes {widths[0]} inputs in all")
-    network = DCGAN(widths, [f"convs.{i}.bias" in state for i in range(len(convs))])
+    kernels = [weight.shape[2] for weight in convs]
+    chosen = {
+        "activation": _known(activation, ACTIVATIONS, "activation") or _usual_activation(read),
+        "output": _known(output_activation, OUTPUTS, "output_activation") or "tanh",
+    }
+    biases = [f"convs.{i}.bias" in state for i in range(len(convs))]
+    network = DCGAN(widths, biases, kernels, steps_of(kernels, resolution, str(path)), **chosen)
     load_strict(network, state, str(path))
     generator = DCGANGenerator(
         network,
@@ -77,8 +104,50 @@ def load_dcgan(
         class_names=class_labels(num_classes, class_names),
         truncation=truncation,
     )
+    told = {"activation": activation, "output": output_activation}
+    assumed = [f"{what} {chosen[what]}" for what in chosen if told[what] is None]
+    if assumed:
+        notes += (
+            f"{' and '.join(assumed)} are assumed, which weights do not tell (--activation, --output-activation)",
+        )
     generator.notes = notes
     return generator
+
+
+def steps_of(kernels: Sequence[int], resolution: int | None, source: str) -> list[Step]:
+    """Return strides and paddings that kernels of these sizes usually have; the first is that of a 1x1 input.
+
+    resolution: height of the images; None: the only usual one (28, or a power of two) that they can make. Raises
+    InputError if there is none, or more than one.
+    """
+    choices = [[Step(1, 0)], *(USUAL_STEPS.get(kernel, []) for kernel in kernels[1:])]
+    made: dict[int, list[Step]] = {}
+    for steps in product(*choices):
+        size = 1
+        for kernel, step in zip(kernels, steps, strict=True):
+            size = step.size(size, kernel)
+        made.setdefault(size, list(steps))
+    sizes = [
+        size for size in made if size == resolution or (resolution is None and (size in USUAL_SIZES or len(made) == 1))
+    ]
+    if len(sizes) != 1:
+        possible = ", ".join(map(str, sorted(made))) or "none that is usual"
+        raise InputError(
+            f"{source}: kernels of {', '.join(map(str, kernels))} can make images of {possible} pixels; give one as "
+            "resolution (--resolution), or load it in a function of your own, for --generator python:FILE.py:function"
+        )
+    return made[sizes[0]]
+
+
+def _usual_activation(state: State) -> str:
+    """Return what torchgan's networks have, whose layers lie two deep ("model.0.1"), or what DCGANs have."""
+    return "leaky-relu" if all(re.match(r"model\.\d+\.\d+\.", key) for key in state) else "relu"
+
+
+def _known(given: str | None, table: Mapping[str, Any], what: str) -> str | None:
+    if given not in (None, *table):
+        raise InputError(f"{what} {given!r}: expected one of {', '.join(table)}")
+    return given
 
 
 def load_eyes(*, name: str = "eyes", truncation: float | None = None) -> DCGANGenerator:
@@ -90,7 +159,11 @@ def load_eyes(*, name: str = "eyes", truncation: float | None = None) -> DCGANGe
     if spec is None or not spec.submodule_search_locations:
         raise InputError("generator 'eyes' is not installed: pip install 'direction-finder[demo]'")
     path = Path(spec.submodule_search_locations[0]) / "generator_model_state.pth"
-    return load_dcgan(path, name=name, truncation=truncation, num_classes=len(EYES_CLASSES), class_names=EYES_CLASSES)
+    generator = load_dcgan(
+        path, name=name, truncation=truncation, num_classes=len(EYES_CLASSES), class_names=EYES_CLASSES
+    )
+    generator.notes = ()  # what is assumed is so
+    return generator
 
 
 def _renamed(state: State, path: str | Path) -> State:
@@ -112,10 +185,10 @@ def _renamed(state: State, path: str | Path) -> State:
     for module, parameters in modules.items():
         weight = parameters.get("weight")
         kind = "norms" if "running_mean" in parameters else "convs"
-        if weight is None or (kind == "convs" and (weight.ndim != 4 or weight.shape[2:] != (4, 4))):
+        if weight is None or (kind == "convs" and (weight.ndim != 4 or weight.shape[2] != weight.shape[3])):
             shape = None if weight is None else tuple(weight.shape)
             raise InputError(
-                f"{path}: layer {module!r} (weight {shape}) is no 4x4 convolution or batch norm of a DCGAN"
+                f"{path}: layer {module!r} (weight {shape}) is no square convolution or batch norm of a DCGAN"
             )
         for parameter, tensor in parameters.items():
             renamed[f"{kind}.{counts[kind]}.{parameter}"] = tensor

@@ -1,34 +1,79 @@
 """The DCGAN generator (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "leaky-relu": partial(functional.leaky_relu, negative_slope=0.2),
+    "elu": functional.elu,
+    "selu": functional.selu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+}
+OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,  # in [-1, 1], as all images are
+    "none": lambda x: x,
+}
+
+
+class Step(NamedTuple):
+    """The stride, padding and output padding of a transposed convolution."""
+
+    stride: int
+    padding: int
+    more: int = 0
+
+    def size(self, before: int, kernel: int) -> int:
+        """Return the height of its output."""
+        return (before - 1) * self.stride - 2 * self.padding + kernel + self.more
 
 
 class DCGAN(nn.Module):
-    """Transposed convolutions from a 1x1 input to an image: 4x4 kernels, the first with stride 1, the rest with 2.
+    """Transposed convolutions from a 1x1 input to an image.
 
     widths: channels from the input to the image, e.g. (100, 512, 256, 128, 64, 3). biases: one per convolution.
-    Batch norm and ReLU after every convolution but the last, which ends in tanh.
+    kernels and steps: likewise; by default 4x4 kernels, the first with stride 1, the rest with 2.
+    Batch norm and activation after every convolution but the last, which ends in `output`.
     """
 
-    def __init__(self, widths: Sequence[int], biases: Sequence[bool]):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        biases: Sequence[bool],
+        kernels: Sequence[int] = (),
+        steps: Sequence[Step] = (),
+        activation: str = "relu",
+        output: str = "tanh",
+    ):
         super().__init__()
+        count = len(widths) - 1
+        kernels, steps = kernels or [4] * count, steps or [Step(1, 0), *[Step(2, 1)] * (count - 1)]
         self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(fan_in, fan_out, 4, stride=2 if i else 1, padding=1 if i else 0, bias=biases[i])
-            for i, (fan_in, fan_out) in enumerate(pairwise(widths))
+            nn.ConvTranspose2d(fan_in, fan_out, kernel, *step, bias=bias)
+            for (fan_in, fan_out), kernel, step, bias in zip(pairwise(widths), kernels, steps, biases, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
+        self.activation, self.output = ACTIVATIONS[activation], OUTPUTS[output]
+        self.resolution = 1
+        for kernel, step in zip(kernels, steps, strict=True):
+            self.resolution = step.size(self.resolution, kernel)
 
     def stages(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield ("layer0", ...), ..., ("image", ...) for inputs (batch, widths[0]), each computed when asked for."""
         x = x[:, :, None, None]
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=False)):
-            x = norm(conv(x)).relu()
+            x = self.activation(norm(conv(x)))
             yield f"layer{i}", x
         last = self.convs[-1]
-        yield "image", last(x.to(last.weight.dtype)).tanh()
+        yield "image", self.output(last(x.to(last.weight.dtype)))
 
     def forward(self, x: Tensor) -> Tensor:
         *_, (_, image) = self.stages(x)
