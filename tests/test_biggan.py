@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn.functional import interpolate, max_pool2d, relu
+from torch.nn.functional import conv2d, interpolate, max_pool2d, normalize, relu
 
 from direction_finder.errors import InputError
 from direction_finder.generators import load_generator
@@ -123,3 +123,44 @@ def test_the_published_one_is_found_in_the_cache_or_asked_for(golden, tmp_path, 
     assert "biggan weights" in call("info", tmp_path / "biggan-128/G_ema.safetensors").stdout
     assert load_generator("biggan-128").name == "biggan-128"
     assert "golden retriever" in call("classes", "golden retriever", "--generator", "biggan-128").stdout
+
+
+def test_without_shared_embedding_every_class_has_a_row(tmp_path, rng):
+    """As launch_cifar_ema.sh of BigGAN-PyTorch trains: neither --G_shared nor --hier."""
+    channels, classes, dim = 8, 10, 12
+    state = BigGAN([channels] * 4, None, dim, 0, classes, split=False).state_dict()
+    state = {key: 0.5 * torch.randn(tensor.shape, generator=rng) for key, tensor in state.items()}
+    state |= {key: tensor.abs() + 0.5 for key, tensor in state.items() if key.endswith("stored_var")}
+    assert state["blocks.0.0.bn1.gain.weight"].shape == (classes, channels)
+    assert not [key for key in state if "shared" in key or "gain.u0" in key]
+    generator = load_generator(write(tmp_path / "G_ema.pth", state))
+    assert (generator.dim, generator.num_classes, generator.resolution, generator.chunk) == (dim, classes, 32, None)
+
+    def weight(name):
+        rows = state[f"{name}.weight"].flatten(1)
+        right = normalize(state[f"{name}.u0"] @ rows)
+        return state[f"{name}.weight"] / (normalize(right @ rows.mT) @ rows @ right.mT)
+
+    def conv(x, name):
+        return conv2d(x, weight(name), state[f"{name}.bias"], padding=weight(name).shape[2] // 2)
+
+    def norm(x, name, gain, bias):
+        mean, var = (state[f"{name}.stored_{each}"][:, None, None] for each in ("mean", "var"))
+        return relu((x - mean) / (var + 1e-5).sqrt() * gain[:, :, None, None] + bias[:, :, None, None])
+
+    z, y = torch.randn(2, dim, generator=rng), torch.tensor([3, 7])
+    x = (z @ weight("linear").mT + state["linear.bias"]).view(2, channels, 4, 4)
+    for at in ("blocks.0.0", "blocks.1.0", "blocks.2.0"):
+        rows = [(1 + state[f"{at}.bn{i}.gain.weight"][y], state[f"{at}.bn{i}.bias.weight"][y]) for i in (1, 2)]
+        h = conv(interpolate(norm(x, f"{at}.bn1", *rows[0]), scale_factor=2), f"{at}.conv1")
+        x = conv(norm(h, f"{at}.bn2", *rows[1]), f"{at}.conv2") + conv(interpolate(x, scale_factor=2), f"{at}.conv_sc")
+    last = (state[f"output_layer.0.{each}"][None] for each in ("gain", "bias"))
+    image = conv(norm(x, "output_layer.0", *last), "output_layer.2").tanh()
+    assert image.std() > 0.2
+    assert (generator(z[:, None], y) - image).abs().max() < 1e-5
+
+
+def test_a_biggan_deep_of_the_same_code_is_named(golden, tmp_path):
+    state = {**golden[0], "blocks.0.0.conv3.weight": torch.ones(4, 4, 3, 3)}
+    with pytest.raises(InputError, match=r"a BigGAN-deep of BigGAN-PyTorch .* which is not read"):
+        load_generator(write(tmp_path / "G_ema.pth", state))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from direction_finder.directions import Directions
+from direction_finder.discovery.matrices import read_matrix
 from tests.conftest import call
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -121,3 +122,32 @@ def test_what_is_no_matrix_of_directions_is_refused(tmp_path, monkeypatch):
     bring(tmp_path / "eye.npy", tmp_path / "run", "--generator", "shapes-64")
     refused = call("render", "grid", tmp_path / "run", "--generator", "clevr-1fov")
     assert refused.exit_code == 2 and "do not fit" in refused.stderr
+
+
+def test_lists_dicts_and_components_of_others(tmp_path, rng):
+    rows = torch.nn.functional.normalize(torch.randn(3, 12, generator=rng), dim=1)
+    names = ("age", "smile", "pose")
+    np.savez(
+        tmp_path / "ganspace.npz", lat_comp=rows[:, None].numpy(), act_comp=np.ones((3, 1, 4)), var_ratio=np.ones(3)
+    )
+    torch.save(list(rows), tmp_path / "list.pt")
+    torch.save(dict(zip(names, rows, strict=True)), tmp_path / "dict.pt")
+    torch.save((rows, list(names)), tmp_path / "pair.pt")
+    for file, named in (("ganspace.npz", ()), ("list.pt", ()), ("dict.pt", names), ("pair.pt", names)):
+        matrix = read_matrix(tmp_path / file)
+        assert torch.equal(matrix.rows, rows)
+        assert matrix.names == named
+        assert not matrix.free
+    assert call("import", tmp_path / "dict.pt", "--out", tmp_path / "run").exit_code == 0
+    assert Directions.load(tmp_path / "run").names == names
+
+
+@pytest.mark.parametrize(
+    "content", [[torch.ones(2), torch.ones(3)], [1, 2], {"a": 1}, (torch.ones(2, 3), ["a"]), 5, None]
+)
+def test_what_holds_no_directions_is_one_line(content, tmp_path):
+    torch.save(content, tmp_path / "d.pt")
+    result = call("import", tmp_path / "d.pt", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "expected a matrix" in result.stderr

@@ -20,7 +20,8 @@ PUBLISHED = Outline("biggan-128", 120, class_names=imagenet_names(), chunk=20)  
 
 
 class BigGANGenerator(Generator):
-    """A frozen original BigGAN. z is split into chunks: the first feeds the first layer, the next ones the blocks."""
+    """A frozen original BigGAN. z is split into chunks: the first feeds the first layer, the next ones the blocks; or,
+    trained without --hier, all of it feeds the first layer."""
 
     def __init__(
         self, network: FrozenBigGAN, *, name: str, weights_sha256: str, names: Sequence[str], truncation: float | None
@@ -31,8 +32,8 @@ class BigGANGenerator(Generator):
         self.weights_sha256 = weights_sha256
         self.class_names = tuple(names)
         self.num_classes = len(names)
-        self.chunk = network.chunk
-        self.dim = network.chunk * (1 + len(network.blocks))
+        self.chunk = network.chunk if network.split else None
+        self.dim = network.chunk * (1 + len(network.blocks) * network.split)
         self.resolution = BOTTOM * 2 ** len(network.blocks)
         self.truncation = truncation
         self.freeze()
@@ -59,7 +60,7 @@ def load_biggan(
     state, notes = read_weights(path, key)
     held = _empty(state, str(path))
     load_strict(held, state, str(path))
-    classes = len(held.shared.weight)
+    classes = held.classes
     generator = BigGANGenerator(
         FrozenBigGAN(held.eval().requires_grad_(False)),
         name=name,
@@ -105,19 +106,29 @@ def _empty(state: State, source: str) -> BigGAN:
             raise InputError(f"{source}: weight {key} has shape {tuple(state[key].shape)}, expected {axes} axes")
         return state[key].shape
 
-    classes, shared = shape("shared.weight", 2)
+    if "blocks.0.0.conv3.weight" in state:
+        raise InputError(
+            f"{source}: a BigGAN-deep of BigGAN-PyTorch (its blocks have four convolutions), which is not read; "
+            "that of pytorch-pretrained-biggan is (biggan-deep:FOLDER); or load it in a function of your own, for "
+            "--generator python:FILE.py:function"
+        )
     rows, chunk = shape("linear.weight", 2)
+    gain = shape("blocks.0.0.bn1.gain.weight", 2)
+    if "blocks.0.0.bn1.gain.u0" in state:
+        classes, shared = shape("shared.weight", 2)
+        split = gain[1] == shared + chunk
+        if not split and gain[1] != shared:
+            raise InputError(
+                f"{source}: batch norms read {gain[1]} numbers, expected {shared} of the class and a chunk of {chunk} "
+                "of z (trained with --hier), or the class alone"
+            )
+    else:  # trained without --G_shared: a row for each class
+        classes, shared, split = gain[0], 0, False
     blocks = max((int(found[1]) + 1 for key in state if (found := re.match(r"blocks\.(\d+)\.", key))), default=0)
     widths = [rows // BOTTOM**2, *(shape(f"blocks.{number}.0.conv1.weight", 4)[0] for number in range(blocks))]
-    condition = shape("blocks.0.0.bn1.gain.weight", 2)[1]
-    if condition != shared + chunk:
-        raise InputError(
-            f"{source}: batch norms read {condition} numbers, expected {shared} of the class and a chunk of {chunk} of "
-            "z; a BigGAN trained without --hier and --shared is not supported"
-        )
     attentions = [number for number in range(blocks) if f"blocks.{number}.1.theta.weight" in state]
     if len(attentions) > 1:
         raise InputError(f"{source}: attention after blocks {attentions}; expected one at most")
     with torch.device("meta"):
-        held = BigGAN(widths, attentions[0] if attentions else None, chunk, shared, classes)
+        held = BigGAN(widths, attentions[0] if attentions else None, chunk, shared, classes, split)
     return held.to_empty(device="cpu")

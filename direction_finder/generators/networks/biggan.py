@@ -3,6 +3,7 @@ frozen: spectral norms folded, upsampling and convolution in one."""
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -53,12 +54,28 @@ class Spectral(nn.Module):
         return plain
 
 
-class Statistics(nn.Module):
-    """The stored mean and variance of a batch norm, and its gain and bias: linear functions of the condition."""
+class Table(nn.Module):
+    """A row for each class, as gains and biases are where classes share no embedding (--G_shared left out)."""
 
-    def __init__(self, channels: int, condition: int):
+    def __init__(self, classes: int, channels: int):
         super().__init__()
-        self.gain, self.bias = (Spectral(channels, condition, bias=False) for _ in range(2))
+        self.weight = nn.Parameter(torch.empty(classes, channels))
+
+    def folded(self) -> nn.Linear:
+        """Return the same as a function of one-hot classes."""
+        plain = nn.Linear(*self.weight.shape, bias=False)
+        plain.weight = nn.Parameter(self.weight.detach().mT.contiguous())
+        return plain
+
+
+class Statistics(nn.Module):
+    """The stored mean and variance of a batch norm, and its gain and bias: linear functions of the condition, or, with
+    `tables`, a row for each class."""
+
+    def __init__(self, channels: int, condition: int, tables: bool):
+        super().__init__()
+        make = partial(Table, condition, channels) if tables else partial(Spectral, channels, condition, bias=False)
+        self.gain, self.bias = make(), make()
         self.register_buffer("stored_mean", torch.empty(channels))
         self.register_buffer("stored_var", torch.empty(channels))
 
@@ -79,11 +96,11 @@ class LastStatistics(nn.Module):
 class Residual(nn.Module):
     """What the files hold of a block that doubles the resolution."""
 
-    def __init__(self, inside: int, outside: int, condition: int):
+    def __init__(self, inside: int, outside: int, condition: int, tables: bool):
         super().__init__()
         self.conv1, self.conv2 = Spectral(outside, inside, 3, 3), Spectral(outside, outside, 3, 3)
         self.conv_sc = Spectral(outside, inside, 1, 1)
-        self.bn1, self.bn2 = Statistics(inside, condition), Statistics(outside, condition)
+        self.bn1, self.bn2 = Statistics(inside, condition, tables), Statistics(outside, condition, tables)
 
 
 class SelfAttention(nn.Module):
@@ -104,16 +121,23 @@ class BigGAN(nn.Module):
     """All that the files hold, under their names.
 
     widths: channels before the first block and after each. attention: after which block, if any. chunk: dimensions of
-    z that the first layer and each block read. shared: dimensions of the class embedding.
+    z that the first layer reads, and each block if z is `split` (--hier). shared: dimensions of the class embedding; 0
+    if there is none.
     """
 
-    def __init__(self, widths: Sequence[int], attention: int | None, chunk: int, shared: int, classes: int):
+    def __init__(
+        self, widths: Sequence[int], attention: int | None, chunk: int, shared: int, classes: int, split: bool = True
+    ):
         super().__init__()
-        self.shared = nn.Embedding(classes, shared)
+        self.classes, self.split = classes, split
+        if shared:
+            self.shared = nn.Embedding(classes, shared)
+        condition = (shared or classes) + chunk * split
         self.linear = Spectral(widths[0] * BOTTOM**2, chunk)
         self.blocks = nn.ModuleList(
             nn.ModuleList(
-                [Residual(inside, outside, shared + chunk)] + ([SelfAttention(outside)] if number == attention else [])
+                [Residual(inside, outside, condition, not shared)]
+                + ([SelfAttention(outside)] if number == attention else [])
             )
             for number, (inside, outside) in enumerate(itertools.pairwise(widths))
         )
@@ -140,7 +164,9 @@ class FrozenBigGAN(nn.Module):
 
     def __init__(self, held: BigGAN):
         super().__init__()
-        self.embedding = held.shared.weight  # (classes, shared)
+        # (classes, shared), or one-hot classes
+        self.embedding = held.shared.weight if hasattr(held, "shared") else nn.Parameter(torch.eye(held.classes))
+        self.split = held.split
         self.chunk = held.linear.weight.shape[1]
         self.first = held.linear.folded()
         self.blocks = nn.ModuleList(Block(block[0]) for block in held.blocks)
@@ -154,9 +180,10 @@ class FrozenBigGAN(nn.Module):
     def stages(self, z: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield "layer0" (the first linear layer), "layer1", ... (blocks), "attention" where it stands, and "image".
 
-        z: (batch, dim), split into chunks of equal size: one for the first layer, one for each block.
+        z: (batch, dim), split into chunks of equal size: one for the first layer, one for each block; or read by the
+        first layer alone.
         """
-        first, *others = z.split(self.chunk, dim=1)
+        first, *others = z.split(self.chunk, dim=1) if self.split else (z, *[z[:, :0]] * len(self.blocks))
         embedding = self.embedding[classes]
         x = self.first(first).unflatten(1, (-1, BOTTOM, BOTTOM)).contiguous(memory_format=torch.channels_last)
         yield "layer0", x

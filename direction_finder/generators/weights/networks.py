@@ -87,11 +87,11 @@ def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterato
     """Yield the name and the state dict of every network in nested mappings."""
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     nested = {key: value for key, value in content.items() if isinstance(value, Mapping)}
-    if nested and not any(_role(f"{name}/{key}") != "other" for key in nested if isinstance(key, str)):
-        nested = {}
-    if tensors and not nested:
+    if tensors and all(_role(str(key)) == "other" for key in nested):
         for key, value in content.items():
             if not isinstance(key, str) or not isinstance(value, Tensor):
+                if key in nested:
+                    continue
                 raise InputError(f"{path}: entry {key!r} is a {type(value).__name__}; a state dict holds tensors only")
         yield from _split(tensors, name)
         return
