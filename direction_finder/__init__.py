@@ -3,7 +3,11 @@
 import importlib
 
 _HOMES = {
+    "DirectionFinderError": "errors",
     "InputError": "errors",
+    "MissingExtra": "errors",
+    "Diverged": "errors",
+    "Unfinished": "errors",
     "Directions": "directions",
     "Direction": "directions",
     "Generator": "generators",

@@ -130,7 +130,7 @@ class Pictures:
             if not self.paths:
                 raise InputError(f"{folder}: no data set and no images ({', '.join(SUFFIXES)})")
             if not resolution:
-                raise InputError(f"{folder}: a folder of images; say with --resolution how large they shall be")
+                raise InputError(f"{folder}: a folder of images; give their size with `resolution`")
         self.resolution = resolution
         self.about = {"folder": str(folder.resolve()), **about, "num": len(self.paths), "resolution": resolution}
 
@@ -181,19 +181,19 @@ def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: 
         for key in content | old:
             if key not in ("num", "versions") and old.get(key) != content.get(key):
                 raise InputError(
-                    f"{folder}: holds a data set with {key} {old.get(key)}, not {content.get(key)}; give another --out"
+                    f"{folder}: holds a data set with {key} {old.get(key)}, not {content.get(key)}; give another `out`"
                 )
         if old["versions"] != content["versions"]:
             raise InputError(
                 f"{folder}: begun with {old['versions']}, here are {content['versions']}, which may draw differently; "
-                "give another --out"
+                "give another `out`"
             )
         if old["num"] > len(rows):
             raise InputError(f"{folder}: holds {old['num']} pictures already, more than {len(rows)}")
         if old["num"] < len(rows):
             (folder / CHECKSUMS).unlink(missing_ok=True)
     elif folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: exists and is not empty; give a new folder as --out")
+        raise InputError(f"{folder}: exists and is not empty; give a new folder as `out`")
     with replacing(folder / FACTORS) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         names = [factor.name for factor in factors]

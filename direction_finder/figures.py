@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from direction_finder.errors import InputError
+from direction_finder.errors import MissingExtra
 from direction_finder.files import replacing
 
 FORMATS = ("png", "svg")
@@ -129,7 +129,7 @@ def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise InputError("figures need matplotlib: pip install 'direction-finder[measure]'") from error
+        raise MissingExtra("a figure", "measure") from error
     return Figure((width, height), layout="constrained", dpi=110)
 
 

@@ -115,7 +115,7 @@ def test_a_choice_among_networks_is_said_and_can_be_made(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"first": STATE, "second": RAW}, "several networks, first, second; say which with key"),
+        ({"first": STATE, "second": RAW}, "several networks, first, second; say which with `key`"),
         ({"ema_1": STATE, "ema_2": RAW}, "several networks, ema_1, ema_2"),
         ({"discriminator": CRITIC}, "holds discriminator; expected a generator"),
         ({"shadow_params": [torch.ones(2)], "step": 1}, "holds no tensors"),
@@ -228,9 +228,9 @@ def test_strides_follow_from_kernels_and_size(kernels, resolution, steps):
 
 
 def test_sizes_that_are_not_clear_are_asked_for():
-    with pytest.raises(InputError, match=r"can make images of .*28.* pixels; give one as resolution"):
+    with pytest.raises(InputError, match=r"can make images of .*28.* pixels; give one as `resolution`"):
         steps_of([4, 3, 4, 4], None, "file")
-    with pytest.raises(InputError, match="give one as resolution"):
+    with pytest.raises(InputError, match="give one as `resolution`"):
         steps_of([4, 4, 4], 20, "file")
     with pytest.raises(InputError, match="none that is usual"):
         steps_of([4, 9], None, "file")

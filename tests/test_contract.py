@@ -104,8 +104,8 @@ class Fewer(Plain):
         (lambda: WrappedModule(Several(list), output=5), "expected images as output 5"),
         (lambda: WrappedModule(Fewer()), "1 images for 4 latents"),
         (lambda: WrappedModule(nn.Linear(6, 3)), r"\(4, 3\): expected images"),
-        (lambda: WrappedModule(OneHot()), "takes z, label: if 'label' is the class, give num_classes"),
-        (lambda: WrappedModule(Plain(), DIM, 3), "takes z alone: leave out num_classes"),
+        (lambda: WrappedModule(OneHot()), "takes z, label: if 'label' is the class, give `num_classes`"),
+        (lambda: WrappedModule(Plain(), DIM, 3), "takes z alone: leave out `num_classes`"),
         (lambda: WrappedModule(OneHot(), DIM + 1, CLASSES), "class numbers.*one-hot classes.*size of z is not 7"),
         (lambda: WrappedModule(Picky(), 7), r"ValueError: expected 6 numbers, got 7 \(.*test_contract.py:\d+\)"),
         (lambda: WrappedModule(Spatial(), 7), r"z of shape \(batch, 7, 1, 1\) or z of shape \(batch, 7\): .*dim"),
@@ -205,7 +205,7 @@ def test_without_gradients_the_methods_that_need_none_work(tmp_path):
     assert not generator.differentiable
     assert len(discovery.find(generator, points=4)) == DIM
     for method, settings in (("joint", {"points": 2}), ("hessian", {"steps": 1, "batch_size": 2})):
-        with pytest.raises(InputError, match=r"lets no gradient through.*jacobian and rank without Hessians"):
+        with pytest.raises(InputError, match=r"lets no gradient through.*jacobian and a ranking without Hessians"):
             discovery.find(generator, method, **settings)
     run = tmp_path / "run"
     assert call("learn", "--generator", "python:tests.users_networks:still", "--points", 4, "--out", run).exit_code == 0

@@ -17,7 +17,7 @@ from direction_finder.commands.kept import Kept
 from direction_finder.commands.measures.table import table
 from direction_finder.datasets import Dataset, Pictures, read_image, read_pictures
 from direction_finder.directions import Directions
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, MissingExtra
 from direction_finder.figures import heat_map
 from direction_finder.generators import Generator
 from direction_finder.metrics import reference
@@ -305,7 +305,7 @@ def test_features_do_not_depend_on_the_batch():
 
 def test_a_heat_map_needs_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(InputError, match=r"direction-finder\[measure\]"):
+    with pytest.raises(MissingExtra, match=r"direction-finder\[measure\]"):
         heat_map(tmp_path / "a.png", np.ones((1, 1)), rows=["a"], columns=["b"], title="", unit="")
 
 

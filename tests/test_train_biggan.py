@@ -9,7 +9,7 @@ from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 from safetensors.torch import load, save
 from torch.nn.functional import batch_norm, one_hot
 
-from direction_finder.errors import InputError
+from direction_finder.errors import Diverged, InputError
 from direction_finder.generators import load_generator
 from direction_finder.generators.networks.biggan_deep_live import NormReLU
 from direction_finder.generators.networks.projection import ProjectionDiscriminator
@@ -156,12 +156,16 @@ def test_a_snapshot_is_gone_on_from(trained):
         ({"averaging": 1.0}, "averaging is 1.0: expected a number below 1"),
         ({"channel_width": 5}, "even"),
         ({"batch_size": 80}, "40 pictures are fewer"),
-        ({"learning_rate": 1e30}, "the losses are not finite at step"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         run(5, **settings)
+
+
+def test_losses_that_are_not_finite_end_the_training():
+    with pytest.raises(Diverged, match="the losses are not finite at step"):
+        run(5, learning_rate=1e30)
 
 
 def test_the_discriminator_knows_classes_and_sees_a_batch_without_variety():

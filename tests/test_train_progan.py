@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from direction_finder.datasets import read_pictures
-from direction_finder.errors import InputError
+from direction_finder.errors import Diverged, InputError
 from direction_finder.generators import load_generator
 from direction_finder.generators.networks.progan import ProGAN
 from direction_finder.metrics.reference import Reference
@@ -267,9 +267,9 @@ def test_infogan_guesses_what_the_generator_sees():
 
 
 def test_training_that_falls_apart_is_stopped():
-    with pytest.raises(InputError, match="not finite at step"):
+    with pytest.raises(Diverged, match="not finite at step"):
         run(learning_rate=1e30)
-    with pytest.raises(InputError, match="scores are all the same"):
+    with pytest.raises(Diverged, match="scores are all the same"):
         progan_flat = np.full((40, 16, 16, 3), 7, np.uint8)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(progan, "FLAT", 1e9)

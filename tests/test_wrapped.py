@@ -74,7 +74,7 @@ def test_activations_are_submodules_and_the_rest_is_not_computed(rng):
 
 
 def test_a_module_that_does_not_fit_is_refused():
-    for arguments, words in (((6,), "--dim"), ((5, 2, "words"), "class_input")):
+    for arguments, words in (((6,), "give `dim`"), ((5, 2, "words"), "class_input")):
         with pytest.raises(InputError, match=words):
             WrappedModule(Net(), *arguments)
     with pytest.raises(InputError, match="expected images"):
@@ -106,7 +106,7 @@ def test_python_factories(module_file):
         ("python:no_such_module_x:f", {}, "no_such_module_x"),
         ("python:users_gan:other", {}, "gave a int"),
         ("python:users_gan", {}, "package.module:factory"),
-        ("python:users_gan:plain", {"dim": 9}, "--dim"),
+        ("python:users_gan:plain", {"dim": 9}, "give `dim`"),
         ("python:users_gan:generator", {"dim": 9}, "fixes its own"),
     ):
         with pytest.raises(InputError, match=words):

@@ -3,12 +3,13 @@
 import importlib
 import keyword
 import os
+import re
 import sys
 from typing import Any
 
 import click
 
-from direction_finder.errors import InputError
+from direction_finder.errors import DirectionFinderError
 
 VERBS = {
     "learn": "Find directions in a generator, per class.",
@@ -55,7 +56,7 @@ class Verbs(click.Group):
             fail(error.format_message() + hint)
         except click.ClickException as error:
             fail(error.format_message())
-        except InputError as error:
+        except DirectionFinderError as error:
             fail(str(error))
         except (click.Abort, KeyboardInterrupt):  # Abort is a RuntimeError
             click.echo("Stopped.", err=True)
@@ -76,8 +77,17 @@ class Verbs(click.Group):
 
 def fail(message: str) -> None:
     """Print one line and end with exit code 2."""
-    click.echo("Error: " + " ".join(message.split()), err=True)
+    click.echo(f"Error: {as_options(' '.join(message.split()))}", err=True)
     sys.exit(2)
+
+
+def as_options(message: str) -> str:
+    """Return a message of the library with the names of settings, which it has in backticks, as options."""
+
+    def option(found: re.Match) -> str:
+        return found[0] if found[1] in VERBS else f"--{found[1].replace('_', '-')}"
+
+    return re.sub(r"`([a-z]+(?:_[a-z]+)*)`", option, message)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -16,7 +16,7 @@ from direction_finder.commands.training import (
     score_options,
 )
 from direction_finder.errors import InputError
-from direction_finder.generators.weights import State, read_state
+from direction_finder.generators.weights import State, read_whole
 from direction_finder.training import progan
 
 
@@ -43,7 +43,7 @@ def finetune(ctx: click.Context, checkpoint: Path | None, **options: Any) -> Non
     """
     if checkpoint:
         file = checkpoint / SNAPSHOT if checkpoint.is_dir() else checkpoint
-        options |= {"start": file, **_sizes(read_state(file), file)}
+        options |= {"start": file, **_sizes(read_whole(file), file)}
     elif not options["resume"]:
         raise InputError("no checkpoint: give a run of `train progan`, or its snapshot.safetensors")
     begin_or_resume(ctx, "progan", {**options, "start": options.get("start")})

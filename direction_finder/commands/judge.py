@@ -6,7 +6,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from direction_finder.commands.runs import Run
-from direction_finder.errors import InputError
+from direction_finder.errors import DirectionFinderError
 from direction_finder.files import replacing
 from direction_finder.generators.networks.progan import ProGAN
 from direction_finder.metrics.reference import Reference
@@ -29,7 +29,7 @@ class Judge:
         if every:
             try:
                 self.reference = Reference(images, samples, seed)
-            except InputError as error:
+            except DirectionFinderError as error:
                 click.echo(f"The pictures are not scored: {error}", err=True)
 
     def __call__(self, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import torch
 
+from direction_finder.commands import as_options
 from direction_finder.commands.options import Download, config_options, device_option, pick_device
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, absolute, reserved, slug
@@ -26,7 +27,7 @@ from direction_finder.discovery import (
 )
 from direction_finder.discovery.loop import STARTS
 from direction_finder.discovery.space import EXACT
-from direction_finder.errors import InputError
+from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import write_json
 from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.generators.base import class_phrase
@@ -141,7 +142,7 @@ def _start(options: dict[str, Any]) -> None:
         for _, config in wanted:
             config.check(generator)
         for note in generator.notes:
-            click.echo(f"{generator.name}: {note}", err=True)
+            click.echo(f"{generator.name}: {as_options(note)}", err=True)
         found = []
         for space, config in wanted:
             measured = {}
@@ -158,7 +159,7 @@ def _start(options: dict[str, Any]) -> None:
             remember(run.folder, record["spec"])
             try:
                 found.append((run, _work(run, generator, None, options["save_every"])))
-            except InputError:
+            except DirectionFinderError:
                 run.remove_if_not_begun()
                 raise
         if len(found) > 1:
@@ -238,7 +239,7 @@ def _resume(given: dict[str, Any]) -> None:
     run.cut_log(done)
     try:
         _work(run, generator, state, save_every)
-    except InputError:
+    except DirectionFinderError:
         write_json(run.folder / CONFIG, before)
         raise
 

@@ -18,7 +18,7 @@ from direction_finder.commands.runs import Run
 from direction_finder.commands.target import RANK
 from direction_finder.commands.training import MODELS
 from direction_finder.directions import Directions
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, MissingExtra
 from direction_finder.figures import curves
 from direction_finder.files import read_json, replacing
 
@@ -102,7 +102,7 @@ def _draw_curves(run: Run, title: str) -> None:
     values = {name: [step.get(name, math.nan) for step in steps] for name in names if name != "step" or across == name}
     try:
         curves(run.folder / "curves.png", across, values, title=title)
-    except InputError as error:
+    except MissingExtra as error:
         click.echo(f"Without curves: {error}", err=True)
 
 

@@ -15,7 +15,7 @@ from direction_finder.commands.runs import FOUND, Run
 from direction_finder.commands.trust import searched_folder
 from direction_finder.directions import Directions
 from direction_finder.edits import spread
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, Unfinished
 from direction_finder.files import read_json
 from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.generators.weights import tensor_hashes
@@ -98,7 +98,7 @@ class Target:
         else:
             run = Run.open(path, FOUND, "learn or import")
             if not run.directions.is_file():
-                raise InputError(f"{path}: no directions yet; finish the run with learn --resume {path}")
+                raise Unfinished(f"{path}: no directions yet; finish the run with learn --resume {path}")
             directions = Directions.load(run.directions)
             if not (spec or run.config["generator"]["spec"]):
                 raise InputError(f"{path}: bound to no generator; name one with --generator")

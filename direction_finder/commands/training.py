@@ -17,10 +17,10 @@ from direction_finder.commands.options import device_option, pick_device, severa
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.datasets import Dataset, Factor, read_pictures
-from direction_finder.errors import InputError
+from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import file_sha256, replacing, write_json
 from direction_finder.generators.biggan_deep import WEIGHTS
-from direction_finder.generators.weights import State, read_state
+from direction_finder.generators.weights import State, read_whole
 from direction_finder.progress import Progress
 from direction_finder.training import biggan, progan
 from direction_finder.training.state import snapshot
@@ -104,12 +104,12 @@ def _begin(model: str, options: dict[str, Any], more: dict[str, Any], how: dict[
         "threads": torch.get_num_threads(),
         "device": pick_device(options["device"]),
     }
-    state = read_state(start) if start else None
+    state = read_whole(start) if start else None
     with reserved(options["out"]):
         run = Run.create(options["out"], slug(f"{model} {about['kind']}"), content)
         try:
             _work(Work(run, images, None, state), how)
-        except InputError:
+        except DirectionFinderError:
             run.remove_if_not_begun()
             raise
 
@@ -123,7 +123,7 @@ def _resume(model: str, folder: Path, longer: float | None, how: dict[str, Any])
     if about["sha256"] != recorded["sha256"]:
         raise InputError(f"{recorded['folder']}: other pictures now than when the run began")
     state, start = run.read_state(), run.config["start"]
-    begin = read_state(start["file"]) if start and state is None else None
+    begin = read_whole(start["file"]) if start and state is None else None
     before = deepcopy(run.config)
     if longer is not None:
         run.config["settings"][MODELS[model].longer] = longer
@@ -132,7 +132,7 @@ def _resume(model: str, folder: Path, longer: float | None, how: dict[str, Any])
     run.cut_log(int(state["step"]) if state else 0)
     try:
         _work(Work(run, images, state, begin), how)
-    except InputError:
+    except DirectionFinderError:
         write_json(run.folder / CONFIG, before)
         raise
 

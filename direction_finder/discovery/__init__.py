@@ -96,6 +96,6 @@ def space_settings(outline: Outline, space: str | None) -> dict[str, tuple[int, 
         return {}
     if space not in outline.spaces:
         raise InputError(
-            f"space {space!r}: {outline.name} has {', '.join(outline.spaces)}; --dims and --layers take numbers"
+            f"space {space!r}: {outline.name} has {', '.join(outline.spaces)}; `dims` and `layers` take numbers"
         )
     return outline.spaces[space]

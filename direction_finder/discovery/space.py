@@ -63,7 +63,7 @@ class TunedConfig(SearchConfig):
         "exact: float32; fast: half precision where a measurement shows that it pays and the gradient stays the same; "
         "or as measured before, e.g. bfloat16:layer4.",
     )
-    memory_limit: float | None = option(None, "GiB the run may take: --max-batch is then chosen by measuring.", above=0)
+    memory_limit: float | None = option(None, "GiB the run may take: the batch is then chosen by measuring.", above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

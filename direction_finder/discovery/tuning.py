@@ -94,7 +94,7 @@ def choose_batch(generator: Generator, config: TunedConfig, work: Work) -> tuple
     if peak > limit:
         raise InputError(
             f"memory_limit {config.memory_limit:g} GiB: {rows} rows at once take {peak / 2**30:.2f} GiB already; "
-            f"give more, or --max-batch {smallest} without a limit"
+            f"give more, or `max_batch` {smallest} without a limit"
         )
     if per_row:
         rows += int((limit - peak) / (per_row * SPARE))
@@ -110,6 +110,6 @@ def _peak(device: torch.device) -> int:
     try:
         import resource
     except ImportError as error:
-        raise InputError("memory_limit: this system cannot say how much memory was used; give --max-batch") from error
+        raise InputError("memory_limit: this system cannot say how much memory was used; give `max_batch`") from error
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -133,7 +133,7 @@ class Generator(nn.Module, abc.ABC):
         if not self.differentiable:
             raise InputError(
                 f"{self.name} lets no gradient through (torch.no_grad or detach in its forward?): {what} needs "
-                "gradients; method jacobian and rank without Hessians (--hessians 0) do not"
+                "gradients; the method jacobian and a ranking without Hessians (0 `hessians`) do not"
             )
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:

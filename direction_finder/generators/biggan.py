@@ -83,7 +83,7 @@ def find_biggan(name: str) -> Path:
     raise InputError(
         f"{name}: not here. Get the generator trained for 138k iterations (G_ema.pth, 1000 classes, ch 96) from the "
         f"links in the README of github.com/ajbrock/BigGAN-PyTorch and put it into {cache_folder() / name}, or give "
-        "--generator biggan:FILE"
+        "its file, biggan:FILE"
     )
 
 
@@ -109,8 +109,8 @@ def _empty(state: State, source: str) -> BigGAN:
     if "blocks.0.0.conv3.weight" in state:
         raise InputError(
             f"{source}: a BigGAN-deep of BigGAN-PyTorch (its blocks have four convolutions), which is not read; "
-            "that of pytorch-pretrained-biggan is (biggan-deep:FOLDER); or load it in a function of your own, for "
-            "--generator python:FILE.py:function"
+            "that of pytorch-pretrained-biggan is (biggan-deep:FOLDER); or load it in a function of your own and name "
+            "that, python:FILE.py:function"
         )
     rows, chunk = shape("linear.weight", 2)
     gain = shape("blocks.0.0.bn1.gain.weight", 2)

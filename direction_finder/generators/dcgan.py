@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, MissingExtra
 from direction_finder.generators.base import Generator, Half, Stages, as_rgb, class_labels
 from direction_finder.generators.networks.dcgan import ACTIVATIONS, DCGAN, OUTPUTS, Step
 from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
@@ -108,7 +108,7 @@ def load_dcgan(
     assumed = [f"{what} {chosen[what]}" for what in chosen if told[what] is None]
     if assumed:
         notes += (
-            f"{' and '.join(assumed)} are assumed, which weights do not tell (--activation, --output-activation)",
+            f"{' and '.join(assumed)} are assumed, which weights do not tell (`activation` and `output_activation` do)",
         )
     generator.notes = notes
     return generator
@@ -134,7 +134,7 @@ def steps_of(kernels: Sequence[int], resolution: int | None, source: str) -> lis
         possible = ", ".join(map(str, sorted(made))) or "none that is usual"
         raise InputError(
             f"{source}: kernels of {', '.join(map(str, kernels))} can make images of {possible} pixels; give one as "
-            "resolution (--resolution), or load it in a function of your own, for --generator python:FILE.py:function"
+            "`resolution`, or load it in a function of your own and name that, python:FILE.py:function"
         )
     return made[sizes[0]]
 
@@ -157,7 +157,7 @@ def load_eyes(*, name: str = "eyes", truncation: float | None = None) -> DCGANGe
     """
     spec = importlib.util.find_spec("omniart_eye_generator")
     if spec is None or not spec.submodule_search_locations:
-        raise InputError("generator 'eyes' is not installed: pip install 'direction-finder[demo]'")
+        raise MissingExtra("generator 'eyes'", "demo")
     path = Path(spec.submodule_search_locations[0]) / "generator_model_state.pth"
     generator = load_dcgan(
         path, name=name, truncation=truncation, num_classes=len(EYES_CLASSES), class_names=EYES_CLASSES

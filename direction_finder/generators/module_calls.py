@@ -47,12 +47,12 @@ def check_arguments(name: str, module: nn.Module, conditional: bool) -> None:
         cure = "wrap it in a module of your own that takes z and a class"
         if not conditional:
             cure = (
-                f"if {needed[1]!r} is the class, give num_classes (--num-classes) and dim (--dim); else wrap it in a "
+                f"if {needed[1]!r} is the class, give `num_classes` and `dim`; else wrap it in a "
                 "module of your own that takes z alone"
             )
         raise InputError(f"{name} takes {', '.join(needed)}: {cure}")
     if conditional and len(taken) < 2 and not any(each.kind is each.VAR_POSITIONAL for each in parameters):
-        raise InputError(f"{name} takes z alone: leave out num_classes (--num-classes)")
+        raise InputError(f"{name} takes z alone: leave out `num_classes`")
 
 
 def input_size(module: nn.Module) -> int | None:

@@ -69,7 +69,7 @@ def load_progan(
             "formatLayer.module.weight (pytorch_GAN_zoo's)"
         )
     if of_zoo and fused_scale:
-        raise InputError(f"{path}: --fused-scale is for genforce's layout; this is pytorch_GAN_zoo's")
+        raise InputError(f"{path}: `fused_scale` is for genforce's layout; this is pytorch_GAN_zoo's")
     own = _from_zoo(state, str(path)) if of_zoo else _unfused(state, str(path), fused_scale)
     levels = _count(own, r"layer(\d+)\.") // 2
     widths = [_weight(own, f"layer{2 * level}.weight", str(path)).shape[0] for level in range(levels)]

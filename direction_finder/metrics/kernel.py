@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from direction_finder.errors import InputError
+from direction_finder.errors import MissingExtra
 from direction_finder.metrics.intervals import Value
 
 SUBSETS, SUBSET_SIZE = 100, 1000
@@ -15,12 +15,12 @@ SUBSETS, SUBSET_SIZE = 100, 1000
 def kernel_distance(a: Tensor, b: Tensor, *, seed: int = 0, subsets: int = SUBSETS, size: int = SUBSET_SIZE) -> Value:
     """Mean over random subsets of features (n, dim) and (m, dim), and the range of the middle 95 % of them.
 
-    size: of a subset; at most n and m. Raises InputError if torch-fidelity is not installed.
+    size: of a subset; at most n and m. Raises MissingExtra without torch-fidelity.
     """
     try:
         from torch_fidelity.metric_kid import kernel_mmd
     except ImportError as error:
-        raise InputError("kernel distances need pip install 'direction-finder[measure]'") from error
+        raise MissingExtra("a kernel distance", "measure") from error
     first, second = (each.double().cpu().numpy() for each in (a, b))
     rng = np.random.default_rng(seed)
     size = min(size, len(first), len(second))

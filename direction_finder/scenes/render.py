@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from direction_finder.errors import InputError
+from direction_finder.errors import MissingExtra
 from direction_finder.scenes.families import LIGHT, Thing
 
 SAMPLES_PER_PIXEL = 9  # of each light
@@ -20,12 +20,12 @@ CUBE_HALF, CYLINDER_RADIUS, CYLINDER_HEIGHT = 0.82, 0.85, 1.75  # of an object o
 
 @cache
 def renderer() -> ModuleType:
-    """Mitsuba, on one thread. Raises InputError if it is not installed."""
+    """Mitsuba, on one thread. Raises MissingExtra without it."""
     try:
         import drjit
         import mitsuba
     except ImportError as error:
-        raise InputError("rendering needs Mitsuba: pip install 'direction-finder[scenes]'") from error
+        raise MissingExtra("rendering", "scenes") from error
     drjit.set_thread_count(1)
     mitsuba.set_variant("scalar_rgb")
     return mitsuba

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from direction_finder.errors import InputError
+from direction_finder.errors import Diverged, InputError
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
@@ -133,7 +133,7 @@ def train(
 
     resume: the `state()` of a Progress, to go on exactly. start: a `snapshot`, to go on from with new optimisers.
     Progress carries `preview()`, pictures of the averaged generator: a row of 8 a class, (classes * 8, 3, H, W).
-    Raises InputError for data or settings that do not fit, and when the losses are no longer finite.
+    Raises InputError for data or settings that do not fit, Diverged when the losses are no longer finite.
     """
     if len(images) < config.batch_size:
         raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_size}")
@@ -149,7 +149,7 @@ def train(
     }
     done = restore(players, optimisers, resume) if resume else 0
     if done > config.steps:
-        raise InputError(f"--steps {config.steps}: the run is at step {done} already")
+        raise InputError(f"`steps` {config.steps}: the run is at step {done} already")
     preview_z = normal(8, config.z_dim, stream(config.seed, "preview")).repeat(len(class_names), 1).to(device)
     preview_classes = torch.arange(len(class_names), device=device).repeat_interleave(8)
     pixels, labels = torch.from_numpy(images), torch.from_numpy(classes).long()
@@ -163,7 +163,7 @@ def train(
             optimisers[name].param_groups[0]["lr"] = rate * _remaining(config, step - 1)
         values = _step(players, optimisers, real, labels[chosen].to(device), z, asked)
         if not np.isfinite(list(values.values())).all():
-            raise InputError(
+            raise Diverged(
                 f"the losses are not finite at step {step}: the training fell apart; go on from the last saved state "
                 "with lower learning rates"
             )

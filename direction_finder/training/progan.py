@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from direction_finder.errors import InputError
+from direction_finder.errors import Diverged, InputError
 from direction_finder.generators.networks.progan import Critic, EqualisedConv, ProGAN, double, pixel_norm
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
@@ -83,7 +83,7 @@ def train(
     done = restore(players, optimisers, resume) if resume else 0
     total = sum(phase.steps for phase in phases)
     if done > total:
-        raise InputError(f"--kimg {config.kimg:g} is {total} steps: the run is at step {done} already")
+        raise InputError(f"`kimg` {config.kimg:g} is {total} steps: the run is at step {done} already")
     pixels = torch.from_numpy(images)
     preview_z = _preview_latents(config).to(device)
     flat = 0
@@ -96,7 +96,7 @@ def train(
         flat = flat + 1 if spread < FLAT else 0
         if not np.isfinite(list(values.values())).all() or flat >= FLAT_STEPS:
             what = "the critic's scores are all the same" if flat else "the losses are not finite"
-            raise InputError(
+            raise Diverged(
                 f"{what} at step {step}: the training fell apart; go on from the last saved state with a lower "
                 "learning rate or a smaller penalty"
             )

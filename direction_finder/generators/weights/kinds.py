@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 HEAD = 512  # bytes that are looked at
-WRAP = "load it in a function of your own, for --generator python:FILE.py:function"
+WRAP = "load it in a function of your own and name that, python:FILE.py:function"
 MAGIC = {
     b"\x89HDF\r\n\x1a\n": f"an HDF5 file, as Keras writes; {WRAP}",
     b"\x1f\x8b": "compressed by gzip; unpack it first",
@@ -55,8 +55,8 @@ def foreign(path: Path, head: bytes) -> str | None:
     names = members(path)
     if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
         return (
-            "a TorchScript archive, which holds code; return torch.jit.load(...) from a function of your own, for "
-            "--generator python:FILE.py:function with --dim"
+            "a TorchScript archive, which holds code; return torch.jit.load(...) from a function of your own and name "
+            "that, python:FILE.py:function, with `dim`"
         )
     if names and not any(name.endswith("data.pkl") for name in names) and not is_numpy(path, head):
         return f"a zip archive of {names[0]} and {len(names) - 1} more; unpack it first"

@@ -32,6 +32,14 @@ def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
     return read_weights(path, stubs=stubs).state
 
 
+def read_whole(path: str | Path) -> State:
+    """Return all tensors of a file of one state dict, whatever networks they are of. Raises InputError if it is none."""
+    content = read_tensors(path)
+    if not isinstance(content, Mapping) or not all(isinstance(each, Tensor) for each in content.values()):
+        raise InputError(f"{path}: expected one state dict of tensors")
+    return dict(content)
+
+
 def read_weights(path: str | Path, key: str | None = None, stubs: Sequence[str] = ()) -> Weights:
     """Read the state dict of a generator from a checkpoint, with the prefixes of wrappers taken off.
 
@@ -66,10 +74,8 @@ def _chosen(found: Mapping[str, State], key: str | None, path: Path) -> str:
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise InputError(f"{path}: holds several networks, {', '.join(fitting)}; say which with key (--key)")
-    raise InputError(
-        f"{path}: holds {', '.join(found) or 'no tensors'}; expected a generator, or its name as key (--key)"
-    )
+            raise InputError(f"{path}: holds several networks, {', '.join(fitting)}; say which with `key`")
+    raise InputError(f"{path}: holds {', '.join(found) or 'no tensors'}; expected a generator, or its name as `key`")
 
 
 def _notes(found: Mapping[str, State], chosen: str, content: Mapping[str, Any]) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def _notes(found: Mapping[str, State], chosen: str, content: Mapping[str, Any]) 
     if not others:
         return ()
     kind = ", a moving average," if _role(chosen) == "average" else ""
-    return (f"{chosen}{kind} taken; the file also holds {', '.join(others)} (--key chooses)",)
+    return (f"{chosen}{kind} taken; the file also holds {', '.join(others)} (`key` chooses)",)
 
 
 def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterator[tuple[str, State]]:
