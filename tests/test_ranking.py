@@ -159,7 +159,12 @@ def test_rank_then_render_name_and_align(run_folder, tmp_path):
     assert Directions.load(run_folder).find("rotation") == chosen
     assert call("align", run_folder, "--direction", "rotation", "--samples", 1).exit_code == 0
     other = report["short_list"][1]
-    for text, word in [("3", "no number"), ("a,b", "no comma"), ("all", 'not "all"'), ("rotation", "has it already")]:
+    for text, word in [
+        ("3", "no number"),
+        ("a,b", "no comma"),
+        ("all", "not the word all"),
+        ("rotation", "has it already"),
+    ]:
         refused = call("name", run_folder, other, text)
         assert refused.exit_code == 2 and word in refused.stderr
     assert call("name", run_folder, "rotation").exit_code == 0 and not any(Directions.load(run_folder).names)

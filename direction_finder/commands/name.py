@@ -21,7 +21,7 @@ def name(target: Path, direction: str, text: str | None) -> None:
     directions = Directions.load(target)
     index = directions.find(direction)
     if text is not None and (not text.strip() or "," in text or text[0].isdigit() or text == "all"):
-        raise InputError(f"name {text!r}: expected a word that is no number, not "all", and has no comma")
+        raise InputError(f"name {text!r}: expected a word that is no number, not the word all, and has no comma")
     if text and text in directions.names and directions.names.index(text) != index:
         raise InputError(f"name {text!r}: direction {directions.names.index(text)} has it already")
     names = [*directions.names]

@@ -33,7 +33,7 @@ def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
 
 
 def read_whole(path: str | Path) -> State:
-    """Return all tensors of a file of one state dict, whatever networks they are of. Raises InputError if it is none."""
+    """Return all tensors of a state dict, whatever networks they are of. Raises InputError if a file holds none."""
     content = read_tensors(path)
     if not isinstance(content, Mapping) or not all(isinstance(each, Tensor) for each in content.values()):
         raise InputError(f"{path}: expected one state dict of tensors")
