@@ -50,6 +50,10 @@ def test_even_positions_of_a_known_curve():
     even = even_positions(lambda x: (x**3).diff().square(), 2.0, 9)
     assert torch.allclose(even.positions**3, torch.linspace(-8, 8, 9), atol=0.15)
     assert even.ratio < 1.1 and even.uniform > 100 and even.positions[0] == -2 and even.positions[-1] == 2
+    around = even_positions(lambda x: (x + 0.3 * x**2).diff().square(), 1.0, 7, around_zero=True)  # steeper ahead
+    assert around.positions[3] == 0 and around.positions[0] == pytest.approx(-1, abs=0.02) and around.ratio < 1.1
+    values = around.positions + 0.3 * around.positions**2
+    assert torch.allclose(values, torch.linspace(-0.7, 0.7, 7), atol=0.03)
     still = even_positions(lambda x: torch.zeros(len(x) - 1), 1.0, 3)
     assert torch.allclose(still.positions, torch.tensor([-1.0, 0, 1]))
 

@@ -51,6 +51,9 @@ class Verbs(click.Group):
             return super().main(*args, standalone_mode=False, **kwargs)
         try:
             sys.exit(super().main(*args, standalone_mode=False, **kwargs) or 0)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help())
+            sys.exit(0)
         except click.UsageError as error:
             hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
             fail(error.format_message() + hint)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import torch
 
-from direction_finder.commands.options import samples_option, target_options
+from direction_finder.commands.options import RunPath, samples_option, target_options
 from direction_finder.commands.target import Target, column_labels
 from direction_finder.edits import EDITS, Recipe, Step
 from direction_finder.errors import InputError
@@ -17,7 +17,7 @@ from direction_finder.pictures import Row, write_sheet
 @click.command(
     epilog="Example: direction-finder edit outputs/00001-hessian-eyes-blue --step align:5=0 --step move:3=2.5"
 )
-@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=RunPath())
 @click.option(
     "--step",
     "steps",

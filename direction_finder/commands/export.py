@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from direction_finder.commands.options import RunPath
 from direction_finder.directions import Directions
 from direction_finder.discovery.matrices import write_matrix
 
 
 @click.command(epilog="Example: direction-finder export outputs/demo --out demo.npy")
-@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=RunPath())
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File, .npy or .pt.")
 @click.option(
     "--searched",

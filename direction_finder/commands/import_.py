@@ -6,7 +6,7 @@ from typing import Any
 import click
 import torch
 
-from direction_finder.commands.options import Download, NumberRange, device_option, pick_device
+from direction_finder.commands.options import Download, NumberRange, device_option, pick_device, shown
 from direction_finder.commands.runs import Run, absolute, reserved, slug
 from direction_finder.commands.trust import remember
 from direction_finder.directions import Directions
@@ -83,7 +83,7 @@ def import_(
         run.finish()
     bound = f" of {outline.name}" if outline.name else ", bound to no generator"
     click.echo(f"{len(directions)} directions{bound} in {run.directions}")
-    click.echo(f"Which matter? direction-finder rank {run.folder}", err=True)
+    click.echo(f"Which matter? direction-finder rank {shown(run.folder)}", err=True)
 
 
 def _outline(spec: str, device: str) -> Outline:

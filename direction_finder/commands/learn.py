@@ -9,7 +9,7 @@ import click
 import torch
 
 from direction_finder.commands import as_options
-from direction_finder.commands.options import Download, config_options, device_option, pick_device
+from direction_finder.commands.options import Download, config_options, device_option, newest_run, pick_device, shown
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, absolute, reserved, slug
 from direction_finder.commands.target import load_recorded
@@ -213,7 +213,7 @@ def _content(generator: Generator, record: dict, device: str, method: str, confi
 
 def _resume(given: dict[str, Any]) -> None:
     """Go on with a run. `given`: the options given; of the settings, only those that the method lets change."""
-    run, spec = Run.open(given.pop("resume")), given.pop("spec", None)
+    run, spec = Run.open(newest_run(given.pop("resume"))), given.pop("spec", None)
     save_every = given.pop("save_every", SAVE_EVERY)
     changeable = METHODS[run.config["method"]].config.changeable
     refused = [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in changeable]
@@ -254,11 +254,12 @@ def _work(run: Run, generator: Generator, state: dict[str, torch.Tensor] | None,
     directions.save(run.directions)
     if recorder.stopped:
         click.echo(
-            f"Stopped; what was found so far is saved. Go on: direction-finder learn --resume {run.folder}", err=True
+            f"Stopped; what is known so far is saved. Resume: direction-finder learn --resume {shown(run.folder)}",
+            err=True,
         )
         raise SystemExit(130)
     run.finish()
     click.echo(f"{len(directions)} directions in {run.directions}")
-    click.echo(f"Which matter? direction-finder rank {run.folder}", err=True)
-    click.echo(f"Look at them: direction-finder render grid {run.folder}", err=True)
+    click.echo(f"Which matter? direction-finder rank {shown(run.folder)}", err=True)
+    click.echo(f"Look at them: direction-finder render grid {shown(run.folder)}", err=True)
     return directions

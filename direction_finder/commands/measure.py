@@ -19,7 +19,7 @@ from direction_finder.commands.measures import (
 )
 from direction_finder.commands.measures.asked import Asked, Report
 from direction_finder.commands.measures.table import table
-from direction_finder.commands.options import device_option, features_options, pick_device
+from direction_finder.commands.options import device_option, features_options, newest_run, pick_device
 from direction_finder.commands.page import write_page
 from direction_finder.commands.runs import CONFIG
 from direction_finder.commands.target import Target, class_index, load
@@ -108,6 +108,7 @@ def measure(
     """
     if write_names and "factors" not in metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they move")
+    targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, metrics)
     network = FactorNetwork.load(factor_network or shipped(NETWORK)) if WITH_A_NETWORK & set(metrics) else None
     reports = {}

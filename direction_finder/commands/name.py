@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from direction_finder.commands.options import RunPath
 from direction_finder.directions import FILE_NAME, Directions
 from direction_finder.errors import InputError
 
 
 @click.command(epilog="Example: direction-finder name outputs/demo 5 rotation")
-@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=RunPath())
 @click.argument("direction")
 @click.argument("text", required=False)
 def name(target: Path, direction: str, text: str | None) -> None:

@@ -1,6 +1,7 @@
 """Options that several verbs share, and what they parse."""
 
 import dataclasses
+import shlex
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -30,6 +31,31 @@ class NumberRange(click.ParamType):
         if isinstance(value, tuple):
             return value
         return number_range(value) or self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
+
+
+class RunPath(click.Path):
+    """A run folder or a directions file that exists; "latest" is the run under outputs/ that was begun last."""
+
+    def __init__(self, **limits: Any):
+        super().__init__(exists=True, path_type=Path, **limits)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(newest_run(value), param, ctx)
+
+
+def newest_run(value: Any) -> Any:
+    """Return the newest run's folder for the word "latest", and everything else as it is."""
+    if str(value) != "latest" or Path(value).exists():
+        return value
+    found = sorted(Path("outputs").glob("*/config.json"), key=lambda path: (path.stat().st_mtime_ns, path))
+    if not found:
+        raise InputError("latest: there are no runs in outputs/ of this folder; name one")
+    return found[-1].parent
+
+
+def shown(path: Path) -> str:
+    """Return a path for a command that works in any folder."""
+    return shlex.quote(str(path.resolve()))
 
 
 def several(*options: Callable) -> Callable:

@@ -13,6 +13,7 @@ from direction_finder.commands.measures import ALL
 from direction_finder.commands.measures.asked import SHOWN
 from direction_finder.commands.measures.of_factors import labels
 from direction_finder.commands.measures.table import cells
+from direction_finder.commands.options import RunPath
 from direction_finder.commands.recorder import PREVIEWS
 from direction_finder.commands.runs import Run
 from direction_finder.commands.target import RANK
@@ -48,7 +49,7 @@ code { background: #f4f4f4; padding: .1rem .3rem; border-radius: 3px }
 
 
 @click.command(epilog="Example: direction-finder page outputs/demo")
-@click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=RunPath(file_okay=False))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: index.html in the run]")
 def page(target: Path, out: Path | None) -> None:
     """Write one HTML page with a run's settings, scores, curves, pictures and films; it can be moved or sent alone.

@@ -10,7 +10,7 @@ import click
 
 from direction_finder.commands.kept import Kept, going_on, identity
 from direction_finder.commands.measures.of_factors import labels
-from direction_finder.commands.options import bar, target_options
+from direction_finder.commands.options import RunPath, bar, target_options
 from direction_finder.commands.recorder import Bars
 from direction_finder.commands.target import DEFAULT_EXTENT, RANK, Target, class_index
 from direction_finder.directions import Directions
@@ -27,12 +27,12 @@ REST = 4  # of the others that are shown, the last in order
 
 
 @click.command(epilog="Example: direction-finder rank outputs/demo --with outputs/demo-seed-1")
-@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=RunPath())
 @click.option(
     "--with",
     "others",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=RunPath(),
     help="Another run, of another seed or method, to agree with; repeat for several.",
 )
 @click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Length of the short list.")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from direction_finder import edits
-from direction_finder.commands.options import bar, features_options, samples_option, several, target_options
+from direction_finder.commands.options import RunPath, bar, features_options, samples_option, several, target_options
 from direction_finder.commands.target import Target, column_labels
 from direction_finder.errors import InputError
 from direction_finder.metrics.even import along, even_positions
@@ -52,7 +52,7 @@ def render() -> None:
 @render.command(
     epilog="Example: direction-finder render grid outputs/00001-hessian-eyes-blue --directions 0-3 --samples 4"
 )
-@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=RunPath())
 @click.option(
     "--layout",
     type=click.Choice(["blocks", "overview", "pair"]),
@@ -87,7 +87,10 @@ class Sheet:
         self.positions = torch.linspace(-1, 1, steps)
         if options["even"] and layout != "blocks":
             raise InputError(f"--even is for layout blocks, not {layout}")
-        self.evened = _evened(target, picked, steps, self.latents, self.classes, options) if options["even"] else {}
+        around_zero = not options["absolute"]  # the sample as it is stands in the middle
+        self.evened = {}
+        if options["even"]:
+            self.evened = _evened(target, picked, steps, self.latents, self.classes, options, around_zero)
 
     def blocks(self) -> tuple[Iterator[Row], list[str], list[str], int]:
         """A section for each direction: samples down, positions across."""
@@ -95,7 +98,8 @@ class Sheet:
         same = len(extents) == 1 and not self.evened
         columns = numbers(self.positions * (extents.copy().pop() if same else 1))
         if self.evened:
-            columns = [f"{number + 1}" for number in range(len(self.positions))]
+            middle = len(self.positions) // 2 if len(self.positions) % 2 and not self.options["absolute"] else -1
+            columns = [f"{number - middle:+d}" if number != middle else "0" for number in range(len(self.positions))]
 
         def rows() -> Iterator[Row]:
             for index in self.picked:
@@ -158,7 +162,7 @@ class Sheet:
 @render.command(
     epilog="Example: direction-finder render video outputs/00001-hessian-eyes-blue --directions 0-7 --seconds 4"
 )
-@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=RunPath())
 @click.option(
     "--seconds", default=4.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Length of one loop."
 )
@@ -209,22 +213,31 @@ def _film(target: Target, pages: list[list[int]], frames: int, options: dict[str
 
 
 def _evened(
-    target: Target, picked: list[int], count: int, latents: torch.Tensor, classes: torch.Tensor, options: dict[str, Any]
+    target: Target,
+    picked: list[int],
+    count: int,
+    latents: torch.Tensor,
+    classes: torch.Tensor,
+    options: dict[str, Any],
+    around_zero: bool = False,
 ) -> dict[int, torch.Tensor]:
     """Positions along each direction at which consecutive pictures are equally far apart."""
     similarity, name = similarity_of(options["features"], target.generator.device, options["weights"])
     how = {"absolute": options["absolute"], "max_batch": target.max_batch}
     found = {}
-    for index in picked:
-        distances = along(target.generator, similarity, target.directions[index], latents, classes, **how)
-        even = even_positions(distances, target.extent(index, options["extent"]), count)
+    with bar(len(picked), "spacing pictures evenly", "direction") as progress:
+        for index in picked:
+            distances = along(target.generator, similarity, target.directions[index], latents, classes, **how)
+            extent = target.extent(index, options["extent"])
+            found[index] = even_positions(distances, extent, count, around_zero=around_zero)
+            progress.update()
+    for index, even in found.items():
         click.echo(
             f"{target.label(index)}: the largest of {count - 1} steps is {even.ratio:.2f} times the smallest ({name}); "
             f"of uniform ones {even.uniform:.2f} times",
             err=True,
         )
-        found[index] = even.positions
-    return found
+    return {index: even.positions for index, even in found.items()}
 
 
 def numbers(positions: torch.Tensor) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 
 from direction_finder.commands.judge import Judge
-from direction_finder.commands.options import device_option, pick_device, several
+from direction_finder.commands.options import device_option, pick_device, several, shown
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, reserved, slug
 from direction_finder.datasets import Dataset, Factor, read_pictures
@@ -154,7 +154,7 @@ def _work(work: Work, how: dict[str, Any]) -> None:
     with Recorder(run, "training", how["save_every"], preview_every=how["preview_every"]) as recorder:
         spec = model.work(work, model.config(**settings), pick_device(run.config["device"]), recorder, how)
     if recorder.stopped:
-        click.echo(f"Stopped. Go on: direction-finder {verb(run)} --resume {run.folder}", err=True)
+        click.echo(f"Stopped. Go on: direction-finder {verb(run)} --resume {shown(run.folder)}", err=True)
         raise SystemExit(130)
     run.finish()
     click.echo(f"{spec}: trained in {(time.monotonic() - began) / 60:.0f} minutes")

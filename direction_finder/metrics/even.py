@@ -25,24 +25,40 @@ class Even(NamedTuple):
     uniform: float
 
 
-def even_positions(distances: Callable[[Tensor], Tensor], extent: float, count: int) -> Even:
-    """From -extent to extent. distances: positions (n,) -> how far each next picture is, (n - 1,).
+def even_positions(
+    distances: Callable[[Tensor], Tensor], extent: float, count: int, *, around_zero: bool = False
+) -> Even:
+    """Return positions within [-extent, extent] at which consecutive pictures are equally far apart.
+
+    distances: positions (n,) -> how far each next picture is, (n - 1,). around_zero: the middle position is 0, and the
+    side along which pictures change less reaches its end (of an odd count); else both ends are reached.
 
     Moves positions along the polyline of pictures, whose length is the sum of the roots of the distances (these are
     squared ones, see `features`), until the distances are even.
     """
     positions = torch.linspace(-extent, extent, count, dtype=torch.double)
+    around_zero = around_zero and count % 2 == 1
+    end = positions.new_full((1,), extent)
     best = uniform = None
     for _ in range(ROUNDS):
-        found = distances(positions.float()).double().clamp_min(LEAST)
-        ratio = float(found.max() / found.min())
+        knots = torch.cat([-end, positions, end]) if around_zero else positions
+        found = distances(knots.float()).double().clamp_min(LEAST)
+        steps = found[1:-1] if around_zero else found
+        ratio = float(steps.max() / steps.min())
         uniform = uniform or ratio
         if best is None or ratio < best.ratio:
             best = Even(positions.float(), ratio, uniform)
         if ratio <= CLOSE:
             break
         way = np.concatenate([[0.0], found.sqrt().cumsum(0).numpy()])
-        positions = torch.from_numpy(np.interp(np.linspace(0, way[-1], count), way, positions.numpy()))
+        first, last = 0.0, way[-1]
+        if around_zero:
+            middle = np.interp(0.0, knots.numpy(), way)
+            reach = min(middle, way[-1] - middle)
+            first, last = middle - reach, middle + reach
+        positions = torch.from_numpy(np.interp(np.linspace(first, last, count), way, knots.numpy()))
+        if around_zero:
+            positions[count // 2] = 0.0
     return best
 
 
