@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
     {"errors"},
-    {"files", "progress", "randomness", "settings", "version"},
+    {"class_names", "files", "progress", "randomness", "settings", "version"},
     {"directions"},
     {
         "penalty",

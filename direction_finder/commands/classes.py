@@ -2,8 +2,8 @@
 
 import click
 
+from direction_finder.class_names import known_names, search_classes
 from direction_finder.errors import InputError
-from direction_finder.generators import class_names, search_classes
 
 
 @click.command(epilog='Example: direction-finder classes "retriever"')
@@ -11,7 +11,11 @@ from direction_finder.generators import class_names, search_classes
 @click.option("--generator", default="biggan-deep-128", show_default=True, metavar="SPEC", help="Whose classes.")
 def classes(text: str, generator: str) -> None:
     """List the classes whose name contains TEXT, with their numbers; all of them without TEXT."""
-    names = class_names(generator)
+    names = known_names(generator)
+    if names is None:
+        from direction_finder.generators import load_generator  # imports torch, which known names do not need
+
+        names = load_generator(generator).class_names
     found = search_classes(names, text)
     if not found:
         what = (

@@ -4,12 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from direction_finder.class_names import (
+    BIGGANS,
+    KNOWN,
+    ORIGINAL,
+    PROGANS,
+    SHIPPED,
+    known_names,
+    resolve_class,
+    search_classes,
+)
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, SPACES, Generator, Half, Outline
 from direction_finder.generators.biggan import PUBLISHED, find_biggan, load_biggan
 from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep, local_biggan_deep
-from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
-from direction_finder.generators.dcgan import EYES_CLASSES, load_dcgan, load_eyes
+from direction_finder.generators.dcgan import load_dcgan, load_eyes
 from direction_finder.generators.progan import load_progan
 from direction_finder.generators.python import load_python
 from direction_finder.generators.shipped import shipped
@@ -32,11 +41,6 @@ __all__ = [
     "search_classes",
 ]
 
-BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
-ORIGINAL = PUBLISHED.name  # the paper's
-SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
-PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
-KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL), None)}
 FILES = {"biggan": load_biggan, "biggan-deep": load_biggan_deep, "dcgan": load_dcgan, "progan": load_progan}
 TOLD = {  # what files or code of a family cannot tell
     "biggan": ("key",),
@@ -111,9 +115,8 @@ def load_generator(
 
 def class_names(spec: str) -> tuple[str, ...]:
     """The class names of a generator; those of known names are given without loading weights."""
-    if spec in KNOWN:
-        return imagenet_names() if KNOWN[spec] is None else KNOWN[spec]
-    return load_generator(spec).class_names
+    names = known_names(spec)
+    return load_generator(spec).class_names if names is None else names
 
 
 def consequence(spec: str, nothing_is_here: bool = False) -> str | None:

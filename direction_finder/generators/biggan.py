@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from direction_finder.class_names import ORIGINAL, imagenet_names
 from direction_finder.errors import InputError
 from direction_finder.generators.base import Generator, Half, Outline, class_labels
-from direction_finder.generators.classes import imagenet_names
 from direction_finder.generators.download import cache_folder
 from direction_finder.generators.networks.biggan import BOTTOM, BigGAN, FrozenBigGAN
 from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 
 FILES = ("G_ema.pth", "G_ema.safetensors", "G.pth")  # in order of preference
 
-PUBLISHED = Outline("biggan-128", 120, class_names=imagenet_names(), chunk=20)  # what is known of it without its file
+PUBLISHED = Outline(ORIGINAL, 120, class_names=imagenet_names(), chunk=20)  # what is known of it without its file
 
 
 class BigGANGenerator(Generator):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from direction_finder.class_names import EYES_CLASSES
 from direction_finder.errors import InputError, MissingExtra
 from direction_finder.generators.base import Generator, Half, Stages, as_rgb, class_labels
 from direction_finder.generators.networks.dcgan import ACTIVATIONS, DCGAN, OUTPUTS, Step
@@ -27,7 +28,6 @@ USUAL_STEPS = {  # by the size of the kernel
     7: [Step(1, 3)],
 }
 USUAL_SIZES = {28, *(2**power for power in range(4, 11))}
-EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 
 
 class DCGANGenerator(Generator):

@@ -1,4 +1,4 @@
-"""Class names, and finding the class that a user means."""
+"""The generators that are known by name, their classes, and finding the class that a user means. Needs no torch."""
 
 import difflib
 import unicodedata
@@ -9,12 +9,26 @@ from importlib.resources import files
 from direction_finder.errors import InputError
 
 SHOWN = 10
+EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
+BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
+ORIGINAL = "biggan-128"  # the paper's
+SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
+PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
+# class names by generator; None: those of ImageNet
+KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL))}
+
+
+def known_names(spec: str) -> tuple[str, ...] | None:
+    """Return the class names of a generator that is known by name, () if it has no classes; None of any other."""
+    if spec not in KNOWN:
+        return None
+    return imagenet_names() if KNOWN[spec] is None else KNOWN[spec]
 
 
 @cache
 def imagenet_names() -> tuple[str, ...]:
     """The 1000 classes of ImageNet (ILSVRC 2012) in their usual order: WordNet's words for each, comma-separated."""
-    text = files("direction_finder.generators").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    text = files("direction_finder").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from direction_finder.class_names import imagenet_names, resolve_class, search_classes
 from direction_finder.errors import InputError
-from direction_finder.generators.classes import imagenet_names, resolve_class, search_classes
 
 NAMES = imagenet_names()
 
