@@ -14,11 +14,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.files import replacing
+from direction_finder.files import DIRECTIONS, METADATA_KEY, replacing
 
 FORMAT = 1
-METADATA_KEY = "direction_finder"
-FILE_NAME = "directions.safetensors"
 
 
 @dataclass(frozen=True)
@@ -140,9 +138,9 @@ class Directions:
         """
         path = Path(path)
         if path.is_dir():
-            path = path / FILE_NAME
+            path = path / DIRECTIONS
         if not path.is_file():
-            raise InputError(f"{path}: no such file; give a directions file or a run folder that holds {FILE_NAME}")
+            raise InputError(f"{path}: no such file; give a directions file or a run folder that holds {DIRECTIONS}")
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = json.loads((file.metadata() or {})[METADATA_KEY])

@@ -10,6 +10,9 @@ from typing import Any
 
 from direction_finder.errors import InputError
 
+DIRECTIONS = "directions.safetensors"  # in a run folder
+METADATA_KEY = "direction_finder"  # of our safetensors files: one key holding sorted JSON
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:

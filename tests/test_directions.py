@@ -6,8 +6,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from direction_finder.directions import METADATA_KEY, Directions
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
+from direction_finder.files import METADATA_KEY
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from direction_finder.directions import Directions
 from tests.conftest import NUM_CLASSES, call
-from tests.process import finish, start
+from tests.process import finish, start, wait_for
 
 STEPS = 100
 
@@ -42,10 +42,9 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(kill, uninterrupt
     moments = random.Random(kill)
     folder = tmp_path / "run"
     process = start(*arguments(dcgan_file, "--out", folder, "--save-every", 0.02))
-    while not (folder / "config.json").exists():
-        time.sleep(0.005)
+    wait_for((folder / "config.json").exists)
     for attempt in range(2):
-        time.sleep(moments.uniform(0, 0.6))
+        time.sleep(moments.uniform(0, 0.6 if attempt else 0.2))  # the first run is not done in 0.2 s
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL or attempt  # the first always hits a run at work
@@ -61,8 +60,7 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(kill, uninterrupt
 def test_a_signal_saves_and_says_how_to_go_on(number, uninterrupted, dcgan_file, tmp_path):
     folder = tmp_path / "run"
     process = start(*arguments(dcgan_file, "--out", folder))
-    while not (folder / "log.jsonl").exists():
-        time.sleep(0.005)
+    wait_for((folder / "log.jsonl").exists)
     time.sleep(0.3)
     os.kill(process.pid, number)
     assert finish(process) == 130
@@ -80,11 +78,10 @@ def test_a_direct_run_that_settled_is_finished_and_a_stopped_one_is_not(dcgan_fi
     assert "problems:          none found" in call("info", tmp_path / "settled").stdout
     folder = tmp_path / "stopped"
     process = start(*base, folder, "--points", 100_000, "--keep-going", "--threads", 1)
-    while not (folder / "log.jsonl").exists():
-        time.sleep(0.005)
+    wait_for((folder / "log.jsonl").exists)
     os.kill(process.pid, signal.SIGINT)
     assert finish(process) == 130
-    assert f"learn --resume {folder} goes on" in call("info", folder).stdout
+    assert f"learn --resume {folder} resumes it" in call("info", folder).stdout
 
 
 def test_a_run_can_be_prolonged(uninterrupted, dcgan_file, tmp_path):
@@ -101,8 +98,7 @@ def test_a_finished_run_that_is_prolonged_and_stopped_is_not_finished(dcgan_file
     assert finish(start(*arguments(dcgan_file, "--out", folder))) == 0
     assert "problems:          none found" in call("info", folder).stdout
     process = start("learn", "--resume", folder, "--steps", 1_000_000)
-    while (folder / "log.jsonl").read_text().count("\n") <= STEPS:
-        time.sleep(0.005)
+    wait_for(lambda: (folder / "log.jsonl").read_text().count("\n") > STEPS)
     os.kill(process.pid, signal.SIGINT)
     assert finish(process) == 130
     assert "stopped at step" in call("info", folder).stdout

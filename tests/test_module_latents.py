@@ -8,9 +8,10 @@ from safetensors import safe_open
 from torch import nn
 
 from direction_finder import discovery
-from direction_finder.directions import METADATA_KEY, Directions
+from direction_finder.directions import Directions
 from direction_finder.edits import move
 from direction_finder.errors import InputError
+from direction_finder.files import METADATA_KEY
 from direction_finder.generators import WrappedModule, load_generator
 from direction_finder.generators.module_latents import mapped, measured_scale
 from direction_finder.metrics.usable_range import Drift

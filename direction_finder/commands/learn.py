@@ -9,7 +9,8 @@ import click
 import torch
 
 from direction_finder.commands import as_options
-from direction_finder.commands.options import Download, config_options, device_option, newest_run, pick_device, shown
+from direction_finder.commands.latest import newest_run
+from direction_finder.commands.options import Download, config_options, device_option, pick_device, shown
 from direction_finder.commands.recorder import Recorder
 from direction_finder.commands.runs import CONFIG, Run, absolute, reserved, slug
 from direction_finder.commands.target import load_recorded

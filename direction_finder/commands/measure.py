@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from direction_finder.commands.kept import Kept, going_on, identity
+from direction_finder.commands.latest import newest_run
 from direction_finder.commands.measures import (
     ALL,
     FIGURES,
@@ -19,7 +20,7 @@ from direction_finder.commands.measures import (
 )
 from direction_finder.commands.measures.asked import Asked, Report
 from direction_finder.commands.measures.table import table
-from direction_finder.commands.options import device_option, features_options, newest_run, pick_device
+from direction_finder.commands.options import device_option, features_options, pick_device
 from direction_finder.commands.page import write_page
 from direction_finder.commands.runs import CONFIG
 from direction_finder.commands.target import Target, class_index, load

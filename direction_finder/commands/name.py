@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.options import RunPath
-from direction_finder.directions import FILE_NAME, Directions
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
+from direction_finder.files import DIRECTIONS
 
 
 @click.command(epilog="Example: direction-finder name outputs/demo 5 rotation")
@@ -27,5 +28,5 @@ def name(target: Path, direction: str, text: str | None) -> None:
         raise InputError(f"name {text!r}: direction {directions.names.index(text)} has it already")
     names = [*directions.names]
     names[index] = text
-    replace(directions, names=tuple(names)).save(target / FILE_NAME if target.is_dir() else target)
+    replace(directions, names=tuple(names)).save(target / DIRECTIONS if target.is_dir() else target)
     click.echo(f"direction {index}: {text or 'no name'}")

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 import click
 from tqdm import tqdm
 
+from direction_finder.commands.latest import newest_run
 from direction_finder.errors import InputError
 
 
@@ -41,16 +42,6 @@ class RunPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return super().convert(newest_run(value), param, ctx)
-
-
-def newest_run(value: Any) -> Any:
-    """Return the newest run's folder for the word "latest", and everything else as it is."""
-    if str(value) != "latest" or Path(value).exists():
-        return value
-    found = sorted(Path("outputs").glob("*/config.json"), key=lambda path: (path.stat().st_mtime_ns, path))
-    if not found:
-        raise InputError("latest: there are no runs in outputs/ of this folder; name one")
-    return found[-1].parent
 
 
 def shown(path: Path) -> str:

@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from direction_finder.directions import FILE_NAME
 from direction_finder.errors import InputError
-from direction_finder.files import read_json, replacing, write_json
+from direction_finder.files import DIRECTIONS, read_json, replacing, write_json
 from direction_finder.generators.python import absolute_target
 
 CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
@@ -35,7 +34,7 @@ class Run:
 
     @property
     def directions(self) -> Path:
-        return self.folder / FILE_NAME
+        return self.folder / DIRECTIONS
 
     @property
     def log(self) -> Path:

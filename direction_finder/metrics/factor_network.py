@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
 from direction_finder.datasets import Dataset, Factor
-from direction_finder.directions import METADATA_KEY
 from direction_finder.errors import InputError
-from direction_finder.files import replacing
+from direction_finder.files import METADATA_KEY, replacing
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
