@@ -107,7 +107,7 @@ def test_a_choice_among_networks_is_said_and_can_be_made(tmp_path):
     run = tmp_path / "run"
     assert call("learn", "--generator", spec, "--key", "generator", "--points", 2, "--out", run).exit_code == 0
     assert call("render", "grid", run, "--samples", 1).exit_code == 0  # the run remembers the key
-    learned = call("learn", "--generator", spec, "--points", 2)
+    learned = call("learn", "--generator", spec, "--points", 2, "--out", tmp_path / "smooth")
     assert "generator_smooth, a moving average, taken" in learned.stderr
     assert "generator_smooth" in call("info", tmp_path / "g.pth").stdout
 

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from direction_finder.commands import VERBS, as_options
+from direction_finder.commands import VERBS, as_options, main
 from tests.conftest import call
 
 
@@ -103,3 +104,23 @@ def test_what_needs_no_tensors_answers_without_torch(words, run_folder):
 
 def test_names_of_settings_become_options():
     assert as_options("give `num_classes`, or `dim`; see `learn`") == "give --num-classes, or --dim; see `learn`"
+
+
+def completed(*words: object) -> list[str]:
+    """What the shell is offered after these words, the last of them half typed."""
+    completion = ShellComplete(main, {}, "direction-finder", "_DIRECTION_FINDER_COMPLETE")
+    *before, last = map(str, words)
+    return [item.value for item in completion.get_completions(before, last)]
+
+
+def test_the_shell_completes_verbs_generators_classes_runs_and_directions(run_folder, tmp_path, monkeypatch):
+    assert call("name", run_folder, 1, "zoom").exit_code == 0
+    assert completed("re") == ["render"]
+    assert completed("learn", "--generator", "sh") == ["shapes-64"]
+    assert completed("learn", "--generator", "shapes-64", "--class", "c") == ["cube", "cylinder"]
+    assert completed("render", "grid", run_folder, "--directions", "0,z") == ["0,zoom"]
+    assert completed("align", run_folder, "--direction", "z") == ["zoom"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").mkdir()
+    run_folder.rename(tmp_path / "outputs" / "00001-run")
+    assert completed("rank", "") == ["outputs/00001-run", "latest"]

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from direction_finder import edits
+from direction_finder.commands import completion
 from direction_finder.commands.options import RunPath, samples_option, target_options
 from direction_finder.commands.target import Target, column_labels
 from direction_finder.pictures import Row, write_sheet
@@ -16,7 +17,9 @@ from direction_finder.pictures import Row, write_sheet
     epilog="Example: direction-finder align outputs/00001-hessian-eyes-blue --direction 5 --to -2 --to 0 --to 2"
 )
 @click.argument("target", type=RunPath())
-@click.option("--direction", required=True, metavar="NUMBER", help="Which direction.")
+@click.option(
+    "--direction", shell_complete=completion.directions, required=True, metavar="NUMBER", help="Which direction."
+)
 @click.option(
     "--to",
     "values",

@@ -3,12 +3,20 @@
 import click
 
 from direction_finder.class_names import known_names, search_classes
+from direction_finder.commands import completion
 from direction_finder.errors import InputError
 
 
 @click.command(epilog='Example: direction-finder classes "retriever"')
 @click.argument("text", default="")
-@click.option("--generator", default="biggan-deep-128", show_default=True, metavar="SPEC", help="Whose classes.")
+@click.option(
+    "--generator",
+    default="biggan-deep-128",
+    shell_complete=completion.generators,
+    show_default=True,
+    metavar="SPEC",
+    help="Whose classes.",
+)
 def classes(text: str, generator: str) -> None:
     """List the classes whose name contains TEXT, with their numbers; all of them without TEXT."""
     names = known_names(generator)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import torch
 
+from direction_finder.commands import completion
 from direction_finder.commands.options import Download, NumberRange, device_option, pick_device, shown
 from direction_finder.commands.runs import Run, absolute, reserved, slug
 from direction_finder.commands.trust import remember
@@ -22,13 +23,23 @@ from direction_finder.version import package_version
     "import", epilog="Example: direction-finder import our_goldens_mid.pt --generator biggan-128 --space mid"
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--generator", "spec", metavar="SPEC", help="What they are for; biggan-128 need not be at hand.")
+@click.option(
+    "--generator",
+    "spec",
+    shell_complete=completion.generators,
+    metavar="SPEC",
+    help="What they are for; biggan-128 need not be at hand.",
+)
 @click.option("--space", type=click.Choice(SPACES), help="Which part of the latents the columns stand for.")
 @click.option("--dims", type=NumberRange(), help="The same in numbers: dimensions of z, e.g. 40-79.  [default: all]")
 @click.option("--layers", type=NumberRange(), help="They act on these layers only.  [default: all]")
 @click.option("--dim", type=click.IntRange(1), help="Size of z, without --generator.  [default: the file's]")
 @click.option(
-    "--class", "class_text", metavar="NAME", help="Class that they were found for.  [default: random classes]"
+    "--class",
+    "class_text",
+    shell_complete=completion.classes,
+    metavar="NAME",
+    help="Class that they were found for.  [default: random classes]",
 )
 @click.option(
     "--orthonormalise/--as-given",

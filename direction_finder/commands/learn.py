@@ -8,7 +8,7 @@ from typing import Any
 import click
 import torch
 
-from direction_finder.commands import as_options
+from direction_finder.commands import as_options, completion
 from direction_finder.commands.latest import newest_run
 from direction_finder.commands.options import Download, config_options, device_option, pick_device, shown
 from direction_finder.commands.recorder import Recorder
@@ -43,6 +43,7 @@ SAVE_EVERY = 30.0  # seconds
 @click.option(
     "--generator",
     "spec",
+    shell_complete=completion.generators,
     metavar="SPEC",
     help="Known name, biggan:FILE, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE, progan:FILE or "
     "python:MODULE:FACTORY.",
@@ -50,6 +51,7 @@ SAVE_EVERY = 30.0  # seconds
 @click.option(
     "--class",
     "class_texts",
+    shell_complete=completion.classes,
     metavar="NAME",
     multiple=True,
     help="Class to learn for; repeat for one run each.  [default: random classes]",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from direction_finder.commands import completion
 from direction_finder.commands.kept import Kept, going_on, identity
 from direction_finder.commands.latest import newest_run
 from direction_finder.commands.measures import (
@@ -62,7 +63,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Latents.  [default: 256; hessians and paths 100, share 64, activeness 300, ppl 1000, fid and kid 5000, "
     "fidelity as many as renders]",
 )
-@click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]")
+@click.option(
+    "--class",
+    "class_text",
+    shell_complete=completion.classes,
+    metavar="NAME",
+    help="Class to draw.  [default: the run's]",
+)
 @click.option("--real", type=FOLDER, help="For fid and kid: a data set, or a folder of images.")
 @click.option(
     "--place",
@@ -88,7 +95,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Folder for measures.json and measures.md, a table of all targets, and figures of them side by side.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--generator", metavar="SPEC", help="Generator, if it is not where the run says.")
+@click.option(
+    "--generator",
+    shell_complete=completion.generators,
+    metavar="SPEC",
+    help="Generator, if it is not where the run says.",
+)
 @device_option
 def measure(
     targets: tuple[str, ...],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from direction_finder.commands import completion
 from direction_finder.commands.options import RunPath
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -13,7 +14,7 @@ from direction_finder.files import DIRECTIONS
 
 @click.command(epilog="Example: direction-finder name outputs/demo 5 rotation")
 @click.argument("target", type=RunPath())
-@click.argument("direction")
+@click.argument("direction", shell_complete=completion.directions)
 @click.argument("text", required=False)
 def name(target: Path, direction: str, text: str | None) -> None:
     """Name a direction of a run: then TEXT can be given wherever its number can. Without TEXT its name goes.

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import click
+from click.shell_completion import CompletionItem
 from tqdm import tqdm
 
+from direction_finder.commands import completion
 from direction_finder.commands.latest import newest_run
 from direction_finder.errors import InputError
 
@@ -43,6 +45,9 @@ class RunPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return super().convert(newest_run(value), param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return completion.runs(incomplete)
+
 
 def shown(path: Path) -> str:
     """Return a path for a command that works in any folder."""
@@ -68,8 +73,19 @@ device_option = click.option(
     help="cpu, cuda, cuda:1, mps; auto takes the fastest.",
 )
 target_options = several(
-    click.option("--generator", metavar="SPEC", help="Generator, if it is not where the run says."),
-    click.option("--class", "class_text", metavar="NAME", help="Class to draw.  [default: the run's]"),
+    click.option(
+        "--generator",
+        shell_complete=completion.generators,
+        metavar="SPEC",
+        help="Generator, if it is not where the run says.",
+    ),
+    click.option(
+        "--class",
+        "class_text",
+        shell_complete=completion.classes,
+        metavar="NAME",
+        help="Class to draw.  [default: the run's]",
+    ),
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the samples."),
     click.option(
         "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch drawn at once."

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from direction_finder import edits
+from direction_finder.commands import completion
 from direction_finder.commands.options import RunPath, bar, features_options, samples_option, several, target_options
 from direction_finder.commands.target import Target, column_labels
 from direction_finder.errors import InputError
@@ -22,6 +23,7 @@ KNOTS = 17  # positions that an even film goes through
 walk_options = several(
     click.option(
         "--directions",
+        shell_complete=completion.directions,
         metavar="NUMBERS",
         help="Which, e.g. 0-7,12, or all.  [default: those of `rank`, or the first 8]",
     ),
