@@ -26,8 +26,9 @@ from scipy.optimize import linear_sum_assignment
 from direction_finder.diagonalisation import SOLVERS, solve
 from direction_finder.directions import Directions
 from direction_finder.discovery import METHODS, configure
+from direction_finder.discovery.configs import SearchConfig
 from direction_finder.discovery.share import random_hessian
-from direction_finder.discovery.space import SearchConfig, SearchSpace
+from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import load_generator, resolve_class
 from direction_finder.hessians import diagonal_energies, diagonal_share, probe_count
 from direction_finder.randomness import stream

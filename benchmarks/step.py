@@ -21,7 +21,8 @@ from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 from torch.nn.functional import cosine_similarity
 from torch.utils.flop_counter import FlopCounterMode
 
-from direction_finder.discovery.hessian import HessianConfig, penalties, work
+from direction_finder.discovery.configs import HessianConfig
+from direction_finder.discovery.hessian import penalties, work
 from direction_finder.discovery.loop import Batch, batch_penalty, draw_batch
 from direction_finder.discovery.space import SearchSpace
 from direction_finder.discovery.tuning import choose_precision

@@ -5,6 +5,9 @@ from typing import Any
 
 from direction_finder.errors import InputError
 
+IMAGE = "image"  # what a generator's last activation is called
+SPACES = ("all", "coarse", "mid", "fine")  # parts of the latents to search
+
 
 def option(default: Any, text: str, **limits: Any) -> Any:
     """A field with its help text and its limits: `above`, `least`, `below`, `choices`."""

@@ -6,7 +6,8 @@ from torch import nn
 
 from direction_finder import discovery
 from direction_finder.directions import Directions
-from direction_finder.discovery.hessian import HessianConfig, find, penalties
+from direction_finder.discovery.configs import HessianConfig
+from direction_finder.discovery.hessian import find, penalties
 from direction_finder.discovery.loop import batch_penalty, draw_batch, starting_rows
 from direction_finder.discovery.space import SearchSpace
 from direction_finder.errors import InputError

@@ -4,7 +4,7 @@ from torch import nn
 
 from direction_finder import discovery
 from direction_finder.discovery import jacobian, joint
-from direction_finder.discovery.joint import JointConfig
+from direction_finder.discovery.configs import JointConfig
 from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule, load_generator
 from direction_finder.hessians import diagonal_energies

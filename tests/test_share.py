@@ -6,7 +6,8 @@ import torch
 from direction_finder import discovery
 from direction_finder.directions import Directions
 from direction_finder.discovery import share
-from direction_finder.discovery.hessian import HessianConfig, find
+from direction_finder.discovery.configs import HessianConfig
+from direction_finder.discovery.hessian import find
 from direction_finder.discovery.share import ShareMeter, random_hessian
 from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import load_generator

@@ -17,7 +17,6 @@ from direction_finder.commands.target import load_recorded
 from direction_finder.commands.trust import remember
 from direction_finder.directions import Directions
 from direction_finder.discovery import (
-    DEFAULT,
     METHODS,
     SearchConfig,
     configure,
@@ -26,8 +25,7 @@ from direction_finder.discovery import (
     settle,
     space_settings,
 )
-from direction_finder.discovery.loop import STARTS
-from direction_finder.discovery.space import EXACT
+from direction_finder.discovery.configs import CONFIGS, DEFAULT, EXACT, STARTS
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import write_json
 from direction_finder.generators import SPACES, UNTOLD, Generator, load_generator, resolve_class
@@ -65,7 +63,7 @@ SAVE_EVERY = 30.0  # seconds
     "[default: all]",
 )
 @click.option(
-    "--method", type=click.Choice(list(METHODS)), default=DEFAULT, show_default=True, help="How to find directions."
+    "--method", type=click.Choice(list(CONFIGS)), default=DEFAULT, show_default=True, help="How to find directions."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
 @click.option(
@@ -81,7 +79,7 @@ SAVE_EVERY = 30.0  # seconds
 @click.option("--activation", type=click.Choice(list(ACTIVATIONS)), help="Of a dcgan: file.  [default: relu]")
 @click.option("--output-activation", type=click.Choice(list(OUTPUTS)), help="Of a dcgan: file.  [default: tanh]")
 @click.option("--resolution", type=click.IntRange(1), help="Of the images, where a dcgan: file allows several.")
-@config_options({name: method.config for name, method in METHODS.items()}, skip=["class_index"])
+@config_options(CONFIGS, skip=["class_index"])
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
 @click.option(

@@ -1,101 +1,23 @@
 """Finding directions: generator in, directions out. Every method answers find(generator, config)."""
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import importlib
 
-from direction_finder.directions import Directions
-from direction_finder.discovery import axes, hessian, jacobian, joint, orojar, tuning
-from direction_finder.discovery.space import SearchConfig, plain
-from direction_finder.discovery.tuning import Work
-from direction_finder.errors import InputError
-from direction_finder.generators import Generator, Outline, resolve_class
-from direction_finder.progress import OnStep
-
-__all__ = [
-    "METHODS",
-    "Method",
-    "SearchConfig",
-    "configure",
-    "find",
-    "plain",
-    "setting_names",
-    "settle",
-    "space_settings",
-]
-
-
-class Method(NamedTuple):
-    """A way to find directions, the dataclass of its settings, and a piece of its work to measure."""
-
-    find: Callable[..., Directions]
-    config: type[SearchConfig]
-    work: Work | None = None
-
-
-METHODS = {
-    "jacobian": Method(jacobian.find, jacobian.JacobianConfig, jacobian.work),
-    "joint": Method(joint.find, joint.JointConfig, joint.work),
-    "hessian": Method(hessian.find, hessian.HessianConfig, hessian.work),
-    "orojar": Method(orojar.find, orojar.OrojarConfig, orojar.work),
-    "coordinates": Method(axes.find_coordinates, axes.CoordinatesConfig),
-    "random": Method(axes.find_random, axes.RandomConfig),
+_HOMES = {
+    "METHODS": "methods",
+    "Method": "methods",
+    "configure": "methods",
+    "find": "methods",
+    "plain": "space",
+    "SearchConfig": "configs",
+    "setting_names": "methods",
+    "settle": "methods",
+    "space_settings": "methods",
 }
-DEFAULT = "jacobian"
+__all__ = sorted(_HOMES)
 
 
-def setting_names(method: str) -> list[str]:
-    """The names of a method's settings."""
-    return [field.name for field in dataclasses.fields(METHODS[method].config)]
-
-
-def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
-    """The settings of a method as its dataclass. Raises InputError on an unknown method or setting, or a bad value."""
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    known = setting_names(method)
-    for name in settings:
-        if name not in known:
-            owners = [other for other in METHODS if name in setting_names(other)]
-            hint = f"{' and '.join(owners)} have it" if owners else f"it has {', '.join(known)}"
-            raise InputError(f"method {method} has no setting {name}; {hint}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return METHODS[method].config(**values)
-
-
-def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:
-    """The configuration with what is chosen by measuring chosen, and the measurements; see `tuning`."""
-    work = METHODS[method].work
-    return tuning.settle(generator, config, work) if work else (config, {})
-
-
-def find(
-    generator: Generator,
-    method: str = DEFAULT,
-    *,
-    class_name: str | None = None,
-    space: str | None = None,
-    on_step: OnStep | None = None,
-    **settings: Any,
-) -> Directions:
-    """Find directions in a frozen generator.
-
-    class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
-    space: a part of the latents by name (see `Outline.spaces`), in place of dims and layers; None: as these say.
-    settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
-    """
-    if class_name is not None:
-        settings["class_index"] = resolve_class(generator.class_names, class_name)
-    config, _ = settle(generator, method, configure(method, {**settings, **space_settings(generator.outline, space)}))
-    return METHODS[method].find(generator, config, on_step=on_step)
-
-
-def space_settings(outline: Outline, space: str | None) -> dict[str, tuple[int, int]]:
-    """The `dims` or `layers` that a space's name stands for. Raises InputError if the generator has no such space."""
-    if space is None:
-        return {}
-    if space not in outline.spaces:
-        raise InputError(
-            f"space {space!r}: {outline.name} has {', '.join(outline.spaces)}; `dims` and `layers` take numbers"
-        )
-    return outline.spaces[space]
+def __getattr__(name: str):
+    """Import what is asked for, and torch with it, only then: `configs` needs none."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"direction_finder.discovery.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,25 +1,14 @@
 """The two references that every table needs: the axes of z, and random orthonormal directions. No learning."""
 
-import dataclasses
-
 import torch
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.space import ScoredConfig, SearchSpace, finish, strengths
+from direction_finder.discovery.configs import CoordinatesConfig, RandomConfig
+from direction_finder.discovery.space import SearchSpace, finish, strengths
 from direction_finder.generators import Generator
 from direction_finder.orthogonal import gram_schmidt
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
-
-
-@dataclasses.dataclass(frozen=True)
-class CoordinatesConfig(ScoredConfig):
-    """Settings of `coordinates`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RandomConfig(ScoredConfig):
-    """Settings of `random`."""
 
 
 def find_coordinates(

@@ -3,29 +3,15 @@
 Peebles et al. 2020, "The Hessian Penalty", Sec. 4.4, https://arxiv.org/abs/2008.10599.
 """
 
-import dataclasses
-
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.loop import Batch, LoopConfig, gradient_work, minimise, moved_outputs
+from direction_finder.discovery.configs import HessianConfig
+from direction_finder.discovery.loop import Batch, gradient_work, minimise, moved_outputs
 from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.penalty import hessian_penalty
 from direction_finder.progress import OnStep
-from direction_finder.settings import option
-
-
-@dataclasses.dataclass(frozen=True)
-class HessianConfig(LoopConfig):
-    """Settings of the paper's loop. The defaults are those of its BigGAN runs, 50,000 steps of 96 samples."""
-
-    eta: float = option(5.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
-    reduction: str = option("mean", "Over the entries of an output: mean, or max per sample.", choices=("mean", "max"))
-
-    @property
-    def rows_per_sample(self) -> int:
-        return 2 * self.num_probes
 
 
 def find(

@@ -5,28 +5,17 @@ off-diagonal energy of J^T J over bases; the joint diagonaliser of J^T J at many
 forward passes only. The eigenvectors of their mean (solver `mean`) are near it, but mix what is about equally loud.
 """
 
-import dataclasses
-
 import torch
 from torch import Tensor
 
-from direction_finder.diagonalisation import SOLVERS
 from direction_finder.directions import Directions
-from direction_finder.discovery.joint import DirectConfig, collect_and_solve
+from direction_finder.discovery.configs import JacobianConfig
+from direction_finder.discovery.joint import collect_and_solve
 from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian, jacobian_gram
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
-from direction_finder.settings import option
-
-
-@dataclasses.dataclass(frozen=True)
-class JacobianConfig(DirectConfig):
-    """Settings of `jacobian`."""
-
-    eta: float = option(0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
-    solver: str = option("joint", "How the matrices J^T J are made diagonal.", choices=tuple(SOLVERS))
 
 
 def find(

@@ -12,47 +12,21 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from direction_finder.diagonalisation import SOLVERS, solve
+from direction_finder.diagonalisation import solve
 from direction_finder.directions import Directions
+from direction_finder.discovery.configs import FEWEST, DirectConfig, JointConfig
 from direction_finder.discovery.share import random_hessian, shares_of
-from direction_finder.discovery.space import SearchSpace, TunedConfig, finish
+from direction_finder.discovery.space import SearchSpace, finish
 from direction_finder.errors import InputError
-from direction_finder.generators import IMAGE, Generator
+from direction_finder.generators import Generator
 from direction_finder.hessians import diagonal_energies
 from direction_finder.penalty import check_deterministic
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
-from direction_finder.settings import option
 
-FEWEST = 2  # points of a solution, also of a run that is stopped at once
 VALIDATION = 4  # every so-many-th matrix is kept from solving while the run decides whether to stop
 CHECK_EVERY = 8  # matrices between two looks at the validation share
 LEAST_RISE = 1.02  # the share must rise by this factor between two looks, or the run ends
-
-
-@dataclasses.dataclass(frozen=True)
-class DirectConfig(TunedConfig):
-    """Settings of the methods that collect a matrix per point, then solve once."""
-
-    points: int = option(48, "Points z at which a matrix is measured, at most.", least=FEWEST)
-    epsilon: float = option(0.1, "Finite-difference step; the secants are as long as the penalty's.", above=0)
-    at: tuple[str, ...] = option((IMAGE,), "Outputs whose derivatives are taken: the image or activations; repeat.")
-    weight: str = option("unit", "Matrices as they are (raw) or of equal norm (unit).", choices=("unit", "raw"))
-    keep_going: bool = option(False, "Use all points, even if the share has stopped rising.")
-
-    changeable = ("points", "weight", "solver", "num_directions", "keep_going")
-
-    def check(self, generator: Generator) -> None:
-        super().check(generator)
-        generator.check_activations(self.at)
-
-
-@dataclasses.dataclass(frozen=True)
-class JointConfig(DirectConfig):
-    """Settings of `joint`."""
-
-    eta: float = option(5.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
-    solver: str = option("squares", "How the Hessians are made diagonal.", choices=tuple(SOLVERS))
 
 
 Measure = Callable[[SearchSpace, torch.Generator], Tensor]

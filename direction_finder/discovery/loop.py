@@ -10,74 +10,24 @@ from torch import Tensor
 
 from direction_finder.cayley_adam import CayleyAdam
 from direction_finder.directions import Directions
+from direction_finder.discovery.configs import STARTS, LoopConfig
 from direction_finder.discovery.share import ShareMeter
 from direction_finder.discovery.space import (
-    ScoredConfig,
     SearchSpace,
-    TunedConfig,
     finish,
-    option,
     slices,
     strengths,
 )
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
-from direction_finder.generators import IMAGE, Generator
-from direction_finder.orthogonal import PARAMETRISATIONS, parametrise
+from direction_finder.generators import Generator
+from direction_finder.orthogonal import parametrise
 from direction_finder.penalty import check_deterministic
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, rademacher, stream
 
-STARTS = ("random", "coordinates")
 SHARE_EVERY = 10  # steps between two looks at the diagonal share
-
-
-@dataclasses.dataclass(frozen=True)
-class LoopConfig(ScoredConfig, TunedConfig):
-    """Settings of a stochastic loop over A."""
-
-    steps: int = option(50_000, "Optimisation steps.", least=1)
-    batch_size: int = option(96, "Samples per step.", least=1)
-    learning_rate: float = option(0.01, "Learning rate of Adam.", above=0)
-    schedule: str = option(
-        "constant", "Learning rate: constant, or falling linearly to 0.", choices=("constant", "linear")
-    )
-    momentum: float = option(0.9, "How much of the mean gradient a step keeps (Adam's first beta).", least=0)
-    num_probes: int = option(2, "Rademacher probes per sample (k).", least=2)
-    epsilon: float = option(0.1, "Finite-difference step.", above=0)
-    at: tuple[str, ...] = option(
-        (IMAGE,), "Penalised outputs: the image or activations; repeat for a sum over several."
-    )
-    orthogonal: str = option(
-        "gram_schmidt", "How A is kept orthogonal; stiefel: by Cayley ADAM.", choices=tuple(PARAMETRISATIONS)
-    )
-    start: str = option("random", "random, coordinates, or a directions file to start from.")
-    share_points: int = option(
-        8, "Hessians on which the diagonal share is measured as it learns, at a tenth of the cost.", least=0
-    )
-
-    changeable = ("steps",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.momentum >= 1:
-            raise InputError(f"momentum is {self.momentum}: expected a number below 1")
-        if self.max_batch < self.rows_per_sample:
-            raise InputError(
-                f"max_batch is {self.max_batch}: one sample takes {self.rows_per_sample} rows, expected at least that"
-            )
-
-    @property
-    def rows_per_sample(self) -> int:
-        """How many rows the generator is given for one sample."""
-        raise NotImplementedError
-
-    def check(self, generator: Generator) -> None:
-        super().check(generator)
-        generator.check_activations(self.at)
-        generator.check_differentiable("a loop over A")
-        starting_rows(SearchSpace(generator, self), self)
 
 
 class Batch(NamedTuple):

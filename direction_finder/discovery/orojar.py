@@ -3,29 +3,15 @@
 Wei et al. 2021, "Orthogonal Jacobian Regularization", https://arxiv.org/abs/2108.07668.
 """
 
-import dataclasses
-
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.loop import Batch, LoopConfig, gradient_work, minimise
+from direction_finder.discovery.configs import OrojarConfig
+from direction_finder.discovery.loop import Batch, gradient_work, minimise
 from direction_finder.discovery.space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.penalty import jacobian_penalty
 from direction_finder.progress import OnStep
-from direction_finder.settings import option
-
-
-@dataclasses.dataclass(frozen=True)
-class OrojarConfig(LoopConfig):
-    """Settings of OroJaR's loop; the defaults are those of its BigGAN runs."""
-
-    batch_size: int = option(32, "Samples per step.", least=1)
-    eta: float = option(0.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
-
-    @property
-    def rows_per_sample(self) -> int:
-        return 1 + self.num_probes
 
 
 def find(

@@ -2,108 +2,20 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from direction_finder.directions import Directions
-from direction_finder.errors import InputError
-from direction_finder.generators import Generator, Half
+from direction_finder.discovery.configs import ScoredConfig, SearchConfig, TunedConfig
+from direction_finder.generators import Generator
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
-from direction_finder.settings import check_options, option
 from direction_finder.version import package_version
 
 PROBED = 2.0  # a direction's score is measured at the coordinates -2, 0 and 2
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchConfig:
-    """Settings that all methods have. `class_index` None: no class, or random classes of a conditional generator."""
-
-    class_index: int | None = None
-    num_directions: int | None = option(None, "Keep this many, the strongest.  [default: all]", least=1)
-    dims: tuple[int, int] | None = option(None, "Search these dimensions of z only, e.g. 0-39.  [default: all]")
-    layers: tuple[int, int] | None = option(None, "Directions act on these layers only, e.g. 0-4.  [default: all]")
-    max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=2)
-    seed: int = option(0, "Seed of all random numbers.", least=0)
-
-    changeable: ClassVar[tuple[str, ...]] = ()  # settings that a resumed run may be given anew
-
-    def __post_init__(self) -> None:
-        check_options(self)
-
-    def check(self, generator: Generator) -> None:
-        """Raise InputError unless this generator has what is to be searched."""
-        first, last = self.dims or (0, 0)
-        if not 0 <= first <= last < generator.dim:
-            raise InputError(f"dims {first}-{last}: {generator.name} has dimensions 0 to {generator.dim - 1}")
-        top, bottom = self.layers or (0, 0)
-        if not 0 <= top <= bottom < generator.num_layers:
-            raise InputError(f"layers {top}-{bottom}: {generator.name} has layers 0 to {generator.num_layers - 1}")
-        size = last - first + 1 if self.dims else generator.dim
-        if self.num_directions and self.num_directions > size:
-            raise InputError(f"num_directions {self.num_directions}: the searched space has {size} dimensions")
-        if self.class_index is not None and not 0 <= self.class_index < generator.num_classes:
-            raise InputError(f"class {self.class_index}: {generator.name} has {generator.num_classes} classes")
-
-
-EXACT, FAST = "exact", "fast"
-HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclasses.dataclass(frozen=True)
-class TunedConfig(SearchConfig):
-    """Settings of methods that work for long, chosen by measuring (see `tuning`) where the user leaves them open."""
-
-    precision: str = option(
-        EXACT,
-        "exact: float32; fast: half precision where a measurement shows that it pays and the gradient stays the same; "
-        "or as measured before, e.g. bfloat16:layer4.",
-    )
-    memory_limit: float | None = option(None, "GiB the run may take: the batch is then chosen by measuring.", above=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        kind, _, stage = self.precision.partition(":")
-        if self.precision not in (EXACT, FAST) and not (kind in HALVES and stage):
-            raise InputError(
-                f"precision is {self.precision!r}: expected {EXACT}, {FAST}, or one of {', '.join(HALVES)} with the "
-                "stage from which on it is used, e.g. bfloat16:layer4"
-            )
-
-    def check(self, generator: Generator) -> None:
-        super().check(generator)
-        half = self.half
-        if half and half.first not in generator.stage_names:
-            raise InputError(
-                f"precision {self.precision}: {generator.name} has no stage {half.first!r}; "
-                f"it has {', '.join(generator.stage_names)}"
-            )
-
-    @property
-    def half(self) -> Half | None:
-        """Where half precision begins; None: nowhere."""
-        kind, _, stage = self.precision.partition(":")
-        return Half(HALVES[kind], stage) if stage else None
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoredConfig(SearchConfig):
-    """Settings of methods whose directions are drawn to learn how strong they are."""
-
-    score_samples: int = option(
-        2, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.num_directions and not self.score_samples:
-            raise InputError(
-                "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
-            )
 
 
 class SearchSpace:

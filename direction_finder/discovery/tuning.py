@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from direction_finder.discovery.space import EXACT, FAST, HALVES, SearchSpace, TunedConfig
+from direction_finder.discovery.configs import EXACT, FAST, HALVES, TunedConfig
+from direction_finder.discovery.space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 

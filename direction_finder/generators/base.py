@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from direction_finder.errors import InputError
 from direction_finder.randomness import normal
+from direction_finder.settings import IMAGE, SPACES
 
-IMAGE = "image"
-SPACES = ("all", "coarse", "mid", "fine")
 Stages = Iterator[tuple[str, Tensor]]
 
 

@@ -13,8 +13,9 @@ from direction_finder import edits
 from direction_finder.commands.measures.asked import SHOWN, Asked, Report
 from direction_finder.commands.measures.of_generators import step_settings
 from direction_finder.commands.recorder import Bars
+from direction_finder.discovery.configs import SearchConfig
 from direction_finder.discovery.share import ETA, random_hessian
-from direction_finder.discovery.space import SearchConfig, SearchSpace
+from direction_finder.discovery.space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.figures import bars, heat_map, penalty_maps
 from direction_finder.generators.base import IMAGE
