@@ -6,6 +6,21 @@ from typing import Any
 from direction_finder.errors import InputError
 
 IMAGE = "image"  # what a generator's last activation is called
+ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu")  # that a DCGAN may have
+OUTPUTS = ("tanh", "sigmoid", "none")  # what its last layer may end in
+PLACES = ("end", "full")  # where on a path its length is measured: at its beginning, as the paper; or anywhere
+METRICS = (  # what `measure` knows: of directions, then of generators
+    "factors",
+    "alignment",
+    "hessians",
+    "share",
+    "activeness",
+    "paths",
+    "ppl",
+    "fid",
+    "kid",
+    "fidelity",
+)
 SPACES = ("all", "coarse", "mid", "fine")  # parts of the latents to search
 
 

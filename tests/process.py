@@ -8,7 +8,7 @@ from direction_finder.commands import main
 
 FORKED = multiprocessing.get_context("forkserver")
 # new processes fork from one that has imported torch, so that starting one takes no seconds
-FORKED.set_forkserver_preload(["direction_finder.commands.learn", "torch._dynamo", "tests.process"])
+FORKED.set_forkserver_preload(["direction_finder.commands.actions.learn", "torch._dynamo", "tests.process"])
 
 
 def run(arguments: list[str]) -> None:

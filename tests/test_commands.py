@@ -89,7 +89,9 @@ def test_info_of_a_run_reads_headers_and_with_check_all(run_folder):
     assert "NaN" in call("info", run_folder, "--check").stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["classes", "golden"], ["info", "RUN"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["learn", "--help"], ["measure", "--help"], ["classes", "golden"], ["info", "RUN"]]
+)
 def test_what_needs_no_tensors_answers_without_torch(words, run_folder):
     words = [str(run_folder) if word == "RUN" else word for word in words]
     call_main = f"from direction_finder.commands import main\ntry: main({words!r})\n"

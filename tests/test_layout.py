@@ -1,7 +1,16 @@
 """Imports point one way. The table is the one of CONTRIBUTING.md."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
+
+from direction_finder import diagonalisation, orthogonal, settings
+from direction_finder.commands.measures import ALL
+from direction_finder.commands.scenes import TEXTS
+from direction_finder.discovery import METHODS, configs
+from direction_finder.generators.networks import dcgan
+from direction_finder.scenes import KINDS
 
 PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
@@ -80,3 +89,23 @@ def test_networks_are_bare():
 def test_the_global_seed_is_never_touched():
     for room, path in rooms():
         assert room == "randomness" or "manual_seed(" not in path.read_text(), path
+
+
+def test_verbs_need_no_torch_until_they_run():
+    """`--help` and completion answer at once: what a verb does lies in commands/actions."""
+    code = (
+        "import importlib, sys\nfrom direction_finder.commands import VERBS, main\nimport click\n"
+        "for verb in VERBS: main.get_command(click.Context(main), verb)\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_names_that_options_offer_are_those_of_the_tables():
+    assert tuple(diagonalisation.SOLVERS) == configs.SOLVERS
+    assert tuple(orthogonal.PARAMETRISATIONS) == configs.PARAMETRISATIONS
+    assert tuple(configs.CONFIGS) == tuple(METHODS)
+    assert tuple(dcgan.ACTIVATIONS) == settings.ACTIVATIONS
+    assert tuple(dcgan.OUTPUTS) == settings.OUTPUTS
+    assert tuple(ALL) == settings.METRICS
+    assert set(TEXTS) == set(KINDS)

@@ -156,7 +156,7 @@ EVERY_LONG = [word for name in ("factors", "hessians", "share", "activeness", "p
 
 def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders, tmp_path, monkeypatch):
     monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("direction_finder.commands.measure.FIGURES", {})  # they take long, and are drawn anew
+    monkeypatch.setattr("direction_finder.commands.actions.measure.FIGURES", {})  # they take long, and are drawn anew
     other = shutil.copytree(measured, tmp_path / "other")
     record = Directions.load(measured / "directions.safetensors")
     replace(record, vectors=record.vectors.flip(0)).save(other / "directions.safetensors")

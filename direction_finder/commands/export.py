@@ -5,8 +5,6 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.options import RunPath
-from direction_finder.directions import Directions
-from direction_finder.discovery.matrices import write_matrix
 
 
 @click.command(epilog="Example: direction-finder export outputs/demo --out demo.npy")
@@ -22,8 +20,6 @@ def export(target: Path, out: Path, searched: bool) -> None:
 
     Names, layers and all that is known of them stay behind.
     """
-    directions = Directions.load(target)
-    write_matrix(directions, out, searched=searched)
-    click.echo(out)
-    if any(directions.layers):
-        click.echo("Mind that these act on some layers only; a matrix cannot say so.", err=True)
+    from direction_finder.commands.actions import export as action
+
+    action.export(target, out, searched)

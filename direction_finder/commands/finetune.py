@@ -6,18 +6,14 @@ from typing import Any
 import click
 
 from direction_finder.commands.options import config_options
-from direction_finder.commands.training import (
+from direction_finder.commands.training_options import (
     FOLDER,
-    SNAPSHOT,
-    begin_or_resume,
     how_options,
     resolution_option,
     run_options,
     score_options,
 )
-from direction_finder.errors import InputError
-from direction_finder.generators.weights import State, read_whole
-from direction_finder.training import progan
+from direction_finder.training.progan_config import ProGANConfig
 
 
 @click.command(
@@ -28,7 +24,7 @@ from direction_finder.training import progan
 @run_options
 @resolution_option
 @config_options(
-    {"progan": progan.ProGANConfig},
+    {"progan": ProGANConfig},
     skip=["fade_kimg", "stable_kimg", "largest_batch", "z_dim", "width", "max_width", "codes"],
 )
 @score_options
@@ -41,25 +37,6 @@ def finetune(ctx: click.Context, checkpoint: Path | None, **options: Any) -> Non
     CHECKPOINT is a run of `train progan`, or its snapshot. With --penalty-weight 0 the same training goes on without
     the penalty, for comparison. The run folder is as that of `train progan`, and --resume works alike.
     """
-    if checkpoint:
-        file = checkpoint / SNAPSHOT if checkpoint.is_dir() else checkpoint
-        options |= {"start": file, **_sizes(read_whole(file), file)}
-    elif not options["resume"]:
-        raise InputError("no checkpoint: give a run of `train progan`, or its snapshot.safetensors")
-    begin_or_resume(ctx, "progan", {**options, "start": options.get("start")})
+    from direction_finder.commands.actions import finetune as action
 
-
-def _sizes(start: State, file: Path) -> dict[str, Any]:
-    """The settings that a snapshot's shapes tell."""
-    widths = [
-        tensor.shape[1] for name, tensor in start.items() if name.startswith("average.output") and tensor.ndim == 4
-    ]
-    if "average.layer0.weight" not in start or not widths or "critic.last.0.weight" not in start:
-        raise InputError(f"{file}: no snapshot of `train progan`, with generator and critic")
-    codes = start["critic.guess.2.bias"].numel() if "critic.guess.2.bias" in start else 0
-    return {
-        "z_dim": start["average.layer0.weight"].shape[1],
-        "width": min(widths),
-        "max_width": max(widths),
-        "codes": codes,
-    }
+    action.finetune(ctx, checkpoint, **options)

@@ -16,6 +16,9 @@ from direction_finder.commands import completion
 from direction_finder.commands.latest import newest_run
 from direction_finder.errors import InputError
 
+SAVE_EVERY = 30.0  # seconds between two states of a run
+SHOWN = 8  # directions, unless asked for others
+
 
 def number_range(text: str) -> tuple[int, int] | None:
     """ "0-39" as (0, 39); "7" as (7, 7); None if it is neither."""

@@ -4,14 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from direction_finder.commands.options import several
-from direction_finder.commands.recorder import Bars
-from direction_finder.datasets import Dataset
 from direction_finder.errors import InputError
-from direction_finder.parallel import available_cores
-from direction_finder.scenes import EDGES_AND_SHOES, KINDS, make, make_edges_and_shoes, redrawn
 
 TEXTS = {
     "clevr-simple": "One object; colour, shape, x and y vary.",
@@ -47,6 +42,10 @@ def _rendered(kind: str) -> click.Command:
     @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the factors.")
     @set_options
     def command(workers: int | None, out: Path, **options: Any) -> None:
+        from direction_finder.commands.recorder import Bars
+        from direction_finder.parallel import available_cores
+        from direction_finder.scenes import make
+
         with Bars("picture") as bars:
             make(kind, out, workers=workers or available_cores(), on_step=bars, **options)
         click.echo(f"{options['num']} pictures and their factors in {out}")
@@ -54,16 +53,20 @@ def _rendered(kind: str) -> click.Command:
     return command
 
 
-for each in KINDS:
+for each in TEXTS:
     _rendered(each)
 
 
-@scenes.command(EDGES_AND_SHOES)
+@scenes.command("edges-and-shoes")
 @click.option("--from", "source", required=True, type=FOLDER, help="edges2shoes/train of pix2pix.")
 @click.option("--num", type=click.IntRange(1), help="How many pictures.  [default: two a file]")
 @set_options
 def edges_and_shoes(workers: int | None, out: Path, source: Path, num: int | None, resolution: int) -> None:
     """Take pix2pix's edges2shoes pairs apart."""
+    from direction_finder.commands.recorder import Bars
+    from direction_finder.parallel import available_cores
+    from direction_finder.scenes import make_edges_and_shoes
+
     with Bars("picture") as bars:
         data = make_edges_and_shoes(
             source, out, num=num, resolution=resolution, workers=workers or available_cores(), on_step=bars
@@ -76,6 +79,11 @@ def edges_and_shoes(workers: int | None, out: Path, source: Path, num: int | Non
 @click.option("--redraw", default=20, show_default=True, type=click.IntRange(0), help="Pictures rendered once more.")
 def verify(folder: Path, redraw: int) -> None:
     """Compare every file with its checksum, and some pictures with what is rendered now."""
+    import numpy as np
+
+    from direction_finder.datasets import Dataset
+    from direction_finder.scenes import redrawn
+
     data = Dataset.open(folder)
     if damaged := data.damaged():
         raise InputError(

@@ -4,22 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
 from direction_finder.commands.options import config_options
-from direction_finder.commands.recorder import Bars
-from direction_finder.commands.training import (
+from direction_finder.commands.training_options import (
     FOLDER,
-    begin_or_resume,
     how_options,
-    labelled,
     resolution_option,
     run_options,
     score_options,
 )
-from direction_finder.datasets import Dataset
-from direction_finder.metrics import factor_network
-from direction_finder.training import biggan, progan
+from direction_finder.training.biggan_config import BigGANConfig
+from direction_finder.training.progan_config import ProGANConfig
 
 start_option = click.option(
     "--start", type=click.Path(dir_okay=False, path_type=Path), help="Begin with the networks of this snapshot."
@@ -36,7 +31,7 @@ def train() -> None:
 @run_options
 @start_option
 @click.option("--label", default="class", show_default=True, help="Factor that is the class.")
-@config_options({"biggan": biggan.BigGANConfig})
+@config_options({"biggan": BigGANConfig})
 @click.option("--half", is_flag=True, help="Write the generator in half precision: half the bytes.")
 @how_options
 @click.pass_context
@@ -47,9 +42,9 @@ def train_biggan(ctx: click.Context, label: str, **options: Any) -> None:
     --generator biggan-deep:FOLDER/generator) and snapshot.safetensors, from which --start goes on. A run that was
     stopped or killed goes on with --resume FOLDER and gives the same weights as one that never was.
     """
-    if options["data"]:
-        labelled(options["data"], label)
-    begin_or_resume(ctx, "biggan", options, {"label": label})
+    from direction_finder.commands.actions import train as action
+
+    action.train_biggan(ctx, label, **options)
 
 
 @train.command("progan", epilog="Example: direction-finder train progan data/simple --kimg 600 --out outputs/simple")
@@ -57,7 +52,7 @@ def train_biggan(ctx: click.Context, label: str, **options: Any) -> None:
 @run_options
 @start_option
 @resolution_option
-@config_options({"progan": progan.ProGANConfig})
+@config_options({"progan": ProGANConfig})
 @score_options
 @how_options
 @click.pass_context
@@ -69,7 +64,9 @@ def train_progan(ctx: click.Context, **options: Any) -> None:
     progan:FILE) and snapshot.safetensors, from which --start and `finetune` go on. A run that was stopped or killed
     goes on with --resume FOLDER and gives the same weights as one that never was.
     """
-    begin_or_resume(ctx, "progan", options)
+    from direction_finder.commands.actions import train as action
+
+    action.train_progan(ctx, **options)
 
 
 @train.command(
@@ -87,11 +84,6 @@ def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int,
     DATA and HELD_OUT are sets of one kind that `scenes` made with different seeds; HELD_OUT only tells how well the
     network reads pictures that it has not seen.
     """
-    if threads:
-        torch.set_num_threads(threads)
-    with Bars("step") as bars:
-        network = factor_network.fit(Dataset.open(data), Dataset.open(held_out), epochs=epochs, seed=seed, on_step=bars)
-    network.save(out)
-    for name, value in network.about["held_out"]["accuracy"].items():
-        click.echo(f"{name:10} {value:.4f}")
-    click.echo(out)
+    from direction_finder.commands.actions import train as action
+
+    action.train_factors(data, held_out, out, epochs, seed, threads)

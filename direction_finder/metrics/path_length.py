@@ -22,7 +22,6 @@ from direction_finder.randomness import stream
 
 EPSILON = 1e-4
 KEPT = (1, 99)  # percentiles between which distances count
-PLACES = ("end", "full")  # where on a path: at its beginning, as the paper; or anywhere
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor, unit: bool) -> Tensor:

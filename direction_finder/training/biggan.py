@@ -9,7 +9,6 @@ its optimisers' moments.
 """
 
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,36 +20,11 @@ from direction_finder.errors import Diverged, InputError
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
-from direction_finder.settings import check_options, option
+from direction_finder.training.biggan_config import BigGANConfig
 from direction_finder.training.state import Optimisers, follow, restore, start_from, state
 
 MEASURED = 510  # pictures over which the norms' statistics are taken, at each truncation
 POWER_STEPS = 50  # of the power iteration, after which a spectral norm is exact enough to be stored
-
-
-@dataclass(frozen=True)
-class BigGANConfig:
-    """How a BigGAN-deep is built and trained. The defaults are those of `shapes-64`, which took 8,000 steps."""
-
-    steps: int = option(10000, "Optimisation steps.", least=1)
-    batch_size: int = option(32, "Pictures a step.", least=1)
-    seed: int = option(0, "Seed of weights, latents and the order of the pictures.", least=0)
-    z_dim: int = option(24, "Size of z, and of the class embedding.", least=1)
-    channel_width: int = option(16, "Channels of the last block; the first has 16 times as many.", least=4)
-    discriminator_width: int = option(24, "Channels of the discriminator's first layer.", least=1)
-    learning_rate: float = option(1.5e-4, "Adam's, for the generator.", above=0)
-    discriminator_learning_rate: float = option(4e-4, "Adam's, for the discriminator.", above=0)
-    decay: float = option(
-        0.25, "Part of the steps, at the end, over which both learning rates fall to 0.", least=0, below=1
-    )
-    averaging: float = option(
-        0.999, "Decay of the moving average of the generator's weights, per step.", least=0, below=1
-    )
-
-    def __post_init__(self) -> None:
-        check_options(self)
-        if self.channel_width % 2:
-            raise InputError(f"channel_width is {self.channel_width}: expected an even number")
 
 
 def package_config(config: BigGANConfig, resolution: int, class_names: list[str]) -> dict[str, Any]:

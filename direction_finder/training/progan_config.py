@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from direction_finder.errors import InputError
-from direction_finder.generators.networks.progan import GROUP
 from direction_finder.settings import check_options, option
 
 
@@ -40,6 +39,8 @@ class ProGANConfig:
     epsilon: float = option(0.1, "Step of the penalty's finite difference.", above=0)
 
     def __post_init__(self) -> None:
+        from direction_finder.generators.networks.progan import GROUP
+
         check_options(self)
         if self.codes > self.z_dim:
             raise InputError(f"codes is {self.codes}: z has {self.z_dim} components")

@@ -1,0 +1,17 @@
+"""What `direction-finder export` does."""
+
+from pathlib import Path
+
+import click
+
+from direction_finder.directions import Directions
+from direction_finder.discovery.matrices import write_matrix
+
+
+def export(target: Path, out: Path, searched: bool) -> None:
+    """Write the directions of a run as a matrix, a direction a row, for NumPy (.npy) or torch (.pt)."""
+    directions = Directions.load(target)
+    write_matrix(directions, out, searched=searched)
+    click.echo(out)
+    if any(directions.layers):
+        click.echo("Mind that these act on some layers only; a matrix cannot say so.", err=True)
