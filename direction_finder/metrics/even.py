@@ -14,6 +14,7 @@ from direction_finder.metrics.features import Similarity
 
 ROUNDS = 20
 CLOSE = 1.05  # the largest distance, in smallest ones, that is even enough to stop
+FIRST_POWER, LEAST_POWER, MOST_POWER = 0.75, 0.5, 1.25  # of a distance, that a step's length goes with
 LEAST = 1e-12  # of distances, so that pictures which do not change divide nothing by zero
 
 
@@ -33,13 +34,14 @@ def even_positions(
     distances: positions (n,) -> how far each next picture is, (n - 1,). around_zero: the middle position is 0, and the
     side along which pictures change less reaches its end (of an odd count); else both ends are reached.
 
-    Moves positions along the polyline of pictures, whose length is the sum of the roots of the distances (these are
-    squared ones, see `features`), until the distances are even.
+    A step's distance is taken to grow as a power of its length; the power is learned from what each round leaves of the
+    unevenness (squared distances of smooth pictures have the power 2, those of textures nearly 1).
     """
     positions = torch.linspace(-extent, extent, count, dtype=torch.double)
     around_zero = around_zero and count % 2 == 1
     end = positions.new_full((1,), extent)
-    best = uniform = None
+    best = uniform = before = None
+    power = FIRST_POWER
     for _ in range(ROUNDS):
         knots = torch.cat([-end, positions, end]) if around_zero else positions
         found = distances(knots.float()).double().clamp_min(LEAST)
@@ -50,7 +52,12 @@ def even_positions(
             best = Even(positions.float(), ratio, uniform)
         if ratio <= CLOSE:
             break
-        way = np.concatenate([[0.0], found.sqrt().cumsum(0).numpy()])
+        uneven = steps.log() - steps.log().mean()
+        if before is not None:
+            left = float(uneven @ before / (before @ before))
+            power = min(max(power / (1 - min(left, 0.5)), LEAST_POWER), MOST_POWER)
+        before = uneven
+        way = np.concatenate([[0.0], found.pow(power).cumsum(0).numpy()])
         first, last = 0.0, way[-1]
         if around_zero:
             middle = np.interp(0.0, knots.numpy(), way)
@@ -81,8 +88,7 @@ def along(
     def distances(positions: Tensor) -> Tensor:
         moved = [edit(latents, direction, float(position)) for position in positions]
         rows = zip(torch.cat(moved).split(max_batch), classes.repeat(len(moved)).split(max_batch), strict=True)
-        images = torch.cat([generator(z, of) for z, of in rows]).unflatten(0, (len(moved), len(latents)))
-        pairs = zip(images[:-1].flatten(0, 1).split(max_batch), images[1:].flatten(0, 1).split(max_batch), strict=True)
-        return torch.cat([similarity(a, b) for a, b in pairs]).unflatten(0, (-1, len(latents))).mean(1).cpu()
+        images = torch.cat([generator(z, of) for z, of in rows])
+        return similarity.consecutive(images, len(latents), max_batch).unflatten(0, (-1, len(latents))).mean(1).cpu()
 
     return torch.no_grad()(distances)

