@@ -64,7 +64,8 @@ def lite0(device: torch.device | str = "cpu") -> Features:
 
     @torch.no_grad()
     def features(images: Tensor) -> Tensor:
-        return network.extract_features(scaled(images.clamp(-1, 1))).mean((2, 3))
+        parts = images.clamp(-1, 1).split(_at_once(device))
+        return torch.cat([network.extract_features(scaled(part)).mean((2, 3)) for part in parts])
 
     return features
 
@@ -77,6 +78,10 @@ def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
 
     @torch.no_grad()
     def embed(images: Tensor) -> list[Tensor]:
+        parts = (stages(part) for part in images.split(_at_once(device)))
+        return [torch.cat(stage) for stage in zip(*parts, strict=True)]
+
+    def stages(images: Tensor) -> list[Tensor]:
         x, found = network._swish(network._bn0(network._conv_stem(scaled(images)))), []
         for block in network._blocks:
             below = block(x)
@@ -165,6 +170,11 @@ def _weights(urls: Sequence[str], folder: Path | None) -> Iterator[None]:
         yield
     finally:
         torch.hub.set_dir(usual)
+
+
+def _at_once(device: torch.device | str) -> int:
+    """Return how many images the network is given: on a CPU few, whose memory is used again for the next ones."""
+    return 6 if torch.device(device).type == "cpu" else 64
 
 
 def _fused(network: nn.Module) -> nn.Module:
