@@ -6,17 +6,16 @@ cd "$(dirname "$0")/.."
 mkdir -p outputs/queue
 run() { nice -n 19 .venv/bin/direction-finder "$@" >>outputs/queue/log.txt 2>&1; }
 
-for seed in 0 1; do # 10,000 renders to train on, and 3,000 held out
-    data=outputs/data/$([ $seed = 0 ] && echo shapes || echo held-out)
-    [ -e $data ] || run scenes shapes --num $([ $seed = 0 ] && echo 10000 || echo 3000) --resolution 64 --seed $seed --out $data
-done
+run scenes shapes --num 10000 --resolution 64 --seed 0 --out outputs/data/shapes # to train on; complete sets are kept
+run scenes shapes --num 3000 --resolution 64 --seed 1 --out outputs/data/held-out # to measure with
 
-# shapes-64, trained on from its snapshot
-if [ -e outputs/queue/shapes-64 ]; then
-    run train biggan --resume outputs/queue/shapes-64
+# shapes-64, trained on from the snapshot of the last sitting; the generator that ships is replaced once it is good enough
+out=outputs/queue/shapes-64
+if [ -e $out ]; then
+    run train biggan --resume $out
 else
-    run train biggan outputs/data/shapes --start checkpoints/training/shapes-64.safetensors --steps 6500 --half \
-        --threads 1 --seed 2 --preview-every 1000 --out outputs/queue/shapes-64
+    run train biggan outputs/data/shapes --start checkpoints/training/shapes-64-further.safetensors --steps 6500 --half \
+        --threads 1 --seed 4 --preview-every 1000 --out $out
 fi
-run measure biggan-deep:outputs/queue/shapes-64/generator --metric fidelity --renders outputs/data/held-out \
-    --other-renders outputs/data/shapes --out outputs/queue/fidelity
+run measure biggan-deep:$out/generator --metric fidelity --renders outputs/data/held-out --other-renders outputs/data/shapes \
+    --out outputs/queue/fidelity
