@@ -5,6 +5,7 @@ import importlib
 _HOMES = {
     "METHODS": "methods",
     "Method": "methods",
+    "check": "methods",
     "configure": "methods",
     "find": "methods",
     "plain": "space",

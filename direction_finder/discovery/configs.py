@@ -150,10 +150,6 @@ class LoopConfig(ScoredConfig, TunedConfig):
         super().check(generator)
         generator.check_activations(self.at)
         generator.check_differentiable("a loop over A")
-        from direction_finder.discovery.loop import starting_rows
-        from direction_finder.discovery.space import SearchSpace
-
-        starting_rows(SearchSpace(generator, self), self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from direction_finder.directions import Directions
-from direction_finder.discovery import axes, hessian, jacobian, joint, orojar, tuning
-from direction_finder.discovery.configs import CONFIGS, DEFAULT, SearchConfig
+from direction_finder.discovery import axes, hessian, jacobian, joint, loop, orojar, tuning
+from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig
+from direction_finder.discovery.space import SearchSpace
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Outline, resolve_class
@@ -48,6 +49,13 @@ def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
             raise InputError(f"method {method} has no setting {name}; {hint}")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     return METHODS[method].config(**values)
+
+
+def check(generator: Generator, config: SearchConfig) -> None:
+    """Raise InputError, before anything slow, if the generator lacks what is searched or a start cannot be read."""
+    config.check(generator)
+    if isinstance(config, LoopConfig):
+        loop.starting_rows(SearchSpace(generator, config), config)
 
 
 def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:

@@ -19,6 +19,7 @@ from direction_finder.directions import Directions
 from direction_finder.discovery import (
     METHODS,
     SearchConfig,
+    check,
     configure,
     plain,
     setting_names,
@@ -79,7 +80,7 @@ def _start(options: dict[str, Any]) -> None:
             for space in spaces or [None]
         ]
         for _, config in wanted:
-            config.check(generator)
+            check(generator, config)
         for note in generator.notes:
             click.echo(f"{generator.name}: {as_options(note)}", err=True)
         found = []
