@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from direction_finder.commands import training
+from direction_finder.commands.info import from_headers
 from direction_finder.commands.measures import ALL, TOGETHER
 from direction_finder.commands.options import Download
 from direction_finder.commands.runs import CONFIG, FOUND, STATE, Run
@@ -66,28 +67,12 @@ def _is_run(folder: Path, needed: Sequence[str] = FOUND) -> bool:
 
 
 def _run(folder: Path, problems: list[str]) -> Facts:
+    """Return what the headers of a run tell, after reading its tensors too."""
     run = Run.open(folder, FOUND)
-    facts: Facts = {
-        "kind": "run",
-        **{key: run.config[key] for key in ("method", "class", "generator", "settings", "started")},
-        "finished": run.config.get("finished"),
-    }
-    made_with = ("direction_finder", "torch", "device", "threads")
-    facts |= {"made_with": {key: run.config[key] for key in made_with if key in run.config}}
-    state = run.read_state()
-    if state:
-        facts["step"] = int(state["step"])
-    if not run.directions.is_file():
-        problems.append(f"no directions yet: learn --resume {folder} goes on with it")
-        return facts
-    record = Directions.load(run.directions)
-    facts |= {"directions": len(record), "dim": record.dim, "orthonormal": record.orthonormal}
-    facts |= {"share": record.share}
-    if record.weights_sha256 != run.config["generator"]["weights_sha256"]:
-        problems.append("the directions were found in other weights than config.json names")
-    if not run.config.get("finished"):
-        problems.append(f"stopped at step {facts.get('step', 0)}: learn --resume {folder} goes on with it")
-    return facts
+    run.read_state()
+    if run.directions.is_file():
+        Directions.load(run.directions)
+    return from_headers(folder, problems) or {}
 
 
 def _training(folder: Path, problems: list[str]) -> Facts:
