@@ -25,3 +25,9 @@ class Diverged(DirectionFinderError, ArithmeticError):
 
 class Unfinished(DirectionFinderError):
     """A run was interrupted before it had what is asked for; the message says how to resume it."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, which a smaller batch cures."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)

@@ -10,7 +10,7 @@ from typing import Any
 
 from direction_finder.errors import InputError
 
-DIRECTIONS = "directions.safetensors"  # in a run folder
+CONFIG, STATE, DIRECTIONS = "config.json", "state.safetensors", "directions.safetensors"  # in a run folder
 METADATA_KEY = "direction_finder"  # of our safetensors files: one key holding sorted JSON
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from direction_finder.errors import DirectionFinderError
+from direction_finder.errors import DirectionFinderError, out_of_memory
 
 VERBS = {
     "learn": "Find directions in a generator, per class.",
@@ -72,9 +72,7 @@ class Verbs(click.Group):
             click.echo("Stopped.", err=True)
             sys.exit(130)
         except RuntimeError as error:
-            if not any(
-                words in str(error) for words in ("out of memory", "not enough memory", "can't allocate memory")
-            ):
+            if not out_of_memory(error):
                 raise
             fail(f"{str(error).splitlines()[0]}; lower --max-batch")
         except BrokenPipeError:  # the reader of our output is gone, e.g. `| head`

@@ -21,9 +21,9 @@ def classes(text: str, generator: str) -> None:
     """List the classes whose name contains TEXT, with their numbers; all of them without TEXT."""
     names = known_names(generator)
     if names is None:
-        from direction_finder.generators import load_generator  # imports torch, which known names do not need
+        from direction_finder.generators import class_names  # imports torch, which known names do not need
 
-        names = load_generator(generator).class_names
+        names = class_names(generator)
     found = search_classes(names, text)
     if not found:
         what = (

@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from direction_finder.class_names import KNOWN, known_names
-from direction_finder.files import DIRECTIONS, METADATA_KEY
+from direction_finder.files import CONFIG, DIRECTIONS, METADATA_KEY
 
 FAMILIES = ("biggan:", "biggan-deep:", "dcgan:", "hf:", "progan:", "python:")
 
@@ -26,7 +26,7 @@ def classes(ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 
 def runs(incomplete: str) -> list[CompletionItem]:
     """Return the run folders under outputs/, and latest; paths where none of them fits."""
-    folders = sorted(str(path.parent) for path in Path("outputs").glob("*/config.json"))
+    folders = sorted(str(path.parent) for path in Path("outputs").glob(f"*/{CONFIG}"))
     fitting = [name for name in (*folders, *(["latest"] if folders else [])) if name.startswith(incomplete)]
     return [CompletionItem(name) for name in fitting] or [CompletionItem(incomplete, type="file")]
 

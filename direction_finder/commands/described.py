@@ -14,14 +14,14 @@ from direction_finder.commands import training
 from direction_finder.commands.info import from_headers
 from direction_finder.commands.measures import ALL, TOGETHER
 from direction_finder.commands.options import Download
-from direction_finder.commands.runs import CONFIG, FOUND, STATE, Run
+from direction_finder.commands.runs import FOUND, Run
 from direction_finder.commands.target import RANK
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import Directions
 from direction_finder.discovery.matrices import read_matrix
 from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
-from direction_finder.files import METADATA_KEY, file_sha256, read_json
+from direction_finder.files import CONFIG, METADATA_KEY, STATE, file_sha256, read_json
 from direction_finder.generators import load_generator
 from direction_finder.generators.biggan import load_biggan
 from direction_finder.generators.biggan_deep import load_biggan_deep

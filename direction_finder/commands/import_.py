@@ -1,6 +1,7 @@
 """`direction-finder import`: directions of other tools as a run."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,18 +41,7 @@ from direction_finder.settings import SPACES
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
 @device_option
-def import_(
-    file: Path,
-    spec: str | None,
-    space: str | None,
-    dims: tuple[int, int] | None,
-    layers: tuple[int, int] | None,
-    dim: int | None,
-    class_text: str | None,
-    orthonormalise: bool | None,
-    out: Path | None,
-    device: str,
-) -> None:
+def import_(**options: Any) -> None:
     """Make a run of a matrix of directions: hessian_penalty's and OroJaR's .pt, GANLatentDiscovery's .pt, GANSpace's
     .npz, .npy, or a .pt of a list or dict of vectors.
 
@@ -59,4 +49,4 @@ def import_(
     """
     from direction_finder.commands.actions import import_ as action
 
-    action.import_(file, spec, space, dims, layers, dim, class_text, orthonormalise, out, device)
+    action.import_(**options)

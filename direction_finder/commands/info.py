@@ -9,10 +9,9 @@ import click
 from direction_finder.class_names import KNOWN
 from direction_finder.commands.latest import newest_run
 from direction_finder.errors import DirectionFinderError, InputError
-from direction_finder.files import DIRECTIONS, METADATA_KEY, read_json
+from direction_finder.files import CONFIG, DIRECTIONS, METADATA_KEY, STATE, read_json
 
 Facts = dict[str, Any]
-CONFIG, STATE = "config.json", "state.safetensors"
 SHOWN = ("method", "class", "generator", "settings", "started")
 
 

@@ -78,18 +78,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Generator, if it is not where the run says.",
 )
 @device_option
-def measure(
-    targets: tuple[str, ...],
-    metrics: tuple[str, ...],
-    factor_network: Path | None,
-    class_text: str | None,
-    write_names: bool,
-    out: Path | None,
-    as_json: bool,
-    generator: str | None,
-    device: str,
-    **settings: Any,
-) -> None:
+def measure(**options: Any) -> None:
     """Measure run folders, directions files or generators; several are set side by side in a table.
 
     Each metric of a run is written beside its directions as a file of its name, with figures as PNG and SVG, and all of
@@ -97,6 +86,4 @@ def measure(
     """
     from direction_finder.commands.actions import measure as action
 
-    action.measure(
-        targets, metrics, factor_network, class_text, write_names, out, as_json, generator, device, **settings
-    )
+    action.measure(**options)

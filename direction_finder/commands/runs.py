@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.files import DIRECTIONS, read_json, replacing, write_json
+from direction_finder.files import CONFIG, DIRECTIONS, STATE, read_json, replacing, write_json
 from direction_finder.generators.python import absolute_target
 
-CONFIG, LOG, STATE = "config.json", "log.jsonl", "state.safetensors"
+LOG = "log.jsonl"
 PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
 FOUND = ("generator", "class", "method", "settings", "torch", "direction_finder")  # of runs with directions
 NEEDED = (*FOUND, "threads", "device")  # of those that can go on

@@ -15,10 +15,10 @@ from safetensors.torch import save
 from direction_finder.commands.judge import Judge
 from direction_finder.commands.options import pick_device, shown
 from direction_finder.commands.recorder import Recorder
-from direction_finder.commands.runs import CONFIG, Run, reserved, slug
+from direction_finder.commands.runs import Run, reserved, slug
 from direction_finder.datasets import Dataset, Factor, read_pictures
 from direction_finder.errors import DirectionFinderError, InputError
-from direction_finder.files import file_sha256, replacing, write_json
+from direction_finder.files import CONFIG, file_sha256, replacing, write_json
 from direction_finder.generators.biggan_deep import WEIGHTS
 from direction_finder.generators.weights import State, read_whole
 from direction_finder.progress import Progress

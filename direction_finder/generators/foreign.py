@@ -35,9 +35,3 @@ def _place(error: BaseException) -> str:
 def _is_library(path: Path) -> bool:
     standard = path.is_relative_to(STANDARD) and "site-packages" not in path.parts
     return standard or any(path.is_relative_to(folder) for folder in LIBRARIES)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out, which a smaller batch cures."""
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)

@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import nn
 
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, out_of_memory
 from direction_finder.generators import contract
 from direction_finder.generators.base import Generator
-from direction_finder.generators.foreign import out_of_memory, told
+from direction_finder.generators.foreign import told
 from direction_finder.generators.wrapped import WrappedModule
 
 NEEDED = ("name", "dim", "resolution", "activation_names", "weights_sha256")  # of a Generator

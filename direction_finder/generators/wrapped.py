@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, out_of_memory
 from direction_finder.generators import contract
 from direction_finder.generators.base import IMAGE, Generator, Half, class_labels
-from direction_finder.generators.foreign import out_of_memory, told
+from direction_finder.generators.foreign import told
 from direction_finder.generators.module_calls import CLASS_INPUTS, Call, calls_to_try, check_arguments, input_size
 from direction_finder.generators.module_latents import Draw, checked, mapped, measured_scale
 from direction_finder.generators.module_outputs import (

@@ -12,7 +12,7 @@ from direction_finder.commands import as_options
 from direction_finder.commands.latest import newest_run
 from direction_finder.commands.options import SAVE_EVERY, Download, pick_device, shown
 from direction_finder.commands.recorder import Recorder
-from direction_finder.commands.runs import CONFIG, Run, absolute, reserved, slug
+from direction_finder.commands.runs import Run, absolute, reserved, slug
 from direction_finder.commands.target import load_recorded
 from direction_finder.commands.trust import remember
 from direction_finder.directions import Directions
@@ -28,7 +28,7 @@ from direction_finder.discovery import (
 )
 from direction_finder.discovery.configs import EXACT, STARTS
 from direction_finder.errors import DirectionFinderError, InputError
-from direction_finder.files import write_json
+from direction_finder.files import CONFIG, write_json
 from direction_finder.generators import UNTOLD, Generator, load_generator, resolve_class
 from direction_finder.generators.base import class_phrase
 from direction_finder.generators.weights import tensor_hashes

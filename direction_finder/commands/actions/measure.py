@@ -22,10 +22,9 @@ from direction_finder.commands.measures import (
 from direction_finder.commands.measures.asked import Asked, Report
 from direction_finder.commands.measures.table import table
 from direction_finder.commands.options import pick_device
-from direction_finder.commands.runs import CONFIG
 from direction_finder.commands.target import Target, class_index, load
 from direction_finder.errors import InputError
-from direction_finder.files import replacing, write_json
+from direction_finder.files import CONFIG, replacing, write_json
 from direction_finder.generators import Generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.weights import state_sha256

@@ -21,11 +21,8 @@ from direction_finder.generators.weights.kinds import (
     foreign,
     is_numpy,
     is_safetensors,
-    looks_like_html,
     unread,
 )
-
-__all__ = ["looks_like_html", "read_tensors"]
 
 
 def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:

@@ -14,7 +14,8 @@ from direction_finder.generators.weights.states import State
 
 AVERAGES = {"ema", "smooth", "avg", "average", "averaged", "shadow", "swa", "running"}
 GENERATORS = {"generator", "gen", "g"}
-OTHERS = {"discriminator", "disc", "dis", "d", "critic", "optim", "optimizer", "opt", "scheduler"}
+CRITICS = {"discriminator", "disc", "dis", "d", "critic"}
+OPTIMISERS = {"optim", "optimizer", "opt", "scheduler"}
 WRAPPERS = {"module", "_orig_mod"}  # of DataParallel and torch.compile
 CONTAINERS = {"model", "net", "network"}  # taken off where networks lie in them side by side
 ROLES = ("average", "generator", "plain")  # in order of preference
@@ -103,7 +104,7 @@ def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterato
         return
     for key, value in nested.items():
         inner = f"{name}/{key}" if name else str(key)
-        if isinstance(key, str) and _holds_tensors(value) and _role(inner, optimisers_only=True) != "other":
+        if isinstance(key, str) and _holds_tensors(value) and not _words(inner) & OPTIMISERS:
             yield from _networks(value, path, inner)
 
 
@@ -150,11 +151,15 @@ def _unwrapped(state: State, name: str) -> tuple[State, str]:
     return state, name
 
 
-def _role(name: str, optimisers_only: bool = False) -> str:
+def _words(name: str) -> set[str]:
+    """Return the words of a name like netG_ema: net, g, ema."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def _role(name: str) -> str:
     """Return what a network is, told by its name: average, generator, other or plain."""
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
-    others = OTHERS - {"discriminator", "disc", "dis", "d", "critic"} if optimisers_only else OTHERS
-    if words & others:
+    words = _words(name)
+    if words & (CRITICS | OPTIMISERS):
         return "other"
     if words & AVERAGES:
         return "average"
