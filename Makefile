@@ -30,6 +30,7 @@ test-all: .venv/ready
 check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(MAKE) test
 	$(BIN)/python -m tests.wheel
 

@@ -31,6 +31,7 @@ from direction_finder.generators import Generator, load_generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
 from direction_finder.metrics.factors import alignment, measure_effects, score
+from direction_finder.metrics.samples import Sampling
 
 SCORES = ("disentanglement", "completeness", "gap", "overall")
 ALIGNED = ("x kept", "own kept", "others kept")
@@ -45,9 +46,8 @@ def mean_and_error(values: list[float]) -> str:
 
 def supervised(generator: Generator, network: FactorNetwork, coordinates: Directions, samples: int) -> Tensor:
     """The orthonormal basis whose first directions are nearest to the mean gradients of the factors."""
-    effects = measure_effects(
-        generator, network, coordinates, class_index=coordinates.class_index, samples=samples, seed=1
-    )
+    sampling = Sampling(coordinates.class_index, seed=1)
+    effects = measure_effects(generator, network, coordinates, sampling, samples=samples)
     gradients = torch.nn.functional.normalize(effects.slopes.double().mT @ coordinates.vectors.double())
     left, _, right = torch.linalg.svd(gradients)
     return torch.cat([left @ right[: len(left)], right[len(left) :]]).float()
@@ -55,14 +55,13 @@ def supervised(generator: Generator, network: FactorNetwork, coordinates: Direct
 
 def measured(generator: Generator, network: FactorNetwork, directions: Directions, samples: int) -> dict[str, float]:
     """Scores, and what is left of the factors' spreads when samples are aligned."""
-    how = {"class_index": directions.class_index, "samples": samples}
-    effects = measure_effects(generator, network, directions, **how)
+    sampling = Sampling(directions.class_index)
+    effects = measure_effects(generator, network, directions, sampling, samples=samples)
     values = {name: value.value for name, value in score(effects).items()}
     own, others = {}, []
     for factor, number in zip(effects.factors, effects.squares.mean(0).argmax(0).tolist(), strict=True):
-        kept = {
-            name: each["kept"].value for name, each in alignment(generator, network, directions[number], **how).items()
-        }
+        left = alignment(generator, network, directions[number], sampling, samples=samples)
+        kept = {name: each["kept"].value for name, each in left.items()}
         own[factor] = kept.pop(factor)
         others += kept.values()
     return {

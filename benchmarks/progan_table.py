@@ -56,7 +56,7 @@ def row(generator: Generator, scores: torch.Tensor, reference: Reference) -> lis
 
 def effects(name: str, generator: Generator, axes: Directions, scores: torch.Tensor, network: FactorNetwork) -> None:
     """Print what the active components do to the factors, the most active first."""
-    found = factors.summary(factors.measure_effects(generator, network, axes, class_index=None))
+    found = factors.summary(factors.measure_effects(generator, network, axes))
     click.echo(f"\n{name}: " + ", ".join(f"{kind} {Value(**value)}" for kind, value in found["scores"].items()))
     click.echo(f"| component | activeness | {' | '.join(found['factors'])} |")
     click.echo(f"|---|---|{'---|' * len(found['factors'])}")

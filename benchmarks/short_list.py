@@ -13,12 +13,13 @@ import click
 import torch
 from torch import Tensor
 
-from direction_finder.commands.target import RANK, Target
-from direction_finder.files import read_json
+from direction_finder.files import RANK, read_json
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
 from direction_finder.metrics.factors import measure_effects
 from direction_finder.metrics.intervals import interval, resampled
+from direction_finder.metrics.samples import Sampling
+from direction_finder.runs import Loader, Target
 
 
 def of_groups(squares: Tensor, group: list[int]) -> dict[str, str]:
@@ -39,11 +40,10 @@ def main(runs: tuple[Path, ...]) -> None:
     network = FactorNetwork.load(shipped(NETWORK))
     click.echo("| run | group | directions | effect | share of the strongest factor |\n|---|---|---|---|---|")
     for run in runs:
-        target = Target.open(run, None, "cpu", 32)
+        target = Target.open(run, Loader("cpu"))
         report = read_json(run / RANK)
-        effects = measure_effects(
-            target.generator, network, target.directions, class_index=target.directions.class_index
-        )
+        sampling = Sampling(target.directions.class_index)
+        effects = measure_effects(target.generator, network, target.directions, sampling)
         listed = report["short_list"]
         rest = [index for index in report["order"] if index not in listed]
         for name, group in (("short list", listed), ("the rest", rest)):

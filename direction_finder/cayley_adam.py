@@ -6,7 +6,8 @@ two, which keeps 120 x 40 matrices orthonormal to 1e-9 in float64 at rate 0.4. A
 factorisation every hundred steps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -41,14 +42,23 @@ class CayleyAdam(torch.optim.Optimizer):
     def __init__(self, matrices: Iterable[Tensor], lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)):
         super().__init__(matrices, {"lr": lr, "betas": betas})
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        loss = torch.enable_grad()(closure)() if closure else None
         for group in self.param_groups:
             for rows in group["params"]:
                 if rows.grad is not None:
                     self._turn(rows, group["lr"], *group["betas"])
+        return loss
 
     def _turn(self, rows: Tensor, lr: float, first: float, second: float) -> None:
+        assert rows.grad is not None  # `step` turns no others
         state = self.state[rows]
         if not state:
             state.update(step=torch.tensor(0.0), exp_avg=torch.zeros_like(rows), exp_avg_sq=rows.new_zeros(()))

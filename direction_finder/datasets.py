@@ -77,11 +77,11 @@ class Dataset:
         about = read_json(folder / DATASET)
         try:
             factors = tuple(Factor.from_json(each) for each in about["factors"])
-            values = _read_table(folder / FACTORS, factors)
+            values, num = _read_table(folder / FACTORS, factors), about["num"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: {DATASET} and {FACTORS} do not fit together ({error})") from error
-        if any(len(column) != about["num"] for column in values.values()):
-            raise InputError(f"{folder / FACTORS}: not one row for each of {about['num']} pictures")
+        if any(len(column) != num for column in values.values()):
+            raise InputError(f"{folder / FACTORS}: not one row for each of {num} pictures")
         return cls(folder, about, factors, values)
 
     def damaged(self) -> list[str]:

@@ -65,7 +65,8 @@ def _rounds(n: int) -> list[tuple[Tensor, Tensor]]:
     for _ in range(len(players) - 1):
         half = len(players) // 2
         pairs = [(a, b) for a, b in zip(players[:half], reversed(players[half:]), strict=True) if max(a, b) < n]
-        rounds.append(tuple(torch.tensor(side) for side in zip(*pairs, strict=True)))
+        first, second = zip(*pairs, strict=True)
+        rounds.append((torch.tensor(first), torch.tensor(second)))
         players = [players[0], players[-1], *players[1:-1]]
     return rounds
 

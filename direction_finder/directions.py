@@ -2,41 +2,53 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from direction_finder.direction import Direction
+from direction_finder.directions_check import PER_DIRECTION, check_record
 from direction_finder.errors import InputError
 from direction_finder.files import DIRECTIONS, METADATA_KEY, replacing
+from direction_finder.settings import number_range
 
 FORMAT = 1
+ADDED = {"share", "scale", "numbers"}  # what files of earlier versions lack, or what is left out
+Several = slice | range | tuple[int | str, ...] | list[int] | list[str]
 
 
 @dataclass(frozen=True)
-class Direction:
-    """One direction: a unit vector (dim,), the layers it acts on (None: all) and what is known of it.
+class Finding:
+    """Why a search ended; what it cost: images computed, those with gradients flowing back, seconds; and how good the
+    result is: the diagonal share, beside a random basis's, where it was measured."""
 
-    scale: the standard deviation of the latents that it moves: amounts are multiplied by it.
-    """
+    reason: str
+    images: int = 0
+    gradients: int = 0
+    seconds: float = 0.0
+    share: float | None = None
+    random_share: float | None = None
 
-    vector: Tensor
-    layers: tuple[int, ...] | None = None
-    name: str | None = None
-    score: float | None = None
-    usable_range: float | None = None
-    scale: float = 1.0
+    def __str__(self) -> str:
+        with_gradients = f" ({self.gradients:,} with gradients)" if self.gradients else ""
+        cost = f"{self.reason}; {self.images:,} images{with_gradients} in {self.seconds:.3g} s"
+        if self.share is None:
+            return cost
+        return f"{cost}; diagonal share {self.share:.3f}, of a random basis {self.random_share:.3f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Directions:
     """Directions found in one generator, and how.
+
+    >>> directions["x"], directions[-1]  # a Direction each
+    >>> directions[:5], directions["x", "hue"], directions.top(5)  # Directions again, which keep their numbers
 
     vectors: (num, dim) float32 with unit rows, orthonormal if `orthonormal` says so.
     layers, names, scores, ranges: one entry per direction; None: all layers, no name, not measured.
@@ -45,6 +57,8 @@ class Directions:
     share: the mean diagonal share on matrices that the method had not seen, a random basis's beside it, and the number
     of matrices (None: not measured).
     scale: that of the generator's latents (see `Generator`); amounts, ranges, epsilon and eta are multiplied by it.
+    numbers: what each direction is called where it has no name: its place in the record that it was taken from.
+    finding: why the search ended and what it cost, if it has just been made; not kept in the file.
     """
 
     vectors: Tensor
@@ -63,12 +77,19 @@ class Directions:
     share: dict[str, float] | None = None
     scale: float = 1.0
     package_version: str = ""
+    numbers: tuple[int, ...] = ()
+    finding: Finding | None = None
 
     def __post_init__(self) -> None:
+        numbers = tuple(self.numbers)
+        if numbers == tuple(range(len(numbers))):  # also after other vectors took the place of these
+            numbers = tuple(range(len(self.vectors)))
+        object.__setattr__(self, "numbers", numbers)
+        object.__setattr__(self, "scale", float(self.scale) if isinstance(self.scale, int) else self.scale)
         for name in PER_DIRECTION:
             value = getattr(self, name) or (None,) * len(self.vectors)
             object.__setattr__(self, name, tuple(tuple(v) if isinstance(v, list) else v for v in value))
-        _check(self)
+        check_record(vars(self))
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -77,14 +98,102 @@ class Directions:
     def dim(self) -> int:
         return self.vectors.shape[1]
 
-    def __getitem__(self, index: int) -> Direction:
-        if not 0 <= index < len(self):
-            raise InputError(f"no direction {index}: there are {len(self)}, numbered 0 to {len(self) - 1}")
+    @overload
+    def __getitem__(self, chosen: int | str) -> Direction: ...
+
+    @overload
+    def __getitem__(self, chosen: Several) -> "Directions": ...
+
+    def __getitem__(self, chosen: int | str | Several) -> "Direction | Directions":
+        """One direction by its place (negative: from the end) or its name, or several as a record of their own."""
+        if isinstance(chosen, slice):
+            return self._several(range(len(self))[chosen])
+        if not isinstance(chosen, int | str):
+            return self._several([self._place(each) for each in chosen])
+        index = self._place(chosen)
         known = (self.layers[index], self.names[index], self.scores[index], self.ranges[index])
-        return Direction(self.vectors[index], *known, scale=self.scale)
+        return Direction(self.vectors[index], *known, scale=self.scale, number=self.numbers[index])
+
+    def _place(self, chosen: int | str) -> int:
+        if isinstance(chosen, str):
+            return self.find(chosen)
+        if not -len(self) <= chosen < len(self):
+            raise InputError(f"no direction {chosen}: there are {len(self)}, numbered 0 to {len(self) - 1}")
+        return chosen % len(self)
+
+    def _several(self, places: Sequence[int]) -> "Directions":
+        """A record of some of these; what is known of the whole basis is not known of a part."""
+        if not places:
+            raise InputError(f"no directions chosen of {len(self)}")
+        return replace(
+            self,
+            vectors=self.vectors[list(places)],
+            layers=tuple(self.layers[i] for i in places),
+            names=tuple(self.names[i] for i in places),
+            scores=tuple(self.scores[i] for i in places),
+            ranges=tuple(self.ranges[i] for i in places),
+            numbers=tuple(self.numbers[i] for i in places),
+            share=self.share if list(places) == list(range(len(self))) else None,
+        )
+
+    def top(self, count: int) -> "Directions":
+        """Return the `count` strongest, by score. Raises InputError if they have no scores."""
+        scores = {index: score for index, score in enumerate(self.scores) if score is not None}
+        if not scores:
+            raise InputError("these directions have no scores: give score_samples when you find them, or rank them")
+        return self[sorted(scores, key=lambda index: -scores[index])[: max(0, count)]]
+
+    def pick(self, text: str) -> list[int]:
+        """Return the places meant by "0-7,12", names, or "all". Raises InputError for another text."""
+        if text == "all":
+            return list(range(len(self)))
+        picked: list[int] = []
+        for part in text.split(","):
+            bounds = number_range(part)
+            if part.strip() in self.names:
+                picked.append(self.names.index(part.strip()))
+            elif bounds is None:
+                names = [name for name in self.names if name]
+                raise InputError(f"directions {text!r}: expected numbers like 0-7,12, {', '.join([*names, 'or all'])}")
+            else:
+                if bounds[1] >= len(self):
+                    raise InputError(f"direction {bounds[1]}: there are {len(self)}, numbered 0 to {len(self) - 1}")
+                picked += range(bounds[0], bounds[1] + 1)
+        return picked
+
+    def named(self, which: int | str, name: str | None) -> "Directions":
+        """The same with another name for one direction, or with none.
+
+        Raises InputError for a name that is a number, has a comma, is the word all, or is taken.
+        """
+        index = self._place(which)
+        name = name and name.strip()
+        if name is not None and (not name or "," in name or name[0].isdigit() or name == "all"):
+            raise InputError(f"name {name!r}: expected a word that is no number, not the word all, and has no comma")
+        if name and name in self.names and self.names.index(name) != index:
+            raise InputError(f"name {name!r}: direction {self.names.index(name)} has it already")
+        return replace(self, names=(*self.names[:index], name, *self.names[index + 1 :]))
+
+    def to(self, device: torch.device | str) -> "Directions":
+        """The same on another device."""
+        return replace(self, vectors=self.vectors.to(device))
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[index] for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Directions):
+            return NotImplemented
+        return self.metadata() == other.metadata() and torch.equal(self.vectors.cpu(), other.vectors.cpu())
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        where = [self.generator, self.class_name and f"class {self.class_name.split(',')[0]}"]
+        names = ", ".join(name for name in self.names if name)
+        facts = [f"{len(self)} of {self.dim} dimensions", self.method, *filter(None, where)]
+        return f"<Directions: {', '.join(facts)}{f'; {names}' if names else ''}>"
 
     @property
     def sha256(self) -> str:
@@ -97,7 +206,7 @@ class Directions:
         """The number of the direction that `text` names, or is. Raises InputError if there is none."""
         if text in self.names:
             return self.names.index(text)
-        if text.isdigit() and int(text) < len(self):
+        if text.isdecimal() and int(text) < len(self):
             return int(text)
         names = ", ".join(name for name in self.names if name)
         raise InputError(f"direction {text!r}: expected 0 to {len(self) - 1}{' or ' if names else ''}{names}")
@@ -118,9 +227,11 @@ class Directions:
             raise InputError(f"the directions act on layer {deepest} but generator {name} has {num_layers} layers")
 
     def metadata(self) -> dict[str, Any]:
-        """Return everything but the vectors as plain values: what the file's metadata holds. A scale of 1 is left out;
-        there is no time, path or duration in it."""
-        left_out = {"vectors"} if self.scale != 1 else {"vectors", "scale"}
+        """Return everything but the vectors as plain values: what the file's metadata holds. A scale of 1 and
+        numbers 0, 1, ... are left out; there is no time, path or duration in it."""
+        left_out = {"vectors", "finding"}
+        left_out |= {"scale"} if self.scale == 1 else set()
+        left_out |= {"numbers"} if self.numbers == tuple(range(len(self))) else set()
         return {"format": FORMAT, **{name: value for name, value in vars(self).items() if name not in left_out}}
 
     def save(self, path: str | Path) -> None:
@@ -153,7 +264,7 @@ class Directions:
             raise InputError(f"{path}: its metadata is not JSON ({error})") from error
         if not isinstance(metadata, dict) or metadata.pop("format", None) != FORMAT:
             raise InputError(f"{path}: not format {FORMAT} of a directions file; a newer direction-finder may read it")
-        known = set(cls.__dataclass_fields__) - {"vectors"}
+        known = set(cls.__dataclass_fields__) - {"vectors", "finding"}
         if odds := (metadata.keys() ^ known) - (ADDED - metadata.keys()):
             odd = sorted(odds)[0]
             raise InputError(f"{path}: metadata {'lacks' if odd in known else 'has an unknown'} {odd!r}")
@@ -161,58 +272,3 @@ class Directions:
             return cls(vectors=vectors, **metadata)
         except (InputError, TypeError) as error:
             raise InputError(f"{path}: {error}") from error
-
-
-ADDED = {"share", "scale"}  # what files of earlier versions lack, or what is left out
-PER_DIRECTION = {
-    "layers": ((list, tuple), "lists of layer numbers"),
-    "names": (str, "strings"),
-    "scores": ((int, float), "numbers"),
-    "ranges": ((int, float), "numbers"),
-}
-SCALARS = {
-    "method": str,
-    "config": dict,
-    "orthonormal": bool,
-    "package_version": str,
-    "generator": str,
-    "weights_sha256": str,
-    "class_index": int,
-    "class_name": str,
-    "seed": int,
-    "share": dict,
-    "scale": float,
-}
-REQUIRED = ("method", "config", "orthonormal", "scale", "package_version")
-
-
-def _check(record: Directions) -> None:
-    vectors = record.vectors
-    if not isinstance(vectors, Tensor) or vectors.ndim != 2 or not vectors.numel() or not vectors.is_floating_point():
-        raise InputError("vectors: expected a matrix of floats (num, dim) with at least one row")
-    if not torch.isfinite(vectors).all():
-        raise InputError("vectors: NaN or infinite values")
-    error = (vectors.norm(dim=1) - 1).abs()
-    if error.max() > 1e-4:
-        raise InputError(f"vectors: row {int(error.argmax())} is not of unit length (off by {float(error.max()):.2g})")
-    for name, kind in SCALARS.items():
-        value = getattr(record, name)
-        optional = name not in REQUIRED
-        if not (isinstance(value, kind) or (optional and value is None)):
-            raise InputError(f"{name}: expected {kind.__name__}, got {value!r}")
-    if not (math.isfinite(record.scale) and record.scale > 0):
-        raise InputError(f"scale: expected a number above 0, got {record.scale}")
-    for name, (kind, expected) in PER_DIRECTION.items():
-        values = getattr(record, name)
-        if len(values) != len(vectors):
-            raise InputError(f"{name}: {len(values)} entries for {len(vectors)} directions")
-        for value in values:
-            numbers = value if isinstance(value, tuple) else [value] if kind is not str else []
-            finite = all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers if n is not None)
-            if value is not None and not (isinstance(value, kind) and finite):
-                raise InputError(f"{name}: expected {expected} or null, got {value!r}")
-    if record.orthonormal:
-        gram = vectors.double() @ vectors.double().mT
-        defect = float((gram - torch.eye(len(vectors), dtype=torch.float64)).abs().max())
-        if defect > 1e-4:
-            raise InputError(f"vectors: rows said to be orthonormal are not (largest error {defect:.2g})")

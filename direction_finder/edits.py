@@ -1,25 +1,30 @@
 """Latents moved along directions.
 
-Latents are (batch, layers, dim). A direction is a `Direction`, which knows the layers it acts on and the scale of its
-latents, or a bare unit vector (dim,). Amounts and values are in units of that scale: the latents' standard deviation.
+What is moved are `Samples`, or bare latents (batch, layers, dim). A direction is a `Direction`, which knows the layers
+it acts on and the scale of its latents, or a bare unit vector (dim,). Amounts and values are in units of that scale:
+the latents' standard deviation.
 """
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from direction_finder.directions import Direction
+from direction_finder.direction import Direction, Edit
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
+from direction_finder.samples import Samples
 
 Layers = Sequence[int] | None
 Along = Direction | Tensor
+Latents = TypeVar("Latents", Tensor, Samples)
 
 
 def spread(z: Tensor, num_layers: int) -> Tensor:
@@ -27,43 +32,84 @@ def spread(z: Tensor, num_layers: int) -> Tensor:
     return z.unsqueeze(1).expand(-1, num_layers, -1)
 
 
-def coordinate(latents: Tensor, along: Along) -> Tensor:
-    """Return the component of each latent along a direction: (batch, layers, dim) -> (batch, layers)."""
+def coordinate(latents: Tensor | Samples, along: Along) -> Tensor:
+    """Return the component of each latent along a direction: (batch, layers, dim) -> (batch, layers).
+
+    >>> coordinate(samples, directions["x"]).mean()
+    """
+    latents = latents.latents if isinstance(latents, Samples) else latents
     along = _checked(latents, along)
     return latents @ along.vector.to(latents) / along.scale
 
 
-def move(latents: Tensor, along: Along, amount: float | Tensor, layers: Layers = None) -> Tensor:
-    """Add `amount` times the direction to latents (batch, layers, dim).
+def move(latents: Latents, along: Along | Edit, amount: float | Tensor | None = None, layers: Layers = None) -> Latents:
+    """Add `amount` times the direction to samples, or to latents (batch, layers, dim); or all moves of an edit.
 
-    amount: a number, or one per sample (batch,). layers: where to move (None: where the direction acts).
+    amount: a number, or one per sample (batch,); none with an edit, which has its own. layers: where to move (None:
+    where the direction acts).
 
-    >>> moved = move(spread(z, generator.num_layers), directions[3], 2.0)
+    >>> moved = move(samples, directions["x"], 2.0)
+    >>> moved = move(samples, 2 * directions["x"] - directions["hue"])
 
     Raises InputError if the latents have no layer axis or do not fit the direction.
     """
+    if isinstance(latents, Samples):
+        return latents.with_latents(move(latents.latents, along, amount, layers))
+    if isinstance(along, Edit):
+        if amount is not None:
+            raise InputError("an edit has its own amounts: multiply it, e.g. move(samples, 0.5 * edit)")
+        return combine(latents, ((direction, value, layers) for direction, value in along))
+    if amount is None:
+        raise InputError("move needs an amount: how far to go along the direction")
     along = _checked(latents, along)
-    amount = torch.as_tensor(amount, dtype=latents.dtype, device=latents.device).reshape(-1, 1, 1) * along.scale
-    return latents + _mask(latents, along.layers if layers is None else layers) * (amount * along.vector.to(latents))
+    change = _amounts(latents, amount).unsqueeze(-1) * along.scale * along.vector.to(latents)
+    return latents + _mask(latents, along.layers if layers is None else layers) * change
 
 
-def align(latents: Tensor, along: Along, value: float | Tensor, layers: Layers = None) -> Tensor:
+def align(latents: Latents, along: Along, value: float | Tensor, layers: Layers = None) -> Latents:
     """Remove each latent's component along the direction and set it to `value` (paper, Sec. 4.4 and Fig. 7).
 
-    Afterwards `coordinate` is `value` in the layers acted on. Arguments and errors are those of `move`.
+    Afterwards `coordinate` is `value` in the layers acted on. Arguments and errors are those of `move`, but for edits,
+    which have no coordinate.
+
+    >>> aligned = align(samples, directions["x"], 0.0)
     """
+    if isinstance(latents, Samples):
+        return latents.with_latents(align(latents.latents, along, value, layers))
+    if isinstance(along, Edit):
+        raise InputError("align sets the coordinate along one direction, and an edit has several: use move")
     along = _checked(latents, along)
-    target = torch.as_tensor(value, dtype=latents.dtype, device=latents.device).reshape(-1, 1) * along.scale
+    target = _amounts(latents, value) * along.scale
     change = (target - latents @ along.vector.to(latents)).unsqueeze(-1) * along.vector.to(latents)
     return latents + _mask(latents, along.layers if layers is None else layers) * change
 
 
-def combine(latents: Tensor, moves: Iterable[tuple]) -> Tensor:
-    """Apply several moves at once, each with the arguments of `move`: (direction, amount). Their order is no matter."""
+def combine(latents: Latents, moves: Iterable[tuple]) -> Latents:
+    """Apply several moves at once, each with the arguments of `move`: (direction, amount). Their order is no matter.
+
+    >>> moved = combine(samples, [(directions["x"], 2.0), (directions["hue"], -1.0)])
+    """
+    if isinstance(latents, Samples):
+        return latents.with_latents(combine(latents.latents, moves))
     total = latents
     for arguments in moves:
         total = total + (move(latents, *arguments) - latents)
     return total
+
+
+def percentile(samples: Tensor | Samples, along: Along, percent: float) -> float:
+    """Return the coordinate below which `percent` % of the samples' coordinates along a direction lie, over layers.
+
+    >>> align(samples, directions["x"], percentile(generator.samples(1000), directions["x"], 75))
+    """
+    if not 0 <= percent <= 100:
+        raise InputError(f"percentile {percent:g}: expected 0 to 100")
+    along = along if isinstance(along, Direction) else Direction(along)
+    coordinates = coordinate(samples, along)
+    if along.layers is not None:
+        _check_layers(along.layers, coordinates.shape[1])
+        coordinates = coordinates[:, list(along.layers)]
+    return float(np.percentile(coordinates.double().cpu().numpy(), percent))
 
 
 def walk(frames: int, extent: float) -> Tensor:
@@ -99,10 +145,22 @@ def _mask(latents: Tensor, layers: Layers) -> Tensor:
     if layers is None:
         return torch.ones(1, 1, 1, dtype=latents.dtype, device=latents.device)
     mask = torch.zeros(1, latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
-    if any(not 0 <= layer < latents.shape[1] for layer in layers):
-        raise InputError(f"layers {list(layers)}: these latents have layers 0 to {latents.shape[1] - 1}")
+    _check_layers(layers, latents.shape[1])
     mask[:, list(layers)] = 1
     return mask
+
+
+def _check_layers(layers: Sequence[int], count: int) -> None:
+    if any(not 0 <= layer < count for layer in layers):
+        raise InputError(f"layers {list(layers)}: these latents have layers 0 to {count - 1}")
+
+
+def _amounts(latents: Tensor, given: float | Tensor) -> Tensor:
+    """Return one number for all latents, or one for each, as a column. Raises InputError for another count."""
+    amounts = torch.as_tensor(given, dtype=latents.dtype, device=latents.device).reshape(-1, 1)
+    if len(latents) != 1 and len(amounts) not in (1, len(latents)):
+        raise InputError(f"{len(amounts)} amounts for {len(latents)} samples: expected one, or one for each sample")
+    return amounts
 
 
 @dataclass(frozen=True)
@@ -113,16 +171,20 @@ class Step:
     direction: int
     value: float
 
+    def __str__(self) -> str:
+        return f"{self.edit} {self.direction} {self.value:+.3g}"
 
-EDITS = {"align": align, "move": move}
+
+EDITS: dict[str, Callable[..., Any]] = {"align": align, "move": move}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """An edit that replays exactly: which samples, and which steps on them.
+    """An edit that replays exactly: which samples, and which steps on them; it goes for other samples as well.
 
-    seed and samples give the latents, `classes` their class numbers (empty: unconditional); `weights_sha256` and
-    `directions_sha256` bind it to the generator and the directions it was made with.
+    seed and samples give the latents (`latents`: the SHA-256 of a file of samples that they were in place of drawn
+    ones), `classes` their class numbers (empty: unconditional); `weights_sha256` and `directions_sha256` bind it to the
+    generator and the directions it was made with.
     """
 
     steps: tuple[Step, ...]
@@ -131,15 +193,35 @@ class Recipe:
     classes: tuple[int, ...] = ()
     weights_sha256: str = ""
     directions_sha256: str = ""
+    latents: str | None = None
 
-    def apply(self, latents: Tensor, directions) -> Tensor:
-        """Apply the steps in order to latents (batch, layers, dim) with these directions."""
+    def __post_init__(self) -> None:
+        for step in self.steps:
+            if step.edit not in EDITS or not math.isfinite(step.value):
+                raise InputError(f"step {step.edit!r} {step.value}: expected {' or '.join(EDITS)} by a number")
+
+    def apply(self, latents: Latents, directions: Directions) -> Latents:
+        """Apply the steps in order to samples, or latents (batch, layers, dim), with these directions.
+
+        >>> edited = Recipe.load("edit.json").apply(generator.samples(8, seed=5), directions)
+        """
         for step in self.steps:
             latents = EDITS[step.edit](latents, directions[step.direction], step.value)
         return latents
 
+    def check_fits(self, directions: Directions, weights_sha256: str) -> None:
+        """Raise InputError unless the recipe was made with these directions in this generator."""
+        for ours, theirs, what in (
+            (directions.sha256, self.directions_sha256, "other directions"),
+            (weights_sha256, self.weights_sha256, "another generator"),
+        ):
+            if ours != theirs:
+                raise InputError(f"made with {what} ({theirs[:12]}, here {ours[:12]}); replay it on its own run")
+
     def save(self, path: str | Path) -> None:
-        write_json(path, {"format": "direction-finder recipe 1", **asdict(self)})
+        """Write the recipe as a small JSON file."""
+        fields = {name: value for name, value in asdict(self).items() if name != "latents" or value}
+        write_json(path, {"format": "direction-finder recipe 1", **fields})
 
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
@@ -147,14 +229,10 @@ class Recipe:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             if content.pop("format") != "direction-finder recipe 1":
-                raise InputError(f"{path}: not a recipe of format 1")
+                raise InputError("not a recipe of format 1")
             steps = tuple(Step(str(s["edit"]), int(s["direction"]), float(s["value"])) for s in content.pop("steps"))
-            recipe = cls(steps, classes=tuple(content.pop("classes")), **content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
+            return cls(steps, classes=tuple(content.pop("classes")), **content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not an edit recipe ({type(error).__name__}: {error})") from error
-        for step in recipe.steps:
-            if step.edit not in EDITS or not math.isfinite(step.value):
-                raise InputError(f"{path}: step {step.edit!r} {step.value}: expected {' or '.join(EDITS)} by a number")
-        return recipe

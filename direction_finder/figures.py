@@ -10,6 +10,7 @@ from direction_finder.errors import MissingExtra
 from direction_finder.files import replacing
 
 FORMATS = ("png", "svg")
+Numbers = Sequence[float] | np.ndarray
 WINDOWS = 200  # of a learning curve, over each of which its mean is drawn
 
 
@@ -24,10 +25,18 @@ def heat_map(
 ) -> list[Path]:
     """Draw a matrix (rows, columns) of numbers from 0 up as coloured cells with the numbers in them.
 
-    Written beside each other as `path` with .png and .svg. Raises InputError if matplotlib is not installed.
+    Written beside each other as `path` with .png and .svg. Raises MissingExtra if matplotlib is not installed.
     """
-    figure = _figure(1.6 + 0.75 * len(columns) + 0.07 * max(map(len, rows)), 1.2 + 0.27 * len(rows))
-    axes = figure.subplots()
+    figure = _figure(*_heat_map_size(rows, columns))
+    draw_heat_map(figure.subplots(), values, rows=rows, columns=columns, title=title, unit=unit)
+    return _write(figure, path)
+
+
+def draw_heat_map(
+    ax: Any, values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], title: str, unit: str
+) -> Any:
+    """Draw such a matrix on axes of matplotlib (None: on new ones), and return the axes."""
+    axes = ax or _figure(*_heat_map_size(rows, columns)).subplots()
     drawn = axes.imshow(values, cmap="Blues", vmin=0, aspect="auto")
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
@@ -38,41 +47,51 @@ def heat_map(
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,
                   color="white" if value > middle else "black")  # fmt: skip
     axes.set_title(title, fontsize=10, loc="left")
-    figure.colorbar(drawn, label=unit)
-    return _write(figure, path)
+    axes.figure.colorbar(drawn, ax=axes, label=unit)
+    return axes
+
+
+def _heat_map_size(rows: Sequence[str], columns: Sequence[str]) -> tuple[float, float]:
+    return 1.6 + 0.75 * len(columns) + 0.07 * max(map(len, rows)), 1.2 + 0.27 * len(rows)
 
 
 def bars(path: Path, series: Mapping[str, Sequence[float]], *, title: str, unit: str, line: float = 0) -> list[Path]:
     """Draw numbers from 0 up as bars, largest first, a panel for each name, all on one scale.
 
     line: the part of each panel's largest bar where a dashed line is drawn; bars below it are paler. Written beside
-    each other as `path` with .png and .svg. Raises InputError if matplotlib is not installed.
+    each other as `path` with .png and .svg. Raises MissingExtra if matplotlib is not installed.
     """
     longest = max(map(len, series.values()))
     figure = _figure(1 + len(series) * (0.6 + 0.14 * longest), 2.6)
     for axes, (name, values) in zip(
         figure.subplots(1, len(series), sharey=True, squeeze=False)[0], series.items(), strict=True
     ):
-        ordered = np.sort(np.asarray(values))[::-1]
-        below = line * ordered[0]
-        colours = np.where(ordered > below, "tab:blue", "lightsteelblue")
-        axes.bar(range(1, len(ordered) + 1), ordered, color=colours)
-        if line:
-            axes.axhline(below, color="black", linewidth=0.8, linestyle="--")
-        axes.set_title(name, fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.locator_params(axis="x", integer=True)
-        axes.spines[["top", "right"]].set_visible(False)
+        draw_bars(axes, values, title=name, line=line)
     figure.supylabel(unit, fontsize=9)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
+
+
+def draw_bars(ax: Any, values: Sequence[float], *, title: str, unit: str = "", line: float = 0) -> Any:
+    """Draw one panel of bars on axes of matplotlib (None: on new ones), and return the axes."""
+    axes = ax or _figure(1.6 + 0.14 * len(values), 2.6).subplots()
+    ordered = np.sort(np.asarray(values))[::-1]
+    below = line * ordered[0]
+    colours = np.where(ordered > below, "tab:blue", "lightsteelblue")
+    axes.bar(range(1, len(ordered) + 1), ordered, color=colours)
+    if line:
+        axes.axhline(below, color="black", linewidth=0.8, linestyle="--")
+    axes.set_title(title, fontsize=9)
+    axes.set_ylabel(unit, fontsize=9)
+    axes.locator_params(axis="x", integer=True)
+    return _tidy(axes)
 
 
 def curves(path: Path, across: str, values: Mapping[str, Sequence[float]], *, title: str) -> list[Path]:
     """Draw each of `values` that varies over the one named `across`, a panel for each, as means over windows.
 
     All have the same length; NaN where there is no value. Written beside each other as `path` with .png and .svg, if
-    anything varies. Raises InputError if matplotlib is not installed.
+    anything varies. Raises MissingExtra if matplotlib is not installed.
     """
     named = {name: np.asarray(each, float) for name, each in values.items() if name != across}
     named = {name: each for name, each in named.items() if np.nanmin(each) < np.nanmax(each)}
@@ -83,20 +102,31 @@ def curves(path: Path, across: str, values: Mapping[str, Sequence[float]], *, ti
     figure = _figure(0.5 + 3.1 * columns, 0.6 + 1.8 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, (name, each) in zip(panels, named.items(), strict=False):
-        there = np.isfinite(each)
-        windows = np.array_split(np.flatnonzero(there), min(WINDOWS, there.sum()))
-        means = [[np.asarray(values[across])[part].mean(), each[part].mean()] for part in windows if len(part)]
-        axes.plot(
-            *np.array(means).reshape(-1, 2).T, color="tab:blue", linewidth=1, marker="." if len(means) < 30 else ""
-        )
-        axes.set_title(name, fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
+        draw_curve(values[across], each, name, ax=axes)
     for axes in list(figure.axes)[len(named) :]:
         axes.set_axis_off()
     figure.supxlabel(across, fontsize=9)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
+
+
+def draw_curve(across: Numbers, values: Numbers, title: str, unit: str = "", ax: Any = None) -> Any:
+    """Draw a curve (NaN: no value) as means over windows on axes of matplotlib (None: on new ones); return the axes."""
+    axes = ax or _figure(4, 2.6).subplots()
+    x, y = np.asarray(across, float), np.asarray(values, float)
+    there = np.isfinite(y)
+    windows = np.array_split(np.flatnonzero(there), min(WINDOWS, max(1, there.sum())))
+    means = [[x[part].mean(), y[part].mean()] for part in windows if len(part)]
+    axes.plot(*np.array(means).reshape(-1, 2).T, color="tab:blue", linewidth=1, marker="." if len(means) < 30 else "")
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel(unit, fontsize=9)
+    return _tidy(axes)
+
+
+def _tidy(axes: Any) -> Any:
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def penalty_maps(
@@ -105,7 +135,7 @@ def penalty_maps(
     """Draw, for each of n pictures: itself; its pixels' penalties over it; |H| of the pixel that they are largest at.
 
     images (n, H, W, 3) of bytes, penalties (n, H, W), hessians (n, N, N). Each kind has one scale for all pictures.
-    Written beside each other as `path` with .png and .svg. Raises InputError if matplotlib is not installed.
+    Written beside each other as `path` with .png and .svg. Raises MissingExtra if matplotlib is not installed.
     """
     figure = _figure(1 + 1.6 * len(images), 5.4)
     axes = figure.subplots(3, len(images), squeeze=False)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,26 @@ from typing import Any
 
 from direction_finder.errors import InputError
 
-CONFIG, STATE, DIRECTIONS = "config.json", "state.safetensors", "directions.safetensors"  # in a run folder
+CONFIG, LOG, STATE, DIRECTIONS = "config.json", "log.jsonl", "state.safetensors", "directions.safetensors"  # of a run
+RANK, PAGE, PREVIEWS = "rank.json", "index.html", "previews"  # what else a run folder may hold
 METADATA_KEY = "direction_finder"  # of our safetensors files: one key holding sorted JSON
+
+
+def cache_folder() -> Path:
+    """Where downloads go: $DIRECTION_FINDER_CACHE, or `direction-finder` in the user's cache."""
+    own = os.environ.get("DIRECTION_FINDER_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "direction-finder"
+
+
+def settings_folder() -> Path:
+    """Where the user's settings are: $DIRECTION_FINDER_CONFIG, or `direction-finder` where this system keeps them."""
+    if own := os.environ.get("DIRECTION_FINDER_CONFIG"):
+        return Path(own)
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", Path.home())) / "direction-finder"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "direction-finder"
+    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "direction-finder"
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def check_deterministic(f: Callable[..., Tensor | Sequence[Tensor]], *inputs: Te
     A random forward (dropout, noise inputs, batch norm in training mode) turns the penalty into noise of size 1/eps^4.
     """
     first, second = f(*inputs), f(*inputs)
-    if isinstance(first, Tensor):
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
         first, second = [first], [second]
     for a, b in zip(first, second, strict=True):
         if not torch.isfinite(a).all():

@@ -53,7 +53,7 @@ def row_strip(row: Row, columns: Sequence[str] = (), left: int = 0) -> np.ndarra
     """
     n, height, width = row.images.shape[:3]
     font = _font(width)
-    line = font.size + 2 * GAP
+    line = int(font.size) + 2 * GAP
     above = line * (bool(row.title) + bool(columns))
     canvas = Image.new("RGB", (left + n * (width + GAP), above + height + GAP), "white")
     draw = ImageDraw.Draw(canvas)
@@ -91,16 +91,29 @@ def write_sheet(
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(f"{path}: a sheet is written as .png")
-
-    def strips() -> Iterator[np.ndarray]:
-        left = None
-        for i, row in enumerate(rows):
-            if left is None:
-                left = margin(labels or [row.label], row.images.shape[2])
-            yield row_strip(row, columns if row.title or not i else (), left)
-
     with replacing(path) as part:
-        _write_png(part, strips(), {MADE_KEY: json.dumps(made, sort_keys=True)} if made else {})
+        _write_png(part, _strips(rows, columns, labels), {MADE_KEY: json.dumps(made, sort_keys=True)} if made else {})
+
+
+def sheet_image(
+    rows: Iterable[Row],
+    *,
+    columns: Sequence[str] = (),
+    labels: Sequence[str] | None = None,
+) -> Image.Image:
+    """Rows of pictures as one labelled picture in memory; the arguments are those of `write_sheet`."""
+    strips = list(_strips(rows, columns, labels))
+    if not strips:
+        raise InputError("a sheet needs at least one row")
+    return Image.fromarray(np.concatenate(strips))
+
+
+def _strips(rows: Iterable[Row], columns: Sequence[str], labels: Sequence[str] | None) -> Iterator[np.ndarray]:
+    left = None
+    for i, row in enumerate(rows):
+        if left is None:
+            left = margin(labels or [row.label], row.images.shape[2])
+        yield row_strip(row, columns if row.title or not i else (), left)
 
 
 def write_video(
@@ -156,7 +169,9 @@ def upscaled(images: np.ndarray, smallest: int) -> np.ndarray:
 
 
 def _font(width: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size=max(11, min(24, width // 9)))
+    font = ImageFont.load_default(size=max(11, min(24, width // 9)))
+    assert isinstance(font, ImageFont.FreeTypeFont)  # as every font with a size is
+    return font
 
 
 def _even(frame: np.ndarray) -> np.ndarray:

@@ -5,9 +5,11 @@ from typing import Any
 
 from direction_finder.errors import InputError
 
+SAVE_EVERY = 30.0  # seconds between two states of a run
 IMAGE = "image"  # what a generator's last activation is called
 ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu")  # that a DCGAN may have
 OUTPUTS = ("tanh", "sigmoid", "none")  # what its last layer may end in
+FEATURES = ("lite0", "published")  # what distances of pictures are taken with
 PLACES = ("end", "full")  # where on a path its length is measured: at its beginning, as the paper; or anywhere
 METRICS = (  # what `measure` knows: of directions, then of generators
     "factors",
@@ -22,6 +24,15 @@ METRICS = (  # what `measure` knows: of directions, then of generators
     "fidelity",
 )
 SPACES = ("all", "coarse", "mid", "fine")  # parts of the latents to search
+
+
+def number_range(text: str) -> tuple[int, int] | None:
+    """ "0-39" as (0, 39); "7" as (7, 7); None if it is neither."""
+    first, dash, last = text.strip().partition("-")
+    last = last if dash else first
+    if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
+        return None
+    return int(first), int(last)
 
 
 def option(default: Any, text: str, **limits: Any) -> Any:

@@ -10,6 +10,7 @@ from direction_finder import discovery
 from direction_finder.directions import Directions
 from direction_finder.generators import WrappedModule
 from direction_finder.metrics.activeness import active, activeness, variances
+from direction_finder.metrics.samples import Sampling
 from tests.conftest import call
 
 
@@ -25,12 +26,12 @@ class Linear(nn.Module):
 def test_of_a_linear_picture_it_is_the_squared_gain():
     generator = WrappedModule(Linear(), dim=3)
     axes = discovery.find(generator, "coordinates", score_samples=0)
-    found = activeness(generator, axes, samples=7, max_batch=4)
+    found = activeness(generator, axes, Sampling(max_batch=4), samples=7)
     # the variance of -2, 0, 2 is 4; one channel of three moves
     expected = 4 * torch.tensor(Linear.gains).square() / 3
     assert torch.allclose(found, expected[:, None].expand(3, 7), rtol=1e-4)
     assert active(found.mean(1)) == 2
-    assert torch.equal(found, activeness(generator, axes, samples=7, max_batch=64))
+    assert torch.equal(found, activeness(generator, axes, Sampling(max_batch=64), samples=7))
 
 
 def test_the_variance_is_unbiased():
@@ -55,4 +56,5 @@ def test_the_command_writes_it(run_folder):
     assert f"{found['active']} of {len(found['of'])} " in said
     assert found["samples"] == 8
     assert all(0 < each["low"] <= each["value"] <= each["high"] for each in found["of"])
-    assert Image.open(run_folder / "activeness.png").size[0] > 200
+    with Image.open(run_folder / "activeness.png") as figure:
+        assert figure.size[0] > 200

@@ -98,3 +98,20 @@ def test_principal_components_are_found():
     assert torch.arccos(cosines.clamp(max=1)).max() < 1e-3
     kept = float((rows.detach() @ covariance * rows.detach()).sum())
     assert abs(kept / float(values[:5].sum()) - 1) < 1e-4
+
+
+def test_a_closure_computes_the_gradient_and_its_loss_is_returned():
+    start = orthonormal(6, 3).mT.contiguous()
+    rows, same = (start.clone().requires_grad_(True) for _ in range(2))
+    optimiser, other = CayleyAdam([rows]), CayleyAdam([same])
+
+    def closure() -> float:
+        loss = rows[0, 0] ** 2
+        loss.backward()
+        return loss.item()
+
+    assert optimiser.step(closure) == float(start[0, 0] ** 2)
+    (same[0, 0] ** 2).backward()
+    assert other.step() is None
+    assert torch.equal(rows, same)
+    assert not torch.equal(rows, start)

@@ -1,3 +1,5 @@
+"""The record of directions: what it holds, what is chosen of it, and its file."""
+
 import json
 from dataclasses import replace
 
@@ -6,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from direction_finder.directions import Directions
+from direction_finder.directions import Directions, Finding
 from direction_finder.errors import InputError
 from direction_finder.files import METADATA_KEY
 
@@ -118,4 +120,166 @@ def test_an_index_out_of_range_says_the_range(record):
     with pytest.raises(InputError, match="numbered 0 to 3"):
         record[4]
     with pytest.raises(InputError, match="numbered 0 to 3"):
-        record[-1]
+        record[-5]
+
+
+@pytest.fixture
+def known():
+    """Five of six axes, each with a name, a score or neither."""
+    return Directions(
+        torch.eye(6)[:5],
+        "test",
+        layers=((0,), None, (1, 2), None, None),
+        names=("x", None, "hue", None, "size"),
+        scores=(1.0, 4.0, 2.0, None, 3.0),
+        ranges=(None, 2.0, None, None, 3.0),
+        share={"value": 0.5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "places"),
+    [
+        (slice(None, 2), [0, 1]),
+        (slice(None, None, -2), [4, 2, 0]),
+        (slice(3, 99), [3, 4]),
+        (range(1, 4), [1, 2, 3]),
+        ([4, 0], [4, 0]),
+        ([-1, -5], [4, 0]),
+        (("hue", "x"), [2, 0]),
+        (["size", 1, "3"], [4, 1, 3]),
+    ],
+)
+def test_several_are_a_record_of_their_own_that_keeps_what_is_known(known, chosen, places):
+    several = known[chosen]
+    assert torch.equal(several.vectors, known.vectors[places]) and several.numbers == tuple(places)
+    assert list(several) == [known[place] for place in places]
+    assert several.share is None and several.method == known.method
+
+
+def test_one_is_chosen_by_place_or_name(known):
+    assert known["hue"] == known[2] == known[-3] == known["2"] and known["hue"].number == 2
+    assert (known[4].name, known[4].score, known[4].usable_range, known[2].layers) == ("size", 3.0, 3.0, (1, 2))
+    for missing in ("colour", "5", "-1", "²"):
+        with pytest.raises(InputError, match=f"direction '{missing}': expected 0 to 4 or x, hue, size"):
+            known[missing]
+
+
+def test_all_of_them_are_the_same_record_and_none_is_refused(known):
+    assert known[:] == known and known[:].share == known.share
+    for nothing in ([], slice(5, None)):
+        with pytest.raises(InputError, match="no directions chosen of 5"):
+            known[nothing]
+
+
+def test_numbers_are_those_of_the_first_record(known, tmp_path):
+    several = known[[4, 1, 3]]
+    assert several[1].number == several[-2].number == 1 and several[2:].numbers == (3,)
+    assert several[1].label == "1" and several["size"].number == 4
+    several.save(tmp_path / "several.safetensors")
+    loaded = Directions.load(tmp_path / "several.safetensors")
+    assert loaded == several and loaded.numbers == (4, 1, 3)
+    assert several.metadata()["numbers"] == (4, 1, 3) and "numbers" not in known.metadata()
+    assert several != replace(several, numbers=(0, 1, 2))
+
+
+def test_a_file_without_numbers_counts_its_own(tmp_path):
+    write(tmp_path / "old.safetensors", torch.eye(3), numbers="absent")
+    assert Directions.load(tmp_path / "old.safetensors").numbers == (0, 1, 2)
+    write(tmp_path / "odd.safetensors", torch.eye(3), numbers=[0, 1])
+    assert Directions.load(tmp_path / "odd.safetensors").numbers == (0, 1, 2)
+    write(tmp_path / "bad.safetensors", torch.eye(3), numbers=[4, 1])
+    with pytest.raises(InputError, match=r"bad\.safetensors: numbers: expected 3 whole numbers"):
+        Directions.load(tmp_path / "bad.safetensors")
+
+
+def test_other_vectors_take_the_place_of_these():
+    record = Directions(torch.eye(4), "test")
+    fewer = replace(record, vectors=torch.eye(4)[:2], layers=(), names=(), scores=(), ranges=())
+    assert len(fewer) == 2 and fewer.numbers == (0, 1) and fewer[1].number == 1
+    turned = replace(record[[2, 0]], vectors=torch.eye(4)[[1, 3]])
+    assert turned.numbers == (2, 0) and torch.equal(turned[0].vector, torch.eye(4)[1])
+
+
+def test_the_strongest_come_first(known):
+    assert known.top(3).numbers == (1, 4, 2) and known.top(99).numbers == (1, 4, 2, 0)  # one has no score
+    assert known[:1].top(1) == known[:1]
+    for count in (0, -1):
+        with pytest.raises(InputError, match="no directions chosen"):
+            known.top(count)
+    with pytest.raises(InputError, match="have no scores"):
+        known[[3]].top(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("all", [0, 1, 2, 3, 4]),
+        ("1", [1]),
+        ("3-4,0", [3, 4, 0]),
+        ("hue, 1-2 ,x", [2, 1, 2, 0]),
+    ],
+)
+def test_places_are_picked_from_text(known, text, places):
+    assert known.pick(text) == places
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("5", "direction 5: there are 5, numbered 0 to 4"),
+        ("0-5", "direction 5: there are 5"),
+        ("colour", "expected numbers like 0-7,12, x, hue, size, or all"),
+        ("1,,2", "expected numbers"),
+        ("", "expected numbers"),
+        ("-1", "expected numbers"),
+        ("²", "expected numbers"),
+        ("1,all", "expected numbers"),
+    ],
+)
+def test_text_that_names_no_direction_is_refused(known, text, words):
+    with pytest.raises(InputError, match=words):
+        known.pick(text)
+
+
+def test_a_name_is_given_and_taken_away(known):
+    named = known.named(-2, " light ").named("x", "across")
+    assert named.names == ("across", None, "hue", "light", "size") and named.pick("light") == [3]
+    assert known.names[3] is None and torch.equal(named.vectors, known.vectors) and named.scores == known.scores
+    assert named.named("light", None).named("across", "x") == known
+    assert known.named("hue", "hue") == known and known.named(-1, "width").names[3:] == (None, "width")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a,b", "3", "3d", " 3", "all", " all "])
+def test_a_name_that_could_be_something_else_is_refused(known, name):
+    with pytest.raises(InputError, match="expected a word that is no number"):
+        known.named(1, name)
+
+
+def test_records_are_equal_by_value(known):
+    same = replace(known, vectors=known.vectors.clone())
+    assert same == known and hash(same) == hash(known) and known.to("cpu") == known
+    turned = replace(known, vectors=known.vectors.flip(0))
+    renamed = known.named("x", "across")
+    assert known not in (turned, renamed, known[:4], 3)
+    assert renamed.sha256 == known.sha256 != turned.sha256  # the hash is of what they are, not of what is known
+    assert replace(known, layers=(None,) * 5).sha256 != known.sha256
+
+
+def test_a_record_says_what_it_is(known, record):
+    assert repr(known) == "<Directions: 5 of 6 dimensions, test; x, hue, size>"
+    assert repr(record) == "<Directions: 4 of 4 dimensions, hessian, eyes, class blue; zoom>"
+
+
+def test_a_scale_may_be_a_whole_number(tmp_path):
+    record = Directions(torch.eye(2), "test", scale=2)
+    record.save(tmp_path / "d.safetensors")
+    assert Directions.load(tmp_path / "d.safetensors") == record and record[0].scale == 2.0
+
+
+def test_what_a_search_cost_is_told_and_not_kept(known, tmp_path):
+    found = replace(known, finding=Finding("done", 1200, 40, 2.0))
+    assert str(found.finding) == "done; 1,200 images (40 with gradients) in 2 s"
+    assert str(Finding("done")) == "done; 0 images in 0 s"
+    found.save(tmp_path / "d.safetensors")
+    assert Directions.load(tmp_path / "d.safetensors").finding is None and found == known

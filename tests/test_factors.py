@@ -17,7 +17,7 @@ from direction_finder.metrics import factors, frechet
 from direction_finder.metrics.factor_network import FactorNetwork, difference
 from direction_finder.metrics.fidelity import distance
 from direction_finder.metrics.frechet import frechet_distance
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import Sampling
 
 LINE, CIRCLE = Factor("line", -1, 1), Factor("circle", circular=True)
 DIM = 4
@@ -51,9 +51,9 @@ def reader():
 
 
 def effects(painter, reader, rows, **given):
-    return factors.measure_effects(
-        painter, reader, Directions(vectors=torch.as_tensor(rows), method="test"), class_index=None, **given
-    )
+    sampling = Sampling(**{name: given.pop(name) for name in ("seed", "max_batch") if name in given})
+    directions = Directions(vectors=torch.as_tensor(rows), method="test")
+    return factors.measure_effects(painter, reader, directions, sampling, **given)
 
 
 def test_effects_are_slopes_in_natural_spreads(painter, reader):
@@ -138,11 +138,11 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 
 def test_alignment_takes_one_factor_and_leaves_the_other(painter, reader):
     directions = Directions(vectors=torch.eye(DIM), method="test")
-    found = factors.alignment(painter, reader, directions[0], class_index=None, samples=100)
+    found = factors.alignment(painter, reader, directions[0], samples=100)
     assert set(found) == {"line", "circle", "kind"}
     assert found["line"]["after"].value == pytest.approx(0, abs=1e-7)
     assert found["circle"]["kept"].value == pytest.approx(1, abs=1e-6)
-    z = draw(painter, 100, None, 0)[0][:, 0]
+    z = Sampling().draw(painter, 100)[0][:, 0]
     assert found["line"]["before"].value == pytest.approx(0.1 * z[:, 0].std().item(), rel=1e-5)
     before = found["line"]["before"]
     assert before.low < before.value < before.high

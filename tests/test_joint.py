@@ -56,7 +56,7 @@ def test_a_resumed_search_is_the_uninterrupted_one(method, small):
 def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
     steps = []
     found = discovery.find(
-        planted(8), "joint", solver="joint", points=400, max_batch=64, on_step=lambda step: steps.append(step)
+        planted(8), "joint", solver="joint", points=400, max_batch=64, progress=lambda step: steps.append(step)
     )
     looks = [step.values for step in steps if step.values]
     assert 24 <= len(steps) < 100
@@ -68,14 +68,14 @@ def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
 @pytest.mark.parametrize("method", ["joint", "jacobian"])
 def test_stopping_at_once_gives_what_two_points_tell(method, small):
     seen = []
-    found = discovery.find(small, method, on_step=lambda step: (seen.append(step.step), step.stop()))
+    found = discovery.find(small, method, progress=lambda step: (seen.append(step.step), step.stop()))
     assert seen == [1, 2]
     assert (len(found), found.config["points"]) == (6, 2)
 
 
 def test_directions_come_by_diagonal_energy(small):
     states = []
-    found = discovery.find(small, "joint", points=6, on_step=lambda progress: states.append(progress.state()))
+    found = discovery.find(small, "joint", points=6, progress=lambda progress: states.append(progress.state()))
     assert list(found.scores) == sorted(found.scores, reverse=True)
     energies = diagonal_energies(states[-1]["matrices"], found.vectors)
     assert torch.allclose(energies, torch.tensor(found.scores), atol=1e-5)

@@ -1,21 +1,23 @@
 """Imports point one way. The table is the one of CONTRIBUTING.md."""
 
 import ast
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 from direction_finder import diagonalisation, orthogonal, settings
-from direction_finder.commands.measures import ALL
 from direction_finder.commands.scenes import TEXTS
 from direction_finder.discovery import METHODS, configs
 from direction_finder.generators.networks import dcgan
+from direction_finder.reports.measures import METRICS
 from direction_finder.scenes import KINDS
 
 PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
-    {"errors"},
-    {"class_names", "files", "progress", "randomness", "settings", "version"},
+    {"errors", "lazy", "progress", "randomness", "version"},
+    {"class_names", "files", "settings"},
+    {"direction", "directions_check", "samples"},
     {"directions"},
     {
         "penalty",
@@ -30,12 +32,14 @@ ROWS = [
         "figures",
     },
     {"generators"},
-    {"discovery", "metrics", "training", "scenes"},
-    {"explorer"},
+    {"discovery", "metrics", "training", "scenes", "interop"},
+    {"rendering", "runs"},
+    {"reports"},
     {"commands"},
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
-ONLY_IN_COMMANDS = {"click", "tqdm"}
+# workers of `parallel` leave Ctrl-C to the process that began them
+ONLY_IN = {"click": {"commands"}, "signal": {"commands", "parallel"}, "tqdm": {"progress"}}
 
 
 def imports(path: Path) -> set[str]:
@@ -70,11 +74,12 @@ def test_imports_point_to_lower_rows_only():
             assert ROW_OF[other] < ROW_OF[room], f"{path} imports {module}"
 
 
-def test_only_commands_print_or_know_click():
+def test_only_commands_print_know_click_or_catch_signals_and_only_progress_draws_bars():
     for room, path in rooms():
+        for package, owners in ONLY_IN.items():
+            assert room in owners or package not in {module.split(".")[0] for module in imports(path)}, path
         if room == "commands":
             continue
-        assert not {module.split(".")[0] for module in imports(path)} & ONLY_IN_COMMANDS, path
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], path
 
@@ -107,5 +112,48 @@ def test_the_names_that_options_offer_are_those_of_the_tables():
     assert tuple(configs.CONFIGS) == tuple(METHODS)
     assert tuple(dcgan.ACTIVATIONS) == settings.ACTIVATIONS
     assert tuple(dcgan.OUTPUTS) == settings.OUTPUTS
-    assert tuple(ALL) == settings.METRICS
+    assert tuple(METRICS) == settings.METRICS
     assert set(TEXTS) == set(KINDS)
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its full name."""
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path for name, path in names.items()}
+
+
+def needed(node: ast.AST) -> set[str]:
+    """Modules imported below a node, but for those that only a type checker reads."""
+    found = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.ImportFrom) and child.module:
+            found |= {child.module, *(f"{child.module}.{alias.name}" for alias in child.names)}
+        found |= needed(child)
+    return found
+
+
+def test_no_module_needs_itself():
+    """No cycles, imports inside functions included."""
+    known = modules()
+    left = {name: needed(ast.parse(path.read_text())) & known.keys() - {name} for name, path in known.items()}
+    for name, others in left.items():  # a module's name is enough: its package is imported on the way
+        left[name] = {other for other in others if not any(more.startswith(f"{other}.") for more in others)}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left
+
+
+def test_commands_are_small_and_so_is_everything_else():
+    lines = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert sum(n for path, n in lines.items() if "commands" in path.parts) < 0.15 * sum(lines.values())
+    assert max(lines.values()) <= 300 and statistics.median(lines.values()) <= 110
+    functions = [
+        node.end_lineno - node.lineno + 1
+        for path in lines
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert sum(n < 30 for n in functions) >= 0.95 * len(functions)

@@ -13,9 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from direction_finder import datasets
-from direction_finder.commands.kept import Kept
-from direction_finder.commands.measures.table import table
-from direction_finder.datasets import Dataset, Pictures, read_image, read_pictures
+from direction_finder.datasets import Pictures, read_image, read_pictures
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError, MissingExtra
 from direction_finder.figures import heat_map
@@ -25,6 +23,8 @@ from direction_finder.metrics.factor_network import FactorNetwork, accuracy, fit
 from direction_finder.metrics.features import lite0
 from direction_finder.metrics.reference import Reference, choice
 from direction_finder.pictures import as_images
+from direction_finder.reports.table import table
+from direction_finder.runs.kept import Kept
 from direction_finder.scenes import make
 from tests.conftest import call
 
@@ -217,7 +217,7 @@ def test_several_targets_side_by_side(measured, tmp_path):
     result = call("measure", measured, other, *few, "--out", tmp_path / "both")
     assert result.exit_code == 0, result.stderr
     head, _, first, second = (tmp_path / "both" / "measures.md").read_text().splitlines()
-    assert head == "|  | active | D% | D_R | D% of bending pixels | ratio of sums |"
+    assert head == "|  | active | D% ↑ | D_R ↑ | D% of bending pixels ↑ | ratio of sums ↑ |"
     assert first.partition("|")[2].partition("|")[2] == second.partition("|")[2].partition("|")[2]
     assert first in result.stdout
     reports = json.loads((tmp_path / "both" / "measures.json").read_text())
@@ -232,7 +232,7 @@ def test_a_distance_has_its_published_name_only_with_the_published_network():
     assert not any(word in table({"a": found}) for word in ("PPL", "FID", "KID"))
     found["fid"]["features"], found["ppl"]["features"] = "inception-v3", "lpips-vgg16"
     head = table({"a": found}).splitlines()[0]
-    assert "| PPL (lpips-vgg16) | FID (inception-v3) | kernel distance (efficientnet-lite0) |" in head
+    assert "| PPL (lpips-vgg16) ↓ | FID (inception-v3) ↓ | kernel distance (efficientnet-lite0) ↓ |" in head
 
 
 def test_names_are_written_and_as_good_as_numbers(measured, network_file):
@@ -307,11 +307,6 @@ def test_a_heat_map_needs_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtra, match=r"direction-finder\[measure\]"):
         heat_map(tmp_path / "a.png", np.ones((1, 1)), rows=["a"], columns=["b"], title="", unit="")
-
-
-def test_an_unfinished_set_is_refused(renders, tmp_path):
-    with pytest.raises(InputError, match="not a data set"):
-        Dataset.open(tmp_path)
 
 
 def test_distances_and_path_lengths(measured, generator, renders):

@@ -8,7 +8,7 @@ from direction_finder import discovery
 from direction_finder.generators import WrappedModule
 from direction_finder.metrics.features import lite0_similarity
 from direction_finder.metrics.path_length import lengths_along, path_lengths, slerp, trimmed_mean
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import Sampling
 from direction_finder.randomness import stream
 
 DIM = 6
@@ -37,19 +37,19 @@ def squared(a, b):
 def test_along_a_direction_of_a_linear_map_it_is_the_squared_gain(linear):
     axes = discovery.find(linear, "coordinates", score_samples=0)
     for index in (0, 3):
-        found = lengths_along(linear, squared, axes[index], samples=9, max_batch=4)
+        found = lengths_along(linear, squared, axes[index], Sampling(max_batch=4), samples=9)
         expected = linear.module.matrix[:, index].double().square().sum()
         assert torch.allclose(found, expected.expand(9), rtol=0.02)  # float32 pictures
 
 
 def test_of_paths_through_a_linear_map(linear):
     """|d G(slerp) / dt|^2 by automatic differentiation."""
-    found = path_lengths(linear, squared, samples=40, max_batch=6)
-    again = path_lengths(linear, squared, samples=40, max_batch=64)
+    found = path_lengths(linear, squared, Sampling(max_batch=6), samples=40)
+    again = path_lengths(linear, squared, Sampling(max_batch=64), samples=40)
     assert torch.allclose(found, again, rtol=2e-3)  # whatever the batch
-    assert not torch.equal(found, path_lengths(linear, squared, samples=40, seed=1))
+    assert not torch.equal(found, path_lengths(linear, squared, Sampling(seed=1), samples=40))
     assert not torch.allclose(found, path_lengths(linear, squared, samples=40, at="full"), rtol=0.1)
-    starts = draw(linear, 40, None, 0)[0][:, 0].double()
+    starts = Sampling().draw(linear, 40)[0][:, 0].double()
     ends = linear.sample(40, stream(0, "ends of paths")).double()
     t = torch.zeros(40, 1, dtype=torch.double)
     _, slope = torch.autograd.functional.jvp(lambda t: slerp(starts, ends, t, False), t, torch.ones_like(t))

@@ -21,6 +21,7 @@ from direction_finder.metrics.ranking import (
     ordered,
     short_list,
 )
+from direction_finder.metrics.samples import Sampling
 from direction_finder.randomness import normal, stream
 from tests.conftest import call
 from tests.planted import planted
@@ -78,9 +79,7 @@ def test_hessians_are_those_along_the_directions():
     """Diagonal along the planted rows; along others the same Hessians, turned."""
     generator, turn = planted(8), basis(8)
     rows = generator.module.rows
-    one, other = (
-        hessians_along(generator, Directions(each, "a"), class_index=None, count=3) for each in (rows, turn @ rows)
-    )
+    one, other = (hessians_along(generator, Directions(each, "a"), count=3) for each in (rows, turn @ rows))
     assert one.shape == (3, 8, 8) and torch.equal(one, one.mT)
     assert (other - turn @ one @ turn.mT).norm() < 0.1 * one.norm()
     assert diagonal(one).values.min() > 0.95 and diagonal(other).values.max() < 0.9
@@ -118,7 +117,7 @@ def test_localised_in_layers(generator):
     """A direction that acts in the last layers only has all of its effect there."""
     last = generator.num_layers - 1
     directions = Directions(torch.eye(generator.dim)[:2], "a", layers=(None, (last,)))
-    signal = localised_in_layers(generator, directions, directions, class_index=0)
+    signal = localised_in_layers(generator, directions, directions, Sampling(class_index=0))
     assert signal.where[1] == "fine" and float(signal.values[1]) == pytest.approx(1)
     assert 1 / 3 <= float(signal.values[0]) < 1
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from direction_finder.commands import main
@@ -31,11 +32,34 @@ def test_the_python_tour_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tour,) = [block for language, block in BLOCKS if language == "python" and "load_generator" in block]
     exec(compile(tour, "README.md", "exec"), {})
-    with Image.open("edits.png") as sheet:
-        pixels = np.asarray(sheet)
-    assert pixels.shape[0] > 3 * 64
-    assert pixels.std() > 20
+    for name in ("edits.png", "grid.png"):
+        with Image.open(name) as sheet:
+            pixels = np.asarray(sheet)
+        assert pixels.shape[0] > 3 * 64
+        assert pixels.std() > 20
     assert (tmp_path / "directions.safetensors").exists()
+
+
+def python_of(page: str) -> str:
+    """The Python of a page, but for the example of a factory, which needs somebody's project."""
+    blocks = [block for language, block in FENCE.findall(page) if language == "python"]
+    return "\n".join(block for block in blocks if "my_project" not in block)
+
+
+def test_the_page_from_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(python_of(PAGES[ROOT / "docs" / "from-python.md"]), "from-python.md", "exec"), names)
+    record = names["df"].Directions.load("run")
+    moved = names["moved_z"] - names["z"]
+    assert torch.allclose(moved, (2.0 * record.vectors[0]).expand(4, -1), atol=1e-6)
+
+
+def test_the_type_checker_reads_what_the_pages_show():
+    shown = [python_of(README), python_of(PAGES[ROOT / "docs" / "from-python.md"])]
+    checked = (ROOT / "tests" / "public_api.py").read_text()
+    for line in "\n".join(shown).splitlines():
+        assert line.strip() in checked, line
 
 
 @pytest.mark.parametrize("line", COMMANDS)

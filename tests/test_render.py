@@ -3,12 +3,12 @@ import json
 import imageio.v3 as iio
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from direction_finder.commands.target import SMALLEST, Target
 from direction_finder.edits import align, move
 from direction_finder.pictures import MADE_KEY
+from direction_finder.rendering.drawing import SMALLEST, drawn
+from direction_finder.runs.target import Loader, Target
 from tests.conftest import NUM_CLASSES, call
 
 CELL = SMALLEST + 4
@@ -27,10 +27,12 @@ def cell(sheet: np.ndarray, row_from_bottom: int, column_from_right: int) -> np.
 
 
 def expected(run_folder, edit, index, amount, sample, samples):
-    target = Target.open(run_folder, None, "cpu", 32)
-    latents, classes = target.samples(samples, 0, None)
+    target = Target.open(run_folder, Loader("cpu"))
+    own = target.samples(samples, 0, None)
+    latents, classes = own.latents, own.classes
     direction = target.directions[index]
-    return target.draw(edit(latents[sample : sample + 1], direction.vector, amount), classes[:1])[0]
+    edited = edit(latents[sample : sample + 1], direction.vector, amount)
+    return drawn(target.generator, edited, classes[:1], 32)[0]
 
 
 @pytest.mark.parametrize(("flags", "edit"), [((), move), (("--absolute",), align)])
@@ -64,10 +66,10 @@ def test_overview_and_pair(run_folder):
     command = ("render", "grid", run_folder, "--layout", "pair", "--samples", 1, "--steps", 3, "--extent", 2)
     assert call(*command, "--directions", "2,0").exit_code == 0
     sheet = pixels(run_folder / "pair.png")
-    target = Target.open(run_folder, None, "cpu", 32)
-    latents, classes = target.samples(1, 0, None)
-    both = move(move(latents, target.directions[0].vector, 2.0), target.directions[2].vector, -2.0)
-    assert np.array_equal(cell(sheet, 0, 2), target.draw(both, classes)[0])
+    target = Target.open(run_folder, Loader("cpu"))
+    own = target.samples(1, 0, None)
+    both = move(move(own.latents, target.directions[0].vector, 2.0), target.directions[2].vector, -2.0)
+    assert np.array_equal(cell(sheet, 0, 2), drawn(target.generator, both, own.classes, 32)[0])
     assert "two directions" in call(*command, "--directions", "1").stderr
 
 
@@ -94,16 +96,15 @@ def test_directions_files_work_without_their_run(run_folder, dcgan_file, tmp_pat
 
 
 def test_samples_are_the_same_however_many(run_folder):
-    target = Target.open(run_folder, None, "cpu", 32)
-    few, many = target.samples(2, 7, None)[0], target.samples(5, 7, None)[0]
-    assert torch.equal(few, many[:2])
-    assert not torch.equal(few, target.samples(2, 8, None)[0])
+    target = Target.open(run_folder, Loader("cpu"))
+    few, many = target.samples(2, 7, None), target.samples(5, 7, None)
+    assert few == many[:2] and few != target.samples(2, 8, None)
 
 
 def test_another_class_can_be_drawn(run_folder):
-    target = Target.open(run_folder, None, "cpu", 32)
-    assert target.samples(3, 0, "class 2")[1].tolist() == [2, 2, 2]
-    assert target.samples(3, 0, None)[1].tolist() == [1, 1, 1]
+    target = Target.open(run_folder, Loader("cpu"))
+    assert target.samples(3, 0, "class 2").classes.tolist() == [2, 2, 2]
+    assert target.samples(3, 0, None).classes.tolist() == [1, 1, 1]
     assert call("render", "grid", run_folder, "--class", NUM_CLASSES).exit_code == 2
 
 

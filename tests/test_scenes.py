@@ -95,7 +95,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(shapes, tmp_path):
             progress.stop()
 
     with pytest.raises(InputError, match="not finished"):
-        make("shapes", folder, num=28, resolution=SIZE, seed=3, workers=1, on_step=StopAtOnce())
+        make("shapes", folder, num=28, resolution=SIZE, seed=3, workers=1, progress=StopAtOnce())
     assert call("scenes", "shapes", "--num", 28, "--resolution", SIZE, "--seed", 3, "--out", folder).exit_code == 0
     whole = tmp_path / "whole"
     make("shapes", whole, num=28, resolution=SIZE, seed=3, workers=1)

@@ -51,7 +51,7 @@ def test_the_share_rises_in_the_log_and_stands_in_the_file():
         learning_rate=0.02,
         score_samples=0,
         max_batch=1000,
-        on_step=lambda progress: values.append(progress.values),
+        progress=lambda progress: values.append(progress.values),
     )
     shares = [step["share"] for step in values if "share" in step]
     assert len(shares) == 40

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from direction_finder.commands import VERBS, trust
+import direction_finder as df
+from direction_finder.commands import VERBS
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
+from direction_finder.runs import trust
 from tests.conftest import call
 
 EVIL = "python:theirs.evil:f"
@@ -130,3 +132,33 @@ def test_what_is_allowed_lies_outside_the_run(folder):
     with pytest.raises(InputError, match="has changed"):
         trust.searched_folder(run, EVIL)
     assert os.environ["DIRECTION_FINDER_CONFIG"] not in str(run)
+
+
+@pytest.mark.parametrize("spec", [None, "", "shapes-64", "dcgan:somewhere.pth", "biggan-deep:folder", "hf", "python"])
+def test_nothing_is_noted_where_there_is_nothing_to_allow(spec, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIRECTION_FINDER_CONFIG", str(tmp_path / "settings"))
+    trust.remember(tmp_path, spec)
+    assert not (tmp_path / "settings").exists() and trust.searched_folder(tmp_path, spec or "") is None
+
+
+@pytest.mark.parametrize("spec", ["hf:owner/network", "biggan-deep-256"])
+def test_a_download_is_allowed_to_the_run_that_named_it_from_every_folder(spec, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path / "cache"))
+    for name in ("own", "other"):
+        (tmp_path / name).mkdir()
+    trust.remember(tmp_path / "own", spec)
+    monkeypatch.chdir(tmp_path)
+    assert trust.searched_folder(Path("own"), spec) is not None
+    with pytest.raises(
+        InputError, match=f"asks for generator {spec}, which downloads weights, and was not made by you"
+    ):
+        trust.searched_folder(Path("other"), spec)
+    trust.remember(tmp_path / "own", "hf:owner/another")
+    with pytest.raises(InputError, match=f"asks for generator {spec}"):
+        trust.searched_folder(Path("own"), spec)
+
+
+def test_learn_from_python_allows_what_its_generator_was_named(folder):
+    run = df.learn("python:mine:blocks", points=2, out="own")
+    assert trust.searched_folder(run.folder, run.config["generator"]["spec"]) == folder
+    assert df.open_run(run.folder).resume(points=3).finished

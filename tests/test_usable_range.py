@@ -10,13 +10,14 @@ from direction_finder.directions import Direction, Directions
 from direction_finder.edits import spread, steady_walk
 from direction_finder.generators import load_generator
 from direction_finder.metrics.even import even_positions
+from direction_finder.metrics.samples import Sampling
 from direction_finder.metrics.usable_range import Drift
 from tests.conftest import call
 
 
 @pytest.fixture(scope="module")
 def drift():
-    return Drift(load_generator("shapes-64"), class_index=0, samples=256, followed=8)
+    return Drift(load_generator("shapes-64"), Sampling(class_index=0), samples=256, followed=8)
 
 
 @pytest.mark.parametrize("component", [3, 11])

@@ -1,12 +1,17 @@
 """`direction-finder align`: the same value along a direction for every sample."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.options import RunPath, samples_option, target_options
+from direction_finder.commands.given import Coordinate, Drawing
+from direction_finder.commands.options import (
+    CoordinateOrPercentile,
+    RunPath,
+    drawing_options,
+    samples_option,
+)
 
 
 @click.command(
@@ -18,18 +23,23 @@ from direction_finder.commands.options import RunPath, samples_option, target_op
 )
 @click.option(
     "--to",
-    "values",
-    type=float,
+    type=CoordinateOrPercentile(),
     multiple=True,
-    help="Coordinate to set; repeat for several rows.  [default: 0, and the ends of the usable range]",
+    help="Coordinate to set, or a percentile of the samples' own, e.g. 75%; repeat for several rows.  [default: 0, and "
+    "the ends of the usable range]",
 )
 @samples_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File to write, .png.  [default: align-NUMBER.png in the run folder]"
 )
-@target_options
+@drawing_options
 def align(
-    target: Path, direction: str, values: tuple[float, ...], samples: int, out: Path | None, **options: Any
+    target: Path,
+    direction: str,
+    to: tuple[Coordinate, ...],
+    samples: int | Path,
+    out: Path | None,
+    drawing: Drawing,
 ) -> None:
     """Draw samples as they are and aligned: their component along a direction removed and set to a value.
 
@@ -37,4 +47,4 @@ def align(
     """
     from direction_finder.commands.actions import align as action
 
-    action.align(target, direction, values, samples, out, **options)
+    action.align(target, direction, to, samples, out, drawing)

@@ -1,11 +1,11 @@
 """`direction-finder edit`: several edits at once, saved as a recipe that replays exactly."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from direction_finder.commands.options import RunPath, samples_option, target_options
+from direction_finder.commands.given import Drawing
+from direction_finder.commands.options import RunPath, drawing_options, given_options, samples_option
 
 
 @click.command(
@@ -20,7 +20,9 @@ from direction_finder.commands.options import RunPath, samples_option, target_op
     help="align:5=0 sets the coordinate along direction 5; move:3=2.5 adds to it. Repeat; done in order.",
 )
 @click.option(
-    "--recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Replay this recipe instead."
+    "--recipe",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Replay this recipe instead: on its own samples, or on those that --samples, --seed and --class name.",
 )
 @samples_option
 @click.option(
@@ -28,11 +30,22 @@ from direction_finder.commands.options import RunPath, samples_option, target_op
     type=click.Path(path_type=Path),
     help="Sheet to write, .png; the recipe goes beside it as .json.  [default: edit.png in the run folder]",
 )
-@target_options
+@drawing_options
+@click.pass_context
 def edit(
-    target: Path, steps: tuple[str, ...], recipe: Path | None, samples: int, out: Path | None, **options: Any
+    ctx: click.Context,
+    target: Path,
+    steps: tuple[str, ...],
+    recipe: Path | None,
+    samples: int | Path,
+    out: Path | None,
+    drawing: Drawing,
 ) -> None:
-    """Draw samples as they are and edited, and keep the edit as a small recipe file."""
+    """Draw samples as they are and edited, and keep the edit as a small recipe file.
+
+    \b
+    direction-finder edit outputs/demo --recipe edit.json --samples 8 --seed 5 --class sphere
+    """
     from direction_finder.commands.actions import edit as action
 
-    action.edit(target, steps, recipe, samples, out, **options)
+    action.edit(target, steps, recipe, samples, out, given_options(ctx), drawing)

@@ -1,8 +1,9 @@
 """Options that several verbs share, and what they parse."""
 
 import dataclasses
+import functools
+import re
 import shlex
-import sys
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,22 +11,13 @@ from typing import Any, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
-from tqdm import tqdm
 
 from direction_finder.commands import completion
-from direction_finder.commands.latest import newest_run
-from direction_finder.errors import InputError
+from direction_finder.commands.given import Coordinate, Drawing
+from direction_finder.runs.latest import newest_run
+from direction_finder.settings import FEATURES, number_range
 
-SAVE_EVERY = 30.0  # seconds between two states of a run
 SHOWN = 8  # directions, unless asked for others
-
-
-def number_range(text: str) -> tuple[int, int] | None:
-    """ "0-39" as (0, 39); "7" as (7, 7); None if it is neither."""
-    first, _, last = text.strip().partition("-")
-    if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
-        return None
-    return int(first), int(last or first)
 
 
 class NumberRange(click.ParamType):
@@ -68,6 +60,26 @@ def several(*options: Callable) -> Callable:
     return decorate
 
 
+def grouped(name: str, kind: type, *options: Callable) -> Callable:
+    """Such a decorator, whose values the command is given as one argument `name`: a dataclass with fields of these."""
+
+    def decorate(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def collected(*arguments: Any, **given: Any) -> Any:
+            fields = {field.name: given.pop(field.name) for field in dataclasses.fields(kind) if field.name in given}
+            return command(*arguments, **{name: kind(**fields)}, **given)
+
+        return several(*options)(collected)
+
+    return decorate
+
+
+def given_options(ctx: click.Context) -> list[str]:
+    """The names of the options and arguments that stand on the command line."""
+    source = click.core.ParameterSource.COMMANDLINE
+    return [name for name in ctx.params if ctx.get_parameter_source(name) is source]
+
+
 device_option = click.option(
     "--device",
     default="auto",
@@ -75,32 +87,74 @@ device_option = click.option(
     metavar="NAME",
     help="cpu, cuda, cuda:1, mps; auto takes the fastest.",
 )
-target_options = several(
-    click.option(
-        "--generator",
-        shell_complete=completion.generators,
-        metavar="SPEC",
-        help="Generator, if it is not where the run says.",
-    ),
-    click.option(
-        "--class",
-        "class_text",
-        shell_complete=completion.classes,
-        metavar="NAME",
-        help="Class to draw.  [default: the run's]",
-    ),
+threads_option = click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
+
+
+generator_option = click.option(
+    "--generator",
+    shell_complete=completion.generators,
+    metavar="SPEC",
+    help="Generator, if it is not where the run says.",
+)
+class_option = click.option(
+    "--class",
+    "class_text",
+    shell_complete=completion.classes,
+    metavar="NAME",
+    help="Class to draw.  [default: the run's]",
+)
+drawing_options = grouped(
+    "drawing",
+    Drawing,
+    generator_option,
+    class_option,
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the samples."),
     click.option(
         "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch drawn at once."
     ),
     device_option,
 )
+
+
+class SamplesOrFile(click.ParamType):
+    """How many samples, at least `least`; or a file of them, which `Samples.load` reads."""
+
+    name = "NUMBER|FILE"
+
+    def __init__(self, least: int = 1):
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        if isinstance(value, int | Path):
+            return value
+        if re.fullmatch(r"[-+]?\d+", value):
+            return click.IntRange(self.least).convert(value, param, ctx)
+        if not Path(value).is_file():
+            self.fail(f"{value!r}: neither a number nor a file of samples", param, ctx)
+        return Path(value)
+
+
+class CoordinateOrPercentile(click.ParamType):
+    """A number, or one with %."""
+
+    name = "NUMBER|PERCENT%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Coordinate:
+        if isinstance(value, Coordinate):
+            return value
+        try:
+            return Coordinate(float(value.removesuffix("%")), value.endswith("%"))
+        except ValueError:
+            self.fail(f"{value!r}: expected a number, or a percentile like 75%", param, ctx)
+
+
 samples_option = click.option(
-    "--samples", default=6, show_default=True, type=click.IntRange(1), help="How many latents are drawn."
+    "--samples",
+    default=6,
+    show_default=True,
+    type=SamplesOrFile(),
+    help="How many latents are drawn, or a file of them (.safetensors, .npy, .pt).",
 )
-
-
-FEATURES = ("lite0", "published")
 features_options = several(
     click.option(
         "--features",
@@ -116,22 +170,6 @@ features_options = several(
         help="For published features: a folder whose checkpoints/ holds their weights.  [default: torch's hub folder]",
     ),
 )
-
-
-def pick_device(name: str) -> str:
-    """The device to compute on. Raises InputError if torch does not have it."""
-    import torch
-
-    torch.backends.cudnn.allow_tf32 = False  # exact is float32: second differences do not bear ten bits
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try --device cpu"
-        ) from error
-    return name
 
 
 def config_options(configs: dict[str, type], skip: Sequence[str] = ()) -> Callable:
@@ -175,24 +213,3 @@ def _option(fields: dict[str, dataclasses.Field]) -> Callable:
 
 def _shown(default: Any) -> str:
     return ", ".join(default) if isinstance(default, tuple) else str(default)
-
-
-def bar(total: int, text: str, unit: str, initial: int = 0) -> tqdm:
-    """A progress bar on stderr: lively in a terminal, a line every half minute in a log file."""
-    live = sys.stderr.isatty()
-    pace = {"mininterval": 0.2 if live else 30, "delay": 0.5}
-    return tqdm(total=total, desc=text, unit=unit, initial=initial, dynamic_ncols=live, leave=live, **pace)
-
-
-class Download:
-    """Shows a download as a progress bar, which appears with its first bytes."""
-
-    def __init__(self) -> None:
-        self.bar: tqdm | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.bar is None or self.bar.total != total:
-            self.bar = tqdm(total=total, desc="downloading", unit="B", unit_scale=True, leave=False)
-        self.bar.update(done - self.bar.n)
-        if done == total:
-            self.bar.close()

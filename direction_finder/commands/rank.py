@@ -1,11 +1,12 @@
 """`direction-finder rank`: a short list of directions, with reasons."""
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
-from direction_finder.commands.options import RunPath, target_options
+from direction_finder.commands.given import Drawing
+from direction_finder.commands.options import RunPath, SamplesOrFile, drawing_options
 
 
 @click.command(epilog="Example: direction-finder rank outputs/demo --with outputs/demo-seed-1")
@@ -19,7 +20,11 @@ from direction_finder.commands.options import RunPath, target_options
 )
 @click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Length of the short list.")
 @click.option(
-    "--samples", default=16, show_default=True, type=click.IntRange(2), help="Latents on which activeness is measured."
+    "--samples",
+    default=16,
+    show_default=True,
+    type=SamplesOrFile(2),
+    help="Latents on which activeness is measured, or a file of them.",
 )
 @click.option(
     "--hessians",
@@ -36,9 +41,15 @@ from direction_finder.commands.options import RunPath, target_options
     help="Whose usable range is measured and kept, the default extent of `render` and `align`: as far as pictures stay "
     "such as random z give.",
 )
-@target_options
+@drawing_options
 def rank(
-    target: Path, others: tuple[Path, ...], most: int, samples: int, hessians: int, ranges: str, **options: Any
+    target: Path,
+    others: tuple[Path, ...],
+    most: int,
+    samples: int | Path,
+    hessians: int,
+    ranges: Literal["listed", "all", "none"],
+    drawing: Drawing,
 ) -> None:
     """Say which directions matter, and why; `render` then shows these unless told otherwise.
 
@@ -47,5 +58,7 @@ def rank(
     was taken, what each direction moves is shown too, but not ranked by. What was ranked is kept in rank.json.
     """
     from direction_finder.commands.actions import rank as action
+    from direction_finder.reports.ranking import Settings
 
-    action.rank(target, others, most, samples, hessians, ranges, **options)
+    count = samples if isinstance(samples, int) else 0
+    action.rank(target, others, samples, Settings(most, count, hessians, ranges), drawing)

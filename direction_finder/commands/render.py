@@ -1,14 +1,23 @@
 """`direction-finder render grid` and `render video`: what each direction does."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.options import SHOWN, RunPath, features_options, samples_option, several, target_options
+from direction_finder.commands.given import Drawing, Walking
+from direction_finder.commands.options import (
+    SHOWN,
+    RunPath,
+    drawing_options,
+    features_options,
+    grouped,
+    samples_option,
+)
 
-walk_options = several(
+walking_options = grouped(
+    "walking",
+    Walking,
     click.option(
         "--directions",
         shell_complete=completion.directions,
@@ -30,7 +39,6 @@ walk_options = several(
     features_options,
     click.option("--absolute", is_flag=True, help="Set each sample's coordinate to the value, instead of adding it."),
     click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: in the run folder]"),
-    target_options,
 )
 
 
@@ -52,12 +60,13 @@ def render() -> None:
     "extent. pair: two directions, the first across, the second down, a block for each sample.",
 )
 @click.option("--steps", default=7, show_default=True, type=click.IntRange(2), help="Pictures along each direction.")
-@walk_options
-def grid(target: Path, layout: str, steps: int, directions: str | None, out: Path | None, **options: Any) -> None:
+@walking_options
+@drawing_options
+def grid(target: Path, layout: str, steps: int, walking: Walking, drawing: Drawing) -> None:
     """Draw a labelled sheet of pictures along directions, as .png."""
     from direction_finder.commands.actions import render as action
 
-    action.grid(target, layout, steps, directions, out, **options)
+    action.grid(target, layout, steps, walking, drawing)
 
 
 @render.command(
@@ -75,11 +84,10 @@ def grid(target: Path, layout: str, steps: int, directions: str | None, out: Pat
     type=click.IntRange(1),
     help="Directions shown at once; more follow one after another.",
 )
-@walk_options
-def video(
-    target: Path, seconds: float, fps: int, rows: int, directions: str | None, out: Path | None, **options: Any
-) -> None:
+@walking_options
+@drawing_options
+def video(target: Path, seconds: float, fps: int, rows: int, walking: Walking, drawing: Drawing) -> None:
     """Film all samples moving along directions and back, as .mp4 (or .gif, by the ending of --out)."""
     from direction_finder.commands.actions import render as action
 
-    action.video(target, seconds, fps, rows, directions, out, **options)
+    action.video(target, seconds, fps, rows, walking, drawing)

@@ -41,13 +41,10 @@ def _rendered(kind: str) -> click.Command:
     @click.option("--num", default=10000, show_default=True, type=click.IntRange(1), help="How many pictures.")
     @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the factors.")
     @set_options
-    def command(workers: int | None, out: Path, **options: Any) -> None:
-        from direction_finder.commands.recorder import Bars
-        from direction_finder.parallel import available_cores
+    def command(out: Path, **options: Any) -> None:
         from direction_finder.scenes import make
 
-        with Bars("picture") as bars:
-            make(kind, out, workers=workers or available_cores(), on_step=bars, **options)
+        make(kind, out, progress=True, **options)
         click.echo(f"{options['num']} pictures and their factors in {out}")
 
     return command
@@ -63,14 +60,9 @@ for each in TEXTS:
 @set_options
 def edges_and_shoes(workers: int | None, out: Path, source: Path, num: int | None, resolution: int) -> None:
     """Take pix2pix's edges2shoes pairs apart."""
-    from direction_finder.commands.recorder import Bars
-    from direction_finder.parallel import available_cores
     from direction_finder.scenes import make_edges_and_shoes
 
-    with Bars("picture") as bars:
-        data = make_edges_and_shoes(
-            source, out, num=num, resolution=resolution, workers=workers or available_cores(), on_step=bars
-        )
+    data = make_edges_and_shoes(source, out, num=num, resolution=resolution, workers=workers, progress=True)
     click.echo(f"{len(data)} pictures in {out}")
 
 

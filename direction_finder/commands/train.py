@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.options import config_options
+from direction_finder.commands.given import Training
+from direction_finder.commands.options import config_options, grouped, threads_option
 from direction_finder.commands.training_options import (
     FOLDER,
     how_options,
@@ -28,14 +29,18 @@ def train() -> None:
 
 @train.command("biggan", epilog="Example: direction-finder train biggan data/shapes --out outputs/shapes")
 @click.argument("data", required=False, type=FOLDER)
-@run_options
-@start_option
 @click.option("--label", default="class", show_default=True, help="Factor that is the class.")
-@config_options({"biggan": BigGANConfig})
-@click.option("--half", is_flag=True, help="Write the generator in half precision: half the bytes.")
-@how_options
+@grouped(
+    "options",
+    Training,
+    run_options,
+    start_option,
+    config_options({"biggan": BigGANConfig}),
+    click.option("--half", is_flag=True, help="Write the generator in half precision: half the bytes."),
+    how_options,
+)
 @click.pass_context
-def train_biggan(ctx: click.Context, label: str, **options: Any) -> None:
+def train_biggan(ctx: click.Context, data: Path | None, label: str, options: Training, **settings: Any) -> None:
     """Train a small class-conditional BigGAN-deep and write it in the layout of pytorch-pretrained-biggan.
 
     The run folder gets a log of the losses, sample sheets in previews/, the generator in generator/ (load it with
@@ -44,19 +49,23 @@ def train_biggan(ctx: click.Context, label: str, **options: Any) -> None:
     """
     from direction_finder.commands.actions import train as action
 
-    action.train_biggan(ctx, label, **options)
+    action.train_biggan(ctx, data, label, options, settings)
 
 
 @train.command("progan", epilog="Example: direction-finder train progan data/simple --kimg 600 --out outputs/simple")
 @click.argument("data", required=False, type=FOLDER)
-@run_options
-@start_option
-@resolution_option
-@config_options({"progan": ProGANConfig})
-@score_options
-@how_options
+@grouped(
+    "options",
+    Training,
+    run_options,
+    start_option,
+    resolution_option,
+    config_options({"progan": ProGANConfig}),
+    score_options,
+    how_options,
+)
 @click.pass_context
-def train_progan(ctx: click.Context, **options: Any) -> None:
+def train_progan(ctx: click.Context, data: Path | None, options: Training, **settings: Any) -> None:
     """Train a ProGAN on a data set that `scenes` made or a folder of images.
 
     The run folder gets a log of the losses, sheets in previews/ (a row of samples, then one for each component of z),
@@ -66,7 +75,7 @@ def train_progan(ctx: click.Context, **options: Any) -> None:
     """
     from direction_finder.commands.actions import train as action
 
-    action.train_progan(ctx, **options)
+    action.train_progan(ctx, data, options, settings)
 
 
 @train.command(
@@ -77,7 +86,7 @@ def train_progan(ctx: click.Context, **options: Any) -> None:
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 @click.option("--epochs", default=24, show_default=True, type=click.IntRange(1), help="Passes over the pictures.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of weights and order.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
+@threads_option
 def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:
     """Train the network that reads factors off pictures, for `measure --metric factors`.
 

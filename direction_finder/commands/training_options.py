@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from direction_finder.commands.options import device_option, several
+from direction_finder.commands.options import device_option, several, threads_option
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
 
 run_options = several(
     click.option("--out", type=FOLDER, help="Run folder.  [default: the next number under outputs/]"),
@@ -17,7 +18,7 @@ how_options = several(
     click.option("--save-every", default=120.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
                  help="How often the state is saved."),
     device_option,
-    click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
+    threads_option,
 )  # fmt: skip
 score_options = several(
     click.option(

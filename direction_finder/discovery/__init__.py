@@ -1,24 +1,14 @@
 """Finding directions: generator in, directions out. Every method answers find(generator, config)."""
 
-import importlib
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "METHODS": "methods",
-    "Method": "methods",
-    "check": "methods",
-    "configure": "methods",
-    "find": "methods",
-    "plain": "space",
-    "SearchConfig": "configs",
-    "setting_names": "methods",
-    "settle": "methods",
-    "space_settings": "methods",
-}
-__all__ = sorted(_HOMES)
+from direction_finder.lazy import attach
 
+if TYPE_CHECKING:
+    from direction_finder.discovery.configs import SearchConfig
+    from direction_finder.discovery.methods import METHODS, Method, check, configure, find, setting_names, settle
+    from direction_finder.discovery.space import plain
 
-def __getattr__(name: str):
-    """Import what is asked for, and torch with it, only then: `configs` needs none."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"direction_finder.discovery.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["METHODS", "Method", "SearchConfig", "check", "configure", "find", "plain", "setting_names", "settle"]
+_HOMES = {**dict.fromkeys(__all__, "methods"), "SearchConfig": "configs", "plain": "space"}
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -146,6 +146,11 @@ class LoopConfig(ScoredConfig, TunedConfig):
         """How many rows the generator is given for one sample."""
         raise NotImplementedError
 
+    @property
+    def eta(self) -> float:
+        """How far from z points are sampled: a field of every loop, with a default of its own."""
+        raise NotImplementedError
+
     def check(self, generator: "Generator") -> None:
         super().check(generator)
         generator.check_activations(self.at)
@@ -187,6 +192,16 @@ class DirectConfig(TunedConfig):
     keep_going: bool = option(False, "Use all points, even if the share has stopped rising.")
 
     changeable = ("points", "weight", "solver", "num_directions", "keep_going")
+
+    @property
+    def eta(self) -> float:
+        """How far from z points lie: a field of every such method, with a default of its own."""
+        raise NotImplementedError
+
+    @property
+    def solver(self) -> str:
+        """How the matrices are made diagonal: likewise."""
+        raise NotImplementedError
 
     def check(self, generator: "Generator") -> None:
         super().check(generator)

@@ -3,6 +3,9 @@
 Peebles et al. 2020, "The Hessian Penalty", Sec. 4.4, https://arxiv.org/abs/2008.10599.
 """
 
+from functools import reduce
+
+import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions
@@ -34,7 +37,7 @@ def penalties(space: SearchSpace, config: HessianConfig, rows: Tensor, batch: Ba
     context = (batch.z, batch.classes)
     per_output = hessian_penalty(f, batch.w, epsilon=config.epsilon, probes=batch.probes, context=context)
     entries = [values.flatten(1) for values in per_output]
-    return sum(values.amax(1) if config.reduction == "max" else values.mean(1) for values in entries)
+    return reduce(torch.add, (values.amax(1) if config.reduction == "max" else values.mean(1) for values in entries))
 
 
 work = gradient_work(penalties)

@@ -38,8 +38,7 @@ def find(
     """The orthonormal basis that makes the Hessians of <u, G>, u Gaussian, at random points most diagonal."""
 
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
-        settings = {"eta": config.eta, "epsilon": config.epsilon, "max_batch": config.max_batch}
-        return random_hessian(space, config.at, rng, **settings)
+        return random_hessian(space, config.at, rng, eta=config.eta, epsilon=config.epsilon, max_batch=config.max_batch)
 
     return collect_and_solve(generator, config, measure, "joint", on_step=on_step, resume=resume)
 
@@ -47,8 +46,9 @@ def find(
 def work(space: SearchSpace, config: JointConfig, rows: int) -> Tensor:
     """For `tuning`: part of a Hessian, from so many gradients at once."""
     rng = stream(config.seed, "tuning")
-    settings = {"eta": config.eta, "epsilon": config.epsilon, "max_batch": rows}
-    return random_hessian(space, config.at, rng, num_probes=rows // 2, **settings)
+    return random_hessian(
+        space, config.at, rng, num_probes=rows // 2, eta=config.eta, epsilon=config.epsilon, max_batch=rows
+    )
 
 
 def collect_and_solve(
@@ -96,8 +96,9 @@ def collect_and_solve(
 
     rows = solve(config.solver, matrices, weight=config.weight).float()
     recorded = dataclasses.replace(config, points=len(matrices))
-    share = validation_share(matrices, config) if len(matrices) >= CHECK_EVERY else None
-    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows), share=share)
+    last = validation_share(matrices, config) if len(matrices) >= CHECK_EVERY else None
+    reason = _reason(len(matrices), config, stopped)
+    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows), share=last, reason=reason)
 
 
 def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]:
@@ -105,6 +106,13 @@ def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]
     kept = torch.arange(len(matrices)) % VALIDATION == VALIDATION - 1
     basis = solve(config.solver, matrices[~kept], weight=config.weight).float()
     return shares_of(matrices[kept], basis, config.seed)
+
+
+def _reason(points: int, config: DirectConfig, stopped: bool) -> str:
+    """Why no more points were measured, in words."""
+    if points >= config.points:
+        return f"all {points} points"
+    return f"{'stopped' if stopped else 'the share no longer rose'} after {points} of {config.points} points"
 
 
 def _settled(shares: Tensor, config: DirectConfig) -> bool:

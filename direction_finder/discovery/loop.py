@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -39,14 +39,15 @@ class Batch(NamedTuple):
     probes: Tensor
 
 
-Penalise = Callable[[SearchSpace, LoopConfig, Tensor, Batch], Tensor]
+Config = TypeVar("Config", bound=LoopConfig)
+Penalise = Callable[[SearchSpace, Config, Tensor, Batch], Tensor]
 
 
 def minimise(
     generator: Generator,
-    config: LoopConfig,
+    config: Config,
     method: str,
-    penalise: Penalise,
+    penalise: Penalise[Config],
     *,
     on_step: OnStep | None,
     resume: dict[str, Tensor] | None,
@@ -77,11 +78,11 @@ def minimise(
             check_deterministic(moved_outputs(space, leaf, config.at), batch.w[:1], batch.z[:1], batch.classes[:1])
         penalty = batch_penalty(space, config, leaf, batch, penalise)
         optimiser.zero_grad()
-        rows.backward(leaf.grad.cpu())
+        rows.backward(_gradient(leaf).cpu())
         optimiser.param_groups[0]["lr"] = rate * (1 - step / config.steps) if config.schedule == "linear" else rate
         optimiser.step()
         step += 1
-        values = {"penalty": penalty, "gradient_norm": float(free.grad.norm())}
+        values = {"penalty": penalty, "gradient_norm": float(_gradient(free).norm())}
         if step % SHARE_EVERY == 0:
             meter.update(2 * step * config.batch_size * config.rows_per_sample)
             values |= meter.of(rows_of(free).detach())
@@ -106,20 +107,21 @@ def minimise(
         scores=scores,
         orthonormal=config.orthogonal != "none",
         share=meter.of(rows) or None,
+        reason=f"stopped at step {step} of {config.steps}" if stopped else f"all {step} steps",
     )
 
 
-def gradient_work(penalise: Penalise) -> Work:
+def gradient_work(penalise: Penalise[Config]) -> Work[Config]:
     """For `tuning`: the gradient of a batch that makes so many rows, at the starting matrix."""
 
-    def work(space: SearchSpace, config: LoopConfig, rows: int) -> Tensor:
+    def work(space: SearchSpace, config: Config, rows: int) -> Tensor:
         samples = max(1, rows // config.rows_per_sample)
         config = dataclasses.replace(config, max_batch=samples * config.rows_per_sample, batch_size=samples)
         free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
         leaf = rows_of(free).detach().to(space.generator.device).requires_grad_(True)
         batch = draw_batch(space, config, len(leaf), stream(config.seed, "tuning"))
         batch_penalty(space, config, leaf, batch, penalise)
-        return leaf.grad
+        return _gradient(leaf)
 
     return work
 
@@ -172,7 +174,7 @@ def draw_batch(space: SearchSpace, config: LoopConfig, num: int, rng: torch.Gene
     return Batch(z, classes, w.to(z), probes.to(z))
 
 
-def batch_penalty(space: SearchSpace, config: LoopConfig, rows: Tensor, batch: Batch, penalise: Penalise) -> float:
+def batch_penalty(space: SearchSpace, config: Config, rows: Tensor, batch: Batch, penalise: Penalise[Config]) -> float:
     """One batch's penalty; its gradient is left in `rows.grad`, summed over slices that keep to `max_batch`."""
     n, total = len(batch.z), 0.0
     for part in slices(n, config.max_batch // config.rows_per_sample):
@@ -181,6 +183,12 @@ def batch_penalty(space: SearchSpace, config: LoopConfig, rows: Tensor, batch: B
         loss.backward()
         total += loss.item()
     return total
+
+
+def _gradient(tensor: Tensor) -> Tensor:
+    """What a backward pass left in a tensor."""
+    assert tensor.grad is not None
+    return tensor.grad
 
 
 def _state(

@@ -1,17 +1,25 @@
 """The methods by name, and `find`, which calls one."""
 
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from direction_finder.directions import Directions
+import torch
+from torch import Tensor
+
+from direction_finder.directions import Directions, Finding
 from direction_finder.discovery import axes, hessian, jacobian, joint, loop, orojar, tuning
-from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig, TunedConfig
+from direction_finder.discovery.metering import metered
+from direction_finder.discovery.space import SearchSpace, finish
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
-from direction_finder.generators import Generator, Outline, resolve_class
-from direction_finder.progress import OnStep
+from direction_finder.generators import Generator
+from direction_finder.progress import OnStep, Reporting, reporting
+
+Own = Callable[[Generator, SearchConfig], "Tensor | Directions"]
+"""A method of the user's."""
 
 
 class Method(NamedTuple):
@@ -19,7 +27,7 @@ class Method(NamedTuple):
 
     find: Callable[..., Directions]
     config: type[SearchConfig]
-    work: Work | None = None
+    work: Work[Any] | None = None  # for settings of the class `config`
 
 
 METHODS = {
@@ -32,23 +40,34 @@ METHODS = {
 }
 
 
+def method_named(name: str) -> Method:
+    """The method of this name. Raises InputError if there is none."""
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}: expected one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
 def setting_names(method: str) -> list[str]:
     """The names of a method's settings."""
     return [field.name for field in dataclasses.fields(METHODS[method].config)]
 
 
-def configure(method: str, settings: dict[str, Any]) -> SearchConfig:
+def configure(method: str, settings: Mapping[str, Any]) -> SearchConfig:
     """The settings of a method as its dataclass. Raises InputError on an unknown method or setting, or a bad value."""
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    known = setting_names(method)
+    return _configured(f"method {method}", method_named(method).config, settings)
+
+
+def _configured(method: str, config: type[SearchConfig], settings: Mapping[str, Any]) -> SearchConfig:
+    known = [field.name for field in dataclasses.fields(config)]
     for name in settings:
         if name not in known:
             owners = [other for other in METHODS if name in setting_names(other)]
             hint = f"{' and '.join(owners)} have it" if owners else f"it has {', '.join(known)}"
-            raise InputError(f"method {method} has no setting {name}; {hint}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return METHODS[method].config(**values)
+            raise InputError(f"{method} has no setting {name}; {hint}")
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+    }
+    return config(**values)
 
 
 def check(generator: Generator, config: SearchConfig) -> None:
@@ -61,36 +80,89 @@ def check(generator: Generator, config: SearchConfig) -> None:
 def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:
     """The configuration with what is chosen by measuring chosen, and the measurements; see `tuning`."""
     work = METHODS[method].work
-    return tuning.settle(generator, config, work) if work else (config, {})
+    return tuning.settle(generator, config, work) if work and isinstance(config, TunedConfig) else (config, {})
 
 
 def find(
     generator: Generator,
-    method: str = DEFAULT,
+    method: str | Own = DEFAULT,
     *,
-    class_name: str | None = None,
+    class_name: str | int | None = None,
     space: str | None = None,
-    on_step: OnStep | None = None,
+    progress: Reporting = None,
     **settings: Any,
 ) -> Directions:
     """Find directions in a frozen generator.
 
+    method: one of `METHODS`, or your own callable: it is given the generator and a `SearchConfig`, and returns
+    directions as rows (num, dim), strongest first, or as `Directions`.
     class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
     space: a part of the latents by name (see `Outline.spaces`), in place of dims and layers; None: as these say.
+    progress: True for a bar on stderr, or a callable that is given each `Progress`, and may stop the search.
     settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
+
+    >>> directions = df.find(df.load_generator("shapes-64"), class_name="cube", progress=True)
+    >>> print(directions.finding)  # why it stopped, and what it cost
+
+    Raises InputError for settings that there are not, or that do not fit the generator.
     """
+    if space and settings.keys() & {"dims", "layers"}:
+        raise InputError("`space` names dimensions or layers: leave out `dims` and `layers`")
+    settings |= generator.outline.part(space)
     if class_name is not None:
-        settings["class_index"] = resolve_class(generator.class_names, class_name)
-    config, _ = settle(generator, method, configure(method, {**settings, **space_settings(generator.outline, space)}))
-    return METHODS[method].find(generator, config, on_step=on_step)
+        settings["class_index"] = generator.class_index(class_name)
+    with reporting(progress) as on_step:
+        if callable(method):
+            return _find_by(method, generator, _configured("a method of your own", SearchConfig, settings))
+        config, _ = settle(generator, method, configure(method, settings))
+        return find_with(generator, method, config, on_step=on_step)
 
 
-def space_settings(outline: Outline, space: str | None) -> dict[str, tuple[int, int]]:
-    """The `dims` or `layers` that a space's name stands for. Raises InputError if the generator has no such space."""
-    if space is None:
-        return {}
-    if space not in outline.spaces:
-        raise InputError(
-            f"space {space!r}: {outline.name} has {', '.join(outline.spaces)}; `dims` and `layers` take numbers"
-        )
-    return outline.spaces[space]
+def find_with(
+    generator: Generator,
+    method: str,
+    config: SearchConfig,
+    *,
+    on_step: OnStep | None = None,
+    resume: dict[str, Tensor] | None = None,
+) -> Directions:
+    """Find directions by a method with its configuration, and note what it cost. resume: a `Progress.state()`."""
+    began = time.monotonic()
+    with metered(generator) as meter:
+        found = METHODS[method].find(generator, config, on_step=on_step, resume=resume)
+    share = found.share or {}
+    finding = Finding(
+        found.finding.reason if found.finding else "done",
+        meter.images,
+        meter.gradients,
+        time.monotonic() - began,
+        share.get("share"),
+        share.get("random_share"),
+    )
+    return dataclasses.replace(found, finding=finding)
+
+
+def _find_by(own: Own, generator: Generator, config: SearchConfig) -> Directions:
+    """Directions by a callable of the user's."""
+    config.check(generator)
+    name, began = getattr(own, "__name__", type(own).__name__), time.monotonic()
+    with metered(generator) as meter:
+        found = own(generator, config)
+    if not isinstance(found, Directions):
+        found = _as_directions(found, generator, config, name)
+    finding = Finding(f"{name} returned", meter.images, meter.gradients, time.monotonic() - began)
+    return dataclasses.replace(found, finding=finding)
+
+
+def _as_directions(rows: Tensor, generator: Generator, config: SearchConfig, name: str) -> Directions:
+    """Rows (num, dim), or (num, size) of the searched dimensions, as a record; they are scaled to unit length."""
+    space = SearchSpace(generator, config)
+    if not isinstance(rows, Tensor) or rows.ndim != 2 or rows.shape[1] not in (space.size, generator.dim):
+        got = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+        raise InputError(f"{name} gave {got}: expected rows (num, {generator.dim}) of directions, or Directions")
+    if rows.shape[1] != space.size:
+        rows = rows[:, space.first : space.first + space.size]
+    unit = torch.nn.functional.normalize(rows.detach().float().cpu(), dim=1)
+    gram = unit.double() @ unit.double().mT
+    orthonormal = bool((gram - torch.eye(len(unit), dtype=gram.dtype)).abs().max() < 1e-4)
+    return finish(space, unit[: config.num_directions], config, name, scores=None, orthonormal=orthonormal)

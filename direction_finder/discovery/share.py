@@ -62,8 +62,7 @@ class ShareMeter:
         cost = 4 * probe_count(self.space.size)
         while len(self.hessians) < min(self.count, int(ALLOWANCE * passes / cost)):
             rng = stream(self.seed, f"share {len(self.hessians)}")
-            settings = {"eta": ETA, "epsilon": 0.1, "max_batch": self.max_batch}
-            matrix = random_hessian(self.space, self.at, rng, **settings)
+            matrix = random_hessian(self.space, self.at, rng, eta=ETA, epsilon=0.1, max_batch=self.max_batch)
             self.hessians = torch.cat([self.hessians, matrix.cpu()[None]])
 
     def of(self, rows: Tensor) -> dict[str, float]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from direction_finder.directions import Directions
+from direction_finder.directions import Directions, Finding
 from direction_finder.discovery.configs import ScoredConfig, SearchConfig, TunedConfig
 from direction_finder.generators import Generator
 from direction_finder.progress import OnStep, Progress
@@ -106,7 +106,7 @@ def strengths(space: SearchSpace, rows: Tensor, config: ScoredConfig, on_step: O
         variance = torch.stack([low, centres[sample], high]).var(0).flatten(1).mean(1)
         totals.index_add_(0, torch.tensor(row), variance.double().cpu())
         if on_step:
-            progress = Progress(part.stop, len(pairs), phase="scoring")
+            progress = Progress(part.stop, len(pairs), phase="scoring", unit="picture")
             on_step(progress)
             if progress.stopped:
                 return None
@@ -123,6 +123,7 @@ def finish(
     orthonormal: bool = True,
     name: Callable[[int], str] | None = None,
     share: dict[str, float] | None = None,
+    reason: str = "nothing to learn",
 ) -> Directions:
     """Directions of unit rows (num, size): strongest first, cut to `num_directions`; without scores all, in order."""
     order = list(range(len(rows))) if scores is None else scores.argsort(descending=True, stable=True).tolist()
@@ -144,6 +145,7 @@ def finish(
         share=share,
         scale=generator.scale,
         package_version=package_version(),
+        finding=Finding(reason),
     )
 
 

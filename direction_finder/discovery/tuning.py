@@ -5,7 +5,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,11 +22,12 @@ LEAST_GAIN = 1.1  # half precision must be this many times as fast
 LARGEST = 512  # rows
 SPARE = 1.1  # how much more memory a row may take than measured
 
-Work = Callable[[SearchSpace, TunedConfig, int], Tensor]
+Config = TypeVar("Config", bound=TunedConfig)
+Work = Callable[[SearchSpace, Config, int], Tensor]
 """A piece of a method's work that gives the generator so many rows at once, and what it computes."""
 
 
-def settle(generator: Generator, config: TunedConfig, work: Work) -> tuple[TunedConfig, dict[str, Any]]:
+def settle(generator: Generator, config: Config, work: Work[Config]) -> tuple[Config, dict[str, Any]]:
     """The configuration with precision and batch decided, and what was measured."""
     config.check(generator)
     measured: dict[str, Any] = {}
@@ -38,8 +39,8 @@ def settle(generator: Generator, config: TunedConfig, work: Work) -> tuple[Tuned
 
 
 def choose_precision(
-    generator: Generator, config: TunedConfig, work: Work, rows: int = 8
-) -> tuple[TunedConfig, dict[str, Any]]:
+    generator: Generator, config: Config, work: Work[Config], rows: int = 8
+) -> tuple[Config, dict[str, Any]]:
     """Half precision from the first stage on that keeps the result, if that is faster than float32.
 
     Rounding in early stages is what the second differences cannot bear, and most of the work is in late ones: the
@@ -75,13 +76,14 @@ def choose_precision(
     return dataclasses.replace(config, precision=best), found
 
 
-def choose_batch(generator: Generator, config: TunedConfig, work: Work) -> tuple[TunedConfig, dict[str, Any]]:
+def choose_batch(generator: Generator, config: Config, work: Work[Config]) -> tuple[Config, dict[str, Any]]:
     """The largest batch whose peak stays below the limit: the peak is measured at small ones, and grows in proportion.
 
     Peaks are those of the whole process (resident memory), or of the device's allocator. Raises InputError if the
     limit is too low for the smallest batch.
     """
     space = SearchSpace(generator, config)
+    assert config.memory_limit is not None  # `settle` comes here only with one
     limit = config.memory_limit * 2**30
     rows = smallest = getattr(config, "rows_per_sample", 2)
     work(space, config, rows)

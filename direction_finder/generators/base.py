@@ -4,13 +4,16 @@ import abc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from direction_finder.class_names import resolve_class
+from direction_finder.edits import spread
 from direction_finder.errors import InputError
-from direction_finder.randomness import normal
+from direction_finder.randomness import normal, stream
+from direction_finder.samples import Samples
 from direction_finder.settings import IMAGE, SPACES
 
 Stages = Iterator[tuple[str, Tensor]]
@@ -22,6 +25,14 @@ class Half(NamedTuple):
 
     dtype: torch.dtype
     first: str
+
+
+class Source(NamedTuple):
+    """How a generator was named to `load_generator`: what gives it again. untold: see `Untold`."""
+
+    spec: str
+    truncation: float | None
+    untold: dict[str, Any]
 
 
 class Outline(NamedTuple):
@@ -46,6 +57,16 @@ class Outline(NamedTuple):
             return {"all": {}, **_thirds("dims", self.dim // self.chunk, self.chunk)}
         return {"all": {}, **_thirds("layers", self.num_layers)}
 
+    def part(self, space: str | None) -> dict[str, tuple[int, int]]:
+        """The `dims` or `layers` that a space's name stands for. Raises InputError if there is no such space."""
+        if space is None:
+            return {}
+        if space not in self.spaces:
+            raise InputError(
+                f"space {space!r}: {self.name} has {', '.join(self.spaces)}; `dims` and `layers` take numbers"
+            )
+        return self.spaces[space]
+
 
 def _thirds(what: str, count: int, size: int = 1) -> dict[str, dict[str, tuple[int, int]]]:
     """`count` parts of `size` each in thirds; nothing if there are fewer than three."""
@@ -66,7 +87,9 @@ class Generator(nn.Module, abc.ABC):
     weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
     scale: the root mean square over dimensions of the latents' standard deviation; 1 for N(0, I), also truncated.
     differentiable: whether gradients reach the latents. notes: what was assumed when it was loaded, in words.
+    source: how it was loaded; None: it was made in Python.
     chunk: how many dimensions of z each part of the network reads, where z is split; None: it is not.
+    space: what its latents are: "z", or "w" behind a mapping.
     normalises: whether the length of z is divided away before anything else.
     activation_names: what `activations` can be asked for, in order of depth; the last is "image".
     stage_names: those of them that are computed one after the other, so that half precision may begin there.
@@ -83,7 +106,9 @@ class Generator(nn.Module, abc.ABC):
     scale: float = 1.0
     differentiable: bool = True
     notes: tuple[str, ...] = ()
+    source: Source | None = None
     chunk: int | None = None
+    space: str = "z"
     normalises: bool = False
     activation_names: tuple[str, ...]
     stage_names: tuple[str, ...] = (IMAGE,)
@@ -112,8 +137,8 @@ class Generator(nn.Module, abc.ABC):
         found: dict[str, Tensor] = {}
         first = self.stage_names.index(half.first) if half else len(self.stage_names)
         for number, name in enumerate(self.stage_names):
-            halved = first <= number and name != IMAGE
-            with torch.autocast(self.device.type, half.dtype) if halved else nullcontext():
+            halved = half if first <= number and name != IMAGE else None
+            with torch.autocast(self.device.type, halved.dtype) if halved else nullcontext():
                 _, tensor = next(stages)
             if name in at:
                 found[name] = tensor.float() if half else tensor
@@ -142,6 +167,51 @@ class Generator(nn.Module, abc.ABC):
         else:
             z = nn.init.trunc_normal_(torch.empty(n, self.dim), a=-2, b=2, generator=rng) * self.truncation
         return z.to(self.device)
+
+    def samples(
+        self, n: int, *, seed: int = 0, class_name: str | int | None = None, purpose: str = "pictures"
+    ) -> Samples:
+        """n samples: latents (n, layers, dim) and their classes (n,), zeros for an unconditional generator.
+
+        class_name: a name, part of one, or a number; None: random classes. purpose: names the stream of random numbers.
+
+        >>> samples = generator.samples(6, seed=0, class_name="cube")
+
+        Raises InputError for a class that there is not.
+        """
+        index = self.class_index(class_name)
+        rng = stream(seed, purpose)
+        latents = spread(self.sample(n, rng), self.num_layers)
+        if index is None:
+            classes = torch.randint(max(1, self.num_classes), (n,), generator=rng)
+        else:
+            classes = torch.full((n,), index)
+        return Samples(latents, classes.to(latents.device), self.space)
+
+    def accept(self, samples: Samples, class_name: str | int | None = None) -> Samples:
+        """Return samples that somebody kept, as this generator takes them: on its device, a latent for every layer.
+
+        class_name: the class to draw them as (None: that which they have). Raises InputError if they do not fit.
+        """
+        n, layers, dim = samples.latents.shape
+        if dim != self.dim or layers not in (1, self.num_layers) or samples.space not in (None, self.space):
+            raise InputError(
+                f"samples of {samples.space or 'latents'} (n, {layers}, {dim}): {self.name} takes {self.space} "
+                f"(n, {self.num_layers}, {self.dim})"
+            )
+        index = self.class_index(class_name)
+        classes = samples.classes if index is None else torch.full((n,), index)
+        if classes is None and self.num_classes:
+            raise InputError(f"the samples have no class, and {self.name} has {self.num_classes}: name one")
+        classes = torch.zeros(n, dtype=torch.long) if classes is None else classes.long()
+        if self.num_classes and not 0 <= int(classes.min()) <= int(classes.max()) < self.num_classes:
+            raise InputError(f"classes {sorted(set(classes.tolist()))}: {self.name} has 0 to {self.num_classes - 1}")
+        latents = samples.latents.expand(-1, self.num_layers, -1)
+        return Samples(latents.to(self.device), classes.to(self.device), self.space)
+
+    def class_index(self, class_name: str | int | None) -> int | None:
+        """The number of the class with this name, part of a name, or number; None for none."""
+        return None if class_name is None else resolve_class(self.class_names, str(class_name))
 
     @property
     def outline(self) -> Outline:

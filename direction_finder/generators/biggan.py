@@ -9,8 +9,8 @@ from torch import Tensor
 
 from direction_finder.class_names import ORIGINAL, imagenet_names
 from direction_finder.errors import InputError
+from direction_finder.files import cache_folder
 from direction_finder.generators.base import Generator, Half, Outline, class_labels
-from direction_finder.generators.download import cache_folder
 from direction_finder.generators.networks.biggan import BOTTOM, BigGAN, FrozenBigGAN
 from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 
@@ -44,6 +44,7 @@ class BigGANGenerator(Generator):
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
     ) -> dict[str, Tensor]:
+        assert classes is not None  # `_check` has seen to it
         return self.collect(self.network.stages(latents[:, 0], classes), at, half)
 
 

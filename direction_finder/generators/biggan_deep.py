@@ -10,8 +10,9 @@ from torch import Tensor
 
 from direction_finder.class_names import imagenet_names
 from direction_finder.errors import InputError
+from direction_finder.files import cache_folder
 from direction_finder.generators.base import Generator, Half, class_labels
-from direction_finder.generators.download import cache_folder, fetch
+from direction_finder.generators.download import fetch
 from direction_finder.generators.weights import load_strict, looks_like_html, read_state, state_sha256
 
 CONFIG, WEIGHTS = "config.json", "pytorch_model.bin"

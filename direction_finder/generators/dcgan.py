@@ -42,7 +42,7 @@ class DCGANGenerator(Generator):
         self.weights_sha256 = weights_sha256
         self.class_names = tuple(class_names)
         self.num_classes = len(class_names)
-        self.dim = network.convs[0].in_channels - self.num_classes
+        self.dim = network.get_parameter("convs.0.weight").shape[0] - self.num_classes
         self.resolution = network.resolution
         self.truncation = truncation
         self.activation_names = self.stage_names = (*(f"layer{i}" for i in range(len(network.norms))), "image")
@@ -56,6 +56,7 @@ class DCGANGenerator(Generator):
     def _stages(self, latents: Tensor, classes: Tensor | None) -> Stages:
         x = latents[:, 0]
         if self.num_classes:
+            assert classes is not None  # `_check` has seen to it
             x = torch.cat([x, one_hot(classes, self.num_classes).to(x)], dim=1)
         for name, tensor in self.network.stages(x):
             yield name, as_rgb(tensor) if name == "image" else tensor

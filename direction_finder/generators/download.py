@@ -1,6 +1,5 @@
 """Downloads that resume, and that never leave a page of HTML in place of weights."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +12,6 @@ from direction_finder.generators.weights import looks_like_html
 TRIES = 5
 TIMEOUT = 30  # seconds without a byte
 BLOCK = 1 << 16  # bytes: what a cut connection can lose
-
-
-def cache_folder() -> Path:
-    """Where downloads go: $DIRECTION_FINDER_CACHE, or `direction-finder` in the user's cache."""
-    own = os.environ.get("DIRECTION_FINDER_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "direction-finder"
 
 
 def fetch(

@@ -28,7 +28,7 @@ class ProGANGenerator(Generator):
         self.name = name
         self.weights_sha256 = weights_sha256
         self.truncation = truncation
-        self.dim = network.layer0.weight.shape[1]
+        self.dim = network.get_parameter("layer0.weight").shape[1]
         self.resolution = 4 * 2 ** (len(network.widths) - 1)
         self.grown = network.grown
         layers = 2 * (math.ceil(self.grown) + 1)

@@ -82,7 +82,7 @@ def absolute_target(target: str) -> str:
     return f"{os.path.abspath(module)}:{attribute}" if _is_path(module) else target
 
 
-def _module_files(module: str, folder: Path) -> Iterator[Path | None]:
+def _module_files(module: str, folder: Path) -> Iterator[Path]:
     """Yield the file of each package on the way to a module, and its own."""
     path = [str(folder), *sys.path]
     for part in module.split("."):
@@ -90,7 +90,7 @@ def _module_files(module: str, folder: Path) -> Iterator[Path | None]:
         if spec is None:
             yield Path()  # which is no file
             return
-        if spec.has_location:
+        if spec.has_location and spec.origin:
             yield Path(spec.origin)
         path = list(spec.submodule_search_locations or ())
 
@@ -129,7 +129,7 @@ def _from_file(file: Path) -> Any:
             return before
         name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None:
+    if spec is None or spec.loader is None:
         raise InputError(f"{file}: expected a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -70,6 +70,8 @@ class WrappedModule(Generator):
     or breaks the rules of `contract`.
     """
 
+    class_vectors: Tensor | None
+
     def __init__(
         self,
         module: nn.Module,
@@ -107,6 +109,7 @@ class WrappedModule(Generator):
             self.notes = self._as_float32()
             self.freeze()
             self.draw = sample if mapping is None else mapped(mapping)
+        self.space = "z" if mapping is None else "w"
         self.dim = dim or (prod(latent_shape) if latent_shape else self._size_of_latents())
         if self.draw:
             with self._named():
@@ -262,12 +265,13 @@ class WrappedModule(Generator):
         """Call the module on a copy of the latents, which it may change."""
         z = latents if self.num_layers > 1 else latents[:, 0].reshape(len(latents), *self.latent_shape)
         arguments = [z.clone()]
-        if self.class_input == "index":
-            arguments.append(classes)
-        elif self.class_input == "onehot":
-            arguments.append(one_hot(classes, self.num_classes).to(z))
-        elif self.class_input == "vector":
-            arguments.append(self.class_vectors[classes])
+        if classes is not None:
+            if self.class_input == "index":
+                arguments.append(classes)
+            elif self.class_input == "onehot":
+                arguments.append(one_hot(classes, self.num_classes).to(z))
+            elif self.class_input == "vector" and self.class_vectors is not None:
+                arguments.append(self.class_vectors[classes])
         still: AbstractContextManager = self.noise.of(len(z)) if self.noise else nullcontext()
         with self._named(), still:
             return self.module(*arguments)
@@ -289,9 +293,8 @@ class WrappedModule(Generator):
 
 def _hookable(module: nn.Module) -> set[str]:
     """Return the names of the submodules that take hooks: not scripted or inside of compiled ones."""
-    named = module.named_modules()
     return {
         name
-        for name, each in named
+        for name, each in module.named_modules()
         if name and "_orig_mod" not in name and not isinstance(each, torch.jit.ScriptModule)
     }

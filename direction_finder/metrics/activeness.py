@@ -11,7 +11,7 @@ from direction_finder import edits
 from direction_finder.directions import Directions
 from direction_finder.generators import Generator
 from direction_finder.metrics.parts import Keep, anew, in_parts
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 
 VALUES = (-2.0, 0.0, 2.0)
@@ -27,17 +27,15 @@ def variances(images: Tensor) -> Tensor:
 def activeness(
     generator: Generator,
     directions: Directions,
+    sampling: Sampling = DEFAULT,
     *,
-    class_index: int | None = None,
     samples: int = 300,
-    seed: int = 0,
-    max_batch: int = 32,
     keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Of every direction at every latent: (directions, samples). class_index: None for random classes."""
-    latents, classes = draw(generator, samples, class_index, seed)
-    at_once = max(1, max_batch // len(VALUES))
+    """Of every direction at every latent: (directions, samples)."""
+    latents, classes = sampling.draw(generator, samples)
+    at_once = max(1, sampling.max_batch // len(VALUES))
 
     def along(index: int) -> Tensor:
         direction, found = directions[index], []
@@ -47,7 +45,9 @@ def activeness(
             found.append(variances(images.unflatten(0, (len(VALUES), len(part)))).cpu())
         return torch.cat(found)
 
-    return torch.stack(in_parts(len(directions), along, "measuring activeness", keep=keep, on_step=on_step))
+    return torch.stack(
+        in_parts(len(directions), along, "measuring activeness", "direction", keep=keep, on_step=on_step)
+    )
 
 
 def active(means: Tensor) -> int:

@@ -51,9 +51,10 @@ def pixel_hessians(
 ) -> PixelHessians:
     """Four-point differences of f: rows (n, dim) -> (n, ...) at x (dim,), one entry of all Hessians at a time."""
     dim = len(x)
-    found, interactions = None, torch.zeros(dim, dim)
+    found: list[Tensor] = []
+    interactions = torch.zeros(dim, dim)
     for part, entries in _entries(f, x, epsilon, max_batch):
-        if found is None:
+        if not found:
             found = [torch.zeros_like(entries[0]) for _ in range(5)]
         i, j = part[0]
         off = int(i != j)
@@ -121,7 +122,7 @@ def diagonality(
         )
         return torch.cat([_summed(of), of.interactions.double().flatten()])
 
-    summed = in_parts(len(points), take, "measuring Hessians", keep=keep, on_step=on_step)
+    summed = in_parts(len(points), take, "measuring Hessians", "sample", keep=keep, on_step=on_step)
     rows, interactions = torch.stack(summed).split([6, points.shape[1] ** 2], dim=1)
     hits, ratios, bending_hits, bending, on, off = rows.T
     ones = torch.ones(len(points), dtype=torch.double)

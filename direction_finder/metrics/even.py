@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from direction_finder.directions import Direction
+from direction_finder.direction import Direction
 from direction_finder.edits import align, move
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Similarity
+from direction_finder.samples import Samples
 
 ROUNDS = 20
 CLOSE = 1.05  # the largest distance, in smallest ones, that is even enough to stop
@@ -40,7 +41,8 @@ def even_positions(
     positions = torch.linspace(-extent, extent, count, dtype=torch.double)
     around_zero = around_zero and count % 2 == 1
     end = positions.new_full((1,), extent)
-    best = uniform = before = None
+    best: Even | None = None
+    uniform = before = None
     power = FIRST_POWER
     for _ in range(ROUNDS):
         knots = torch.cat([-end, positions, end]) if around_zero else positions
@@ -66,6 +68,7 @@ def even_positions(
         positions = torch.from_numpy(np.interp(np.linspace(first, last, count), way, knots.numpy()))
         if around_zero:
             positions[count // 2] = 0.0
+    assert best is not None  # the first round found one
     return best
 
 
@@ -73,22 +76,23 @@ def along(
     generator: Generator,
     similarity: Similarity,
     direction: Direction,
-    latents: Tensor,
-    classes: Tensor,
+    samples: Samples,
     *,
     absolute: bool = False,
     max_batch: int = 32,
 ) -> Callable[[Tensor], Tensor]:
-    """For `even_positions`: the mean over latents (n, layers, dim) of the distances of pictures along a direction.
+    """For `even_positions`: the mean over samples of the distances of pictures along a direction.
 
     absolute: positions are coordinates that are set, and not moves.
     """
     edit = align if absolute else move
 
     def distances(positions: Tensor) -> Tensor:
-        moved = [edit(latents, direction, float(position)) for position in positions]
-        rows = zip(torch.cat(moved).split(max_batch), classes.repeat(len(moved)).split(max_batch), strict=True)
+        moved = [edit(samples.latents, direction, float(position)) for position in positions]
+        rows = zip(
+            torch.cat(moved).split(max_batch), samples.class_numbers.repeat(len(moved)).split(max_batch), strict=True
+        )
         images = torch.cat([generator(z, of) for z, of in rows])
-        return similarity.consecutive(images, len(latents), max_batch).unflatten(0, (-1, len(latents))).mean(1).cpu()
+        return similarity.consecutive(images, len(samples), max_batch).unflatten(0, (-1, len(samples))).mean(1).cpu()
 
     return torch.no_grad()(distances)

@@ -110,13 +110,16 @@ def fit(
     """
     if data.factors != held_out.factors:
         raise InputError(f"{held_out.folder}: its factors are not those of {data.folder}")
+    if len(data) < BATCH:
+        raise InputError(f"{data.folder}: {len(data)} pictures are fewer than a batch of {BATCH}")
     with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
         network = FactorNetwork(data.factors, data.about["resolution"]).train()
     rng = stream(seed, "factor network")
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, generator=rng)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     steps = epochs * (len(data) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)

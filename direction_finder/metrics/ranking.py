@@ -22,7 +22,7 @@ from direction_finder.generators import Generator
 from direction_finder.hessians import hessian, orthogonal_probes
 from direction_finder.metrics.activeness import ACTIVE
 from direction_finder.metrics.parts import Keep, anew, in_parts
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 
@@ -75,13 +75,14 @@ def localised(directions: Directions, chunk: int, seed: int = 0) -> Signal:
 
 
 def localised_in_layers(
-    generator: Generator, directions: Directions, random: Directions, *, class_index: int | None, seed: int = 0,
-    max_batch: int = 32,
-) -> Signal:  # fmt: skip
+    generator: Generator, directions: Directions, random: Directions, sampling: Sampling = DEFAULT
+) -> Signal:
     """By thirds of the layers: "coarse", "mid" or "fine"."""
-    latents, classes = draw(generator, FOLLOWED, class_index, seed)
+    latents, classes = sampling.draw(generator, FOLLOWED)
     thirds = {name: part["layers"] for name, part in generator.outline.spaces.items() if part}
-    found, chance = (_effects(generator, each, thirds, latents, classes, max_batch) for each in (directions, random))
+    found, chance = (
+        _effects(generator, each, thirds, latents, classes, sampling.max_batch) for each in (directions, random)
+    )
     values, best = found.max(1)
     return Signal("localised", values, of_chance(chance.amax(1)), tuple([*thirds][i] for i in best.tolist()))
 
@@ -116,22 +117,20 @@ def _effects(
 def hessians_along(
     generator: Generator,
     directions: Directions,
+    sampling: Sampling = DEFAULT,
     *,
-    class_index: int | None,
     count: int,
-    seed: int = 0,
-    max_batch: int = 32,
     keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """(count, num, num): of random projections of the picture at random z, in the coordinates along the directions."""
     generator.check_differentiable("a Hessian")
-    latents, classes = draw(generator, count, class_index, seed)
+    latents, classes = sampling.draw(generator, count)
     with torch.no_grad():
         shape = generator(latents[:1], classes[:1]).shape[1:]
 
     def take(number: int) -> Tensor:
-        rng = stream(seed, f"rank {number}")
+        rng = stream(sampling.seed, f"rank {number}")
         projection = torch.randn(shape, generator=rng).to(latents)
         here, of = latents[number : number + 1], classes[number : number + 1]
 
@@ -140,9 +139,10 @@ def hessians_along(
             return generator(edits.combine(here.expand(len(rows), -1, -1), moves), of.expand(len(rows)))
 
         start = torch.zeros(len(directions), device=latents.device)
-        return hessian(along, start, projection, orthogonal_probes(len(directions), rng), max_batch=max_batch).cpu()
+        probes = orthogonal_probes(len(directions), rng)
+        return hessian(along, start, projection, probes, max_batch=sampling.max_batch).cpu()
 
-    return torch.stack(in_parts(count, take, "measuring Hessians", keep=keep, on_step=on_step))
+    return torch.stack(in_parts(len(latents), take, "measuring Hessians", "Hessian", keep=keep, on_step=on_step))
 
 
 def diagonal(hessians: Tensor, seed: int = 0) -> Signal:
@@ -187,10 +187,10 @@ def agreement(directions: Directions, others: Sequence[Directions], seed: int = 
 
 def short_list(signals: Sequence[Signal], most: int) -> list[int]:
     """The first `most` in order of those that are on; where activeness was not measured, of those above chance in one
-    signal at least."""
-    on = next((_on(signal) for signal in signals if signal.name == "activeness"), None)
+    signal at least. Raises InputError without signals."""
+    order, on = ordered(signals), next((_on(signal) for signal in signals if signal.name == "activeness"), None)
     kept = torch.stack([signal.telling for signal in signals]).any(0) if on is None else on
-    return [index for index in ordered(signals) if kept[index]][:most]
+    return [index for index in order if kept[index]][:most]
 
 
 def ordered(signals: Sequence[Signal]) -> list[int]:

@@ -12,7 +12,7 @@ from direction_finder.generators import Generator
 from direction_finder.metrics.features import Features, lite0
 from direction_finder.metrics.frechet import frechet_distance
 from direction_finder.metrics.parts import Keep, anew, in_parts
-from direction_finder.metrics.samples import draw
+from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
@@ -49,7 +49,7 @@ class Reference:
             return self.features(as_images(torch.from_numpy(part))).cpu()
 
         batches = math.ceil(self.samples / BATCH)
-        self.seen = torch.cat(in_parts(batches, take, "real pictures", keep=keep, on_step=on_step))
+        self.seen = torch.cat(in_parts(batches, take, "real pictures", "batch", keep=keep, on_step=on_step))
 
     @torch.no_grad()
     def distance(self, draw: Callable[[Tensor], Tensor], dim: int) -> float:
@@ -62,19 +62,17 @@ class Reference:
 def features_of(
     generator: Generator,
     features: Features,
-    samples: int,
+    sampling: Sampling = DEFAULT,
     *,
-    class_index: int | None = None,
-    seed: int = 0,
-    max_batch: int = 32,
+    samples: int,
     keep: Keep = anew,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Of generated pictures: (samples, size). class_index: None for random classes."""
-    latents, classes = draw(generator, samples, class_index, seed)
-    parts = list(zip(latents.split(max_batch), classes.split(max_batch), strict=True))
+    """Of generated pictures: (samples, size)."""
+    latents, classes = sampling.draw(generator, samples)
+    parts = list(zip(latents.split(sampling.max_batch), classes.split(sampling.max_batch), strict=True))
 
     def take(number: int) -> Tensor:
         return features(generator(*parts[number])).cpu()
 
-    return torch.cat(in_parts(len(parts), take, "drawing", keep=keep, on_step=on_step))
+    return torch.cat(in_parts(len(parts), take, "drawing", "batch", keep=keep, on_step=on_step))

@@ -1,19 +1,30 @@
-"""Latents that a generator is measured at."""
+"""Where a generator is measured: which class, which latents, how many at once."""
 
-import torch
+from dataclasses import dataclass
+
 from torch import Tensor
 
-from direction_finder import edits
 from direction_finder.generators import Generator
-from direction_finder.randomness import stream
+from direction_finder.samples import Samples
 
 
-def draw(generator: Generator, samples: int, class_index: int | None, seed: int) -> tuple[Tensor, Tensor]:
-    """Latents (samples, layers, dim) and classes (samples,), one class or random ones."""
-    rng = stream(seed, "factors")
-    latents = edits.spread(generator.sample(samples, rng), generator.num_layers)
-    if class_index is None:
-        classes = torch.randint(max(1, generator.num_classes), (samples,), generator=rng)
-    else:
-        classes = torch.full((samples,), class_index)
-    return latents, classes.to(latents.device)
+@dataclass(frozen=True)
+class Sampling:
+    """What every measure takes. class_index: None for random classes. max_batch: how many images are drawn at once.
+    given: samples to measure at, in place of drawn ones."""
+
+    class_index: int | None = None
+    seed: int = 0
+    max_batch: int = 32
+    given: Samples | None = None
+
+    def draw(self, generator: Generator, count: int) -> tuple[Tensor, Tensor]:
+        """Return latents (count, layers, dim) and classes (count,): the first of those given, or drawn ones."""
+        if self.given is not None:
+            samples = generator.accept(self.given, self.class_index)[:count]
+        else:
+            samples = generator.samples(count, seed=self.seed, class_name=self.class_index, purpose="factors")
+        return samples.latents, samples.class_numbers
+
+
+DEFAULT = Sampling()

@@ -5,6 +5,8 @@ picture is their root mean square, the mean over stages. The usable range is the
 ends of a move is as large as the one that only one random picture in twenty exceeds.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -12,8 +14,8 @@ from direction_finder import edits
 from direction_finder.directions import Direction
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.metrics.samples import draw
-from direction_finder.progress import OnStep, Progress
+from direction_finder.metrics.samples import DEFAULT, Sampling
+from direction_finder.progress import OnStep, Progress, Reporting, reporting
 
 EXCEEDED = 0.95  # of random pictures have less drift than the threshold
 FARTHEST = 32.0
@@ -28,26 +30,27 @@ class Drift:
     def __init__(
         self,
         generator: Generator,
+        sampling: Sampling = DEFAULT,
         *,
-        class_index: int | None = None,
         samples: int = 256,
         followed: int = 16,
-        seed: int = 0,
-        max_batch: int = 32,
         on_step: OnStep | None = None,
     ):
-        self.generator, self.max_batch = generator, max_batch
-        latents, classes = draw(generator, samples, class_index, seed)
+        self.generator, self.max_batch = generator, sampling.max_batch
+        latents, classes = replace(sampling, given=None).draw(generator, samples)
         self.stages = generator.activation_names
         found = self._features(latents, classes, on_step)
         varying = [number for number, rows in enumerate(found) if _varies(rows)]
         if not varying:
             raise InputError(f"{generator.name}: every z gives the same picture")
-        self.stages, found = ([each[number] for number in varying] for each in (self.stages, found))
+        self.stages = tuple(self.stages[number] for number in varying)
+        found = [found[number] for number in varying]
         self.centre = [rows.mean(0) for rows in found]
         self.width = [rows.std(0).clamp_min(1e-6 * rows.std(0).max()) for rows in found]
         drifts = self._of(found)
         self.threshold, self.usual = drifts.quantile(EXCEEDED).item(), drifts.mean().item()
+        if sampling.given is not None:
+            latents, classes = sampling.draw(generator, followed)
         self.latents, self.classes = latents[:followed], classes[:followed]
 
     def along(self, direction: Direction, extent: float) -> float:
@@ -82,7 +85,11 @@ class Drift:
             found = self.generator.activations(z, of, self.stages)
             parts.append([_pooled(found[name]) for name in self.stages])
             if on_step:
-                on_step(Progress(sum(len(part[0]) for part in parts), len(latents), "drawing random pictures"))
+                on_step(
+                    Progress(
+                        sum(len(part[0]) for part in parts), len(latents), "drawing random pictures", unit="picture"
+                    )
+                )
         return [torch.cat(rows) for rows in zip(*parts, strict=True)]
 
     def _of(self, features: list[Tensor]) -> Tensor:
@@ -92,6 +99,28 @@ class Drift:
             for rows, centre, width in zip(features, self.centre, self.width, strict=True)
         ]
         return torch.stack(stages).mean(0).double().cpu()
+
+
+def usable_range(
+    generator: Generator,
+    direction: Direction,
+    *,
+    class_name: str | int | None = None,
+    samples: int = 256,
+    seed: int = 0,
+    max_batch: int = 32,
+    progress: Reporting = None,
+) -> float | None:
+    """Return how far a direction can be followed, both ways; None if pictures stay usual up to 32.
+
+    class_name: whose pictures (None: of random classes). samples: random pictures that say what is usual. progress:
+    True for a bar, or a callable that is given each `Progress`. For several directions make one `Drift`.
+
+    >>> reach = df.usable_range(generator, directions["x"], class_name="cube")
+    """
+    sampling = Sampling(generator.class_index(class_name), seed, max_batch)
+    with reporting(progress) as on_step:
+        return Drift(generator, sampling, samples=samples, on_step=on_step).usable_range(direction)
 
 
 def _pooled(activation: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ import numpy as np
 from direction_finder import datasets
 from direction_finder.datasets import Dataset, Factor, image_name, read_image, write_image
 from direction_finder.errors import InputError
-from direction_finder.parallel import in_processes
-from direction_finder.progress import OnStep, Progress
+from direction_finder.parallel import available_cores, in_processes
+from direction_finder.progress import Progress, Reporting, reporting
 from direction_finder.scenes.edges import edge_map, pairs, split_pair
 from direction_finder.scenes.families import FAMILIES
 from direction_finder.scenes.render import LIGHT, SAMPLES_PER_PIXEL, render, renderer
@@ -40,9 +40,20 @@ def picture(kind: str, seed: int, index: int, resolution: int) -> np.ndarray:
 
 
 def make(
-    kind: str, folder: Path, *, num: int, resolution: int, seed: int, workers: int, on_step: OnStep | None = None
+    kind: str,
+    folder: str | Path,
+    *,
+    num: int,
+    resolution: int = 64,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Reporting = None,
 ) -> Dataset:
     """Render `num` pictures of a family into a folder, or those that it still lacks.
+
+    kind: one of `KINDS`. workers: processes of one thread each (None: one a core).
+
+    >>> data = df.scenes.make("shapes", "data/shapes", num=1000, progress=True)
 
     Raises InputError if the folder holds another set, or if Mitsuba is not installed.
     """
@@ -57,18 +68,24 @@ def make(
     factors = (DOMAIN, *FAMILIES["shapes"].factors) if kind == EDGES_AND_SHAPES else FAMILIES[kind].factors
     rows = [draw(kind, seed, index) for index in range(num)]
     work = partial(_render_some, str(folder), kind, seed, resolution)
-    return _make(folder, about, factors, rows, work, workers, "rendering", on_step)
+    return _make(Path(folder), about, factors, rows, work, workers, "rendering", progress)
 
 
 def make_edges_and_shoes(
-    source: Path, folder: Path, *, num: int | None, resolution: int, workers: int, on_step: OnStep | None = None
+    source: str | Path,
+    folder: str | Path,
+    *,
+    num: int | None = None,
+    resolution: int = 64,
+    workers: int | None = None,
+    progress: Reporting = None,
 ) -> Dataset:
     """Take pix2pix's edges2shoes pairs, A|B side by side, apart: two pictures a file, the edges and the photo.
 
     source: a folder of .jpg or .png files (https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/). num: pictures, all
     by default. Raises InputError if there are too few files or one is not twice as wide as high.
     """
-    files = pairs(source)
+    files = pairs(Path(source))
     if num is None:
         num = 2 * len(files)
     if num > 2 * len(files):
@@ -82,7 +99,7 @@ def make_edges_and_shoes(
     }
     rows = [{DOMAIN.name: DOMAIN.choices[index % 2]} for index in range(num)]
     work = partial(_split_some, str(folder), [str(file) for file in files], resolution)
-    return _make(folder, about, (DOMAIN,), rows, work, workers, "resizing", on_step)
+    return _make(Path(folder), about, (DOMAIN,), rows, work, workers, "resizing", progress)
 
 
 def redrawn(data: Dataset, indexes: Sequence[int]) -> list[int]:
@@ -106,21 +123,23 @@ def _make(
     factors: Sequence[Factor],
     rows: list[dict[str, Any]],
     work: Callable[[list[int]], int],
-    workers: int,
+    workers: int | None,
     phase: str,
-    on_step: OnStep | None,
+    reported: Reporting,
 ) -> Dataset:
     datasets.begin(folder, about, factors, rows)
     left = datasets.missing(folder, len(rows))
     done = len(rows) - len(left)
     tasks = [left[i : i + TASK] for i in range(0, len(left), TASK)]
-    for finished in in_processes(work, tasks, min(workers, max(1, len(tasks)))):
-        done += finished
-        progress = Progress(done, len(rows), phase)
-        if on_step:
-            on_step(progress)
-        if progress.stopped:
-            break
+    processes = min(workers or available_cores(), max(1, len(tasks)))
+    with reporting(reported) as on_step:
+        for finished in in_processes(work, tasks, processes):
+            done += finished
+            progress = Progress(done, len(rows), phase, unit="picture")
+            if on_step:
+                on_step(progress)
+            if progress.stopped:
+                break
     if done == len(rows) and not (folder / datasets.CHECKSUMS).is_file():
         datasets.finish(folder, len(rows))
     return Dataset.open(folder)

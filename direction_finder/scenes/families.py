@@ -65,7 +65,8 @@ class Family:
 
 
 def _named(name: str) -> tuple[float, float, float]:
-    return tuple(value / 255 for value in COLOURS[name])
+    red, green, blue = COLOURS[name]
+    return red / 255, green / 255, blue / 255
 
 
 def _shapes(row: dict[str, Any]) -> list[Thing]:

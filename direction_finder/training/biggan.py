@@ -3,25 +3,26 @@
 The generator is `pytorch-pretrained-biggan`'s, so what comes out is loaded like any published one. Hinge loss,
 projection discriminator, orthogonal start, spectral norms in both, moving average of the generator's weights. One pass
 of the generator serves both players' steps: the discriminator's step is taken first, on the pictures of that pass.
-
-Step t draws its pictures, latents and classes from a stream of its own, so a run goes on exactly from its weights and
-its optimisers' moments.
 """
 
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from direction_finder.errors import Diverged, InputError
+from direction_finder.errors import InputError
 from direction_finder.pictures import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 from direction_finder.training.biggan_config import BigGANConfig
-from direction_finder.training.state import Optimisers, follow, restore, start_from, state
+from direction_finder.training.loop import Trainer, adams, build, run
+from direction_finder.training.state import Networks, follow
+
+if TYPE_CHECKING:
+    from direction_finder.generators.networks.biggan_deep_live import LiveBigGANDeep
 
 MEASURED = 510  # pictures over which the norms' statistics are taken, at each truncation
 POWER_STEPS = 50  # of the power iteration, after which a spectral norm is exact enough to be stored
@@ -55,8 +56,11 @@ def package_config(config: BigGANConfig, resolution: int, class_names: list[str]
     }
 
 
-class Players(nn.Module):
+class Players(Networks):
     """Generator, its moving average and discriminator: everything that a run trains."""
+
+    generator: "LiveBigGANDeep"
+    average: "LiveBigGANDeep"
 
     def __init__(self, config: BigGANConfig, content: dict[str, Any]):
         # the package imports boto3 and scipy: only when a BigGAN is asked for
@@ -78,11 +82,11 @@ class Players(nn.Module):
 
 def _start(players: Players, rng: torch.Generator) -> None:
     for module in players.modules():
-        weight = getattr(module, "weight_orig", getattr(module, "weight", None))
         if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
-            nn.init.orthogonal_(weight, generator=rng)
-            if getattr(module, "bias", None) is not None:
-                nn.init.zeros_(module.bias)
+            nn.init.orthogonal_(getattr(module, "weight_orig", module.weight), generator=rng)
+            bias = getattr(module, "bias", None)
+            if bias is not None:
+                nn.init.zeros_(bias)
             for name in ("weight_u", "weight_v"):
                 if hasattr(module, name):
                     vector = getattr(module, name)
@@ -90,6 +94,90 @@ def _start(players: Players, rng: torch.Generator) -> None:
     norm = players.generator.model.generator.bn
     nn.init.ones_(norm.weight)
     nn.init.zeros_(norm.bias)
+
+
+class Batch(NamedTuple):
+    """What a step draws: pictures (batch, 3, H, W) with their classes, latents and the classes to generate."""
+
+    real: Tensor
+    labels: Tensor
+    z: Tensor
+    asked: Tensor
+
+
+class BigGANTrainer(Trainer):
+    """A generator and a discriminator with hinge losses, on images (n, H, W, 3) of bytes with class numbers (n,)."""
+
+    players: Players
+    cure = "lower learning rates"
+
+    def __init__(
+        self, images: np.ndarray, classes: np.ndarray, class_names: list[str], config: BigGANConfig, device: str
+    ):
+        content = package_config(config, images.shape[1], class_names)
+        self.players = build(lambda: Players(config, content), device)
+        self.rates = {"generator": config.learning_rate, "discriminator": config.discriminator_learning_rate}
+        self.optimisers = adams(self.players, self.rates, 0.999)
+        self.config, self.seed, self.total = config, config.seed, config.steps
+        self.length, self.num_classes, self.device = f"`steps` {config.steps}", len(class_names), device
+        self.pixels, self.labels = torch.from_numpy(images), torch.from_numpy(classes).long()
+        preview_z = normal(8, config.z_dim, stream(config.seed, "preview"))
+        self.preview_z = preview_z.repeat(self.num_classes, 1).to(device)
+        self.preview_classes = torch.arange(self.num_classes, device=device).repeat_interleave(8)
+
+    def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
+        """Train the discriminator and then the generator. Return the losses and the discriminator's mean scores."""
+        batch = self._draw(rng)
+        for name, rate in self.rates.items():
+            self.optimisers[name].param_groups[0]["lr"] = rate * _remaining(self.config, step - 1)
+        drawn = self.players.generator(batch.z, batch.asked)
+        loss, of_real, of_drawn = self._train_discriminator(batch, drawn)
+        generator_loss = self._train_generator(batch, drawn)
+        means = torch.stack([loss, generator_loss, of_real, of_drawn])
+        return dict(zip(("loss_d", "loss_g", "score_real", "score_drawn"), means.tolist(), strict=True))
+
+    def _draw(self, rng: torch.Generator) -> Batch:
+        size = self.config.batch_size
+        chosen = torch.randint(len(self.pixels), (size,), generator=rng)
+        real = as_images(self.pixels[chosen].to(self.device))
+        z = normal(size, self.config.z_dim, rng).to(self.device)
+        asked = torch.randint(self.num_classes, (size,), generator=rng).to(self.device)
+        return Batch(real, self.labels[chosen].to(self.device), z, asked)
+
+    def _train_discriminator(self, batch: Batch, drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss, and the mean scores of real and of generated pictures."""
+        pictures = torch.cat([batch.real, drawn.detach()])
+        of_real, of_drawn = self.players.discriminator(pictures, torch.cat([batch.labels, batch.asked])).chunk(2)
+        loss = relu(1 - of_real).mean() + relu(1 + of_drawn).mean()
+        self.optimisers["discriminator"].zero_grad()
+        loss.backward()
+        self.optimisers["discriminator"].step()
+        return loss.detach(), of_real.mean().detach(), of_drawn.mean().detach()
+
+    def _train_generator(self, batch: Batch, drawn: Tensor) -> Tensor:
+        """Return the loss."""
+        discriminator = self.players.discriminator.requires_grad_(False)
+        loss = -discriminator(drawn, batch.asked).mean()
+        self.optimisers["generator"].zero_grad()
+        loss.backward()
+        self.optimisers["generator"].step()
+        discriminator.requires_grad_(True)
+        return loss.detach()
+
+    def follow(self, step: int) -> None:
+        # a young average would hold on to the random start
+        decay = min(self.config.averaging, (1 + step) / (10 + step))
+        follow(self.players.average, self.players.generator, decay)
+
+    @torch.no_grad()
+    def preview(self, step: int) -> Tensor:
+        return settled(self.players)(self.preview_z, self.preview_classes)
+
+
+def _remaining(config: BigGANConfig, done: int) -> float:
+    """Return the factor of the learning rates when this many steps are done."""
+    falling = config.decay * config.steps
+    return min(1.0, (config.steps - done) / falling) if falling else 1.0
 
 
 def train(
@@ -105,94 +193,19 @@ def train(
 ) -> Players:
     """Train on images (n, H, W, 3) of bytes with class numbers (n,).
 
-    resume: the `state()` of a Progress, to go on exactly. start: a `snapshot`, to go on from with new optimisers.
+    resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
     Progress carries `preview()`, pictures of the averaged generator: a row of 8 a class, (classes * 8, 3, H, W).
     Raises InputError for data or settings that do not fit, Diverged when the losses are no longer finite.
     """
     if len(images) < config.batch_size:
         raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_size}")
-    content = package_config(config, images.shape[1], class_names)
-    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
-        players = Players(config, content).to(device).train()
-    if start:
-        start_from(players, start)
-    rates = {"generator": config.learning_rate, "discriminator": config.discriminator_learning_rate}
-    optimisers = {
-        name: torch.optim.Adam(getattr(players, name).parameters(), lr=rate, betas=(0.0, 0.999), eps=1e-8, fused=True)
-        for name, rate in rates.items()
-    }
-    done = restore(players, optimisers, resume) if resume else 0
-    if done > config.steps:
-        raise InputError(f"`steps` {config.steps}: the run is at step {done} already")
-    preview_z = normal(8, config.z_dim, stream(config.seed, "preview")).repeat(len(class_names), 1).to(device)
-    preview_classes = torch.arange(len(class_names), device=device).repeat_interleave(8)
-    pixels, labels = torch.from_numpy(images), torch.from_numpy(classes).long()
-    for step in range(done + 1, config.steps + 1):
-        rng = stream(config.seed, f"step {step}")
-        chosen = torch.randint(len(pixels), (config.batch_size,), generator=rng)
-        real = as_images(pixels[chosen].to(device))
-        z = normal(config.batch_size, config.z_dim, rng).to(device)
-        asked = torch.randint(len(class_names), (config.batch_size,), generator=rng).to(device)
-        for name, rate in rates.items():
-            optimisers[name].param_groups[0]["lr"] = rate * _remaining(config, step - 1)
-        values = _step(players, optimisers, real, labels[chosen].to(device), z, asked)
-        if not np.isfinite(list(values.values())).all():
-            raise Diverged(
-                f"the losses are not finite at step {step}: the training fell apart; go on from the last saved state "
-                "with lower learning rates"
-            )
-        # a young average would hold on to the random start
-        follow(players.average, players.generator, min(config.averaging, (1 + step) / (10 + step)))
-        progress = Progress(
-            step,
-            config.steps,
-            "training",
-            values,
-            state=lambda step=step: state(players, optimisers, step),
-            preview=lambda: _preview(players, preview_z, preview_classes),
-        )
-        if on_step:
-            on_step(progress)
-        if progress.stopped:
-            break
-    return players
+    trainer = BigGANTrainer(images, classes, class_names, config, device)
+    run(trainer, on_step=on_step, resume=resume, start=start)
+    return trainer.players
 
 
-def _remaining(config: BigGANConfig, done: int) -> float:
-    """The factor of the learning rates when this many steps are done."""
-    falling = config.decay * config.steps
-    return min(1.0, (config.steps - done) / falling) if falling else 1.0
-
-
-def _step(
-    players: Players, optimisers: Optimisers, real: Tensor, labels: Tensor, z: Tensor, asked: Tensor
-) -> dict[str, float]:
-    """One step of each player. Returns the losses and the discriminator's mean scores."""
-    generator, discriminator = players.generator, players.discriminator
-    drawn = generator(z, asked)
-    scores = discriminator(torch.cat([real, drawn.detach()]), torch.cat([labels, asked]))
-    of_real, of_drawn = scores.chunk(2)
-    loss = relu(1 - of_real).mean() + relu(1 + of_drawn).mean()
-    optimisers["discriminator"].zero_grad()
-    loss.backward()
-    optimisers["discriminator"].step()
-    discriminator.requires_grad_(False)
-    generator_loss = -discriminator(drawn, asked).mean()
-    optimisers["generator"].zero_grad()
-    generator_loss.backward()
-    optimisers["generator"].step()
-    discriminator.requires_grad_(True)
-    means = torch.stack([loss.detach(), generator_loss.detach(), of_real.mean().detach(), of_drawn.mean().detach()])
-    return dict(zip(("loss_d", "loss_g", "score_real", "score_drawn"), means.tolist(), strict=True))
-
-
-@torch.no_grad()
-def _preview(players: Players, z: Tensor, classes: Tensor) -> Tensor:
-    return settled(players)(z, classes)
-
-
-def settled(players: Players) -> nn.Module:
-    """A copy of the averaged generator whose spectral norms have converged."""
+def settled(players: Players) -> "LiveBigGANDeep":
+    """Return a copy of the averaged generator whose spectral norms have converged."""
     from torch.nn.utils.spectral_norm import SpectralNorm
 
     average = deepcopy(players.average).requires_grad_(False)

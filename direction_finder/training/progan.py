@@ -4,9 +4,6 @@ WGAN-GP with drift, Adam, networks that grow level by level, moving average of t
 (Peebles et al. 2020, https://arxiv.org/abs/2008.10599) is taken of z -> activations after their pixel norm, summed over
 layers, and added to the generator's loss; InfoGAN's guess of z (Chen et al. 2016) to both losses. One pass of the
 generator serves both players' steps: the critic's step is taken first, on the pictures of that pass.
-
-Step t draws its pictures and latents from a stream of its own, and its place in the growth and its penalty's weight
-follow from t, so a run goes on exactly from its weights and its optimisers' moments.
 """
 
 import math
@@ -16,23 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from direction_finder.errors import Diverged, InputError
+from direction_finder.errors import InputError
 from direction_finder.generators.networks.progan import Critic, EqualisedConv, ProGAN, double, pixel_norm
 from direction_finder.pictures import as_images
-from direction_finder.progress import OnStep, Progress
+from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
-from direction_finder.training.growth import Place, at_level, levels_of, place, plan
+from direction_finder.training.growth import at_level, levels_of, place, plan
+from direction_finder.training.loop import Trainer, adams, build, run
 from direction_finder.training.progan_config import ProGANConfig
 from direction_finder.training.progan_losses import gradient_penalty, penalty_of, penalty_weight
-from direction_finder.training.state import Optimisers, follow, restore, start_from, state
+from direction_finder.training.state import Networks, follow
 
 GRADIENT_PENALTY, DRIFT = 10.0, 1e-3
 PREVIEWED = torch.linspace(-2, 2, 8)  # each component of z is set to these
+REPORTED = ("distance", "slope", "loss_g", "missed", "penalty")  # in this order
 FLAT, FLAT_STEPS = 1e-5, 200  # a critic whose scores differ by less for so many steps in a row has collapsed
 
 
-class Players(nn.Module):
+class Players(Networks):
     """Generator, its moving average and critic: everything that a run trains."""
+
+    generator: ProGAN
+    average: ProGAN
 
     def __init__(self, config: ProGANConfig, levels: int):
         super().__init__()
@@ -47,6 +49,112 @@ class Players(nn.Module):
         self.average = deepcopy(self.generator).requires_grad_(False)
 
 
+class ProGANTrainer(Trainer):
+    """A generator and a critic that grow level by level, on images (n, H, W, 3) of bytes.
+
+    grown: the networks are fully grown from the first step.
+    """
+
+    players: Players
+    cure = "a lower learning rate or a smaller penalty"
+
+    def __init__(self, images: np.ndarray, config: ProGANConfig, device: str, grown: bool):
+        self.levels = levels_of(images.shape[1])
+        smallest = config.batch_at(self.levels - 1, self.levels)
+        if len(images) < smallest:
+            raise InputError(f"{len(images)} pictures are fewer than a batch of {smallest}")
+        self.phases = plan(config, self.levels, grown)
+        self.layers = config.penalised(self.levels)
+        self.players = build(lambda: Players(config, self.levels), device)
+        self.optimisers = adams(self.players, dict.fromkeys(("generator", "critic"), config.learning_rate), 0.99)
+        self.config, self.seed, self.total = config, config.seed, sum(phase.steps for phase in self.phases)
+        self.length, self.device = f"`kimg` {config.kimg:g} is {self.total} steps", device
+        self.pixels = torch.from_numpy(images)
+        self.preview_z = _preview_latents(config).to(device)
+        self.flat = 0  # steps in a row after which the critic's scores were all the same
+
+    def position(self, step: int) -> dict[str, float]:
+        here = place(self.phases, step)
+        return {"kimg": (here.shown + here.batch) / 1000, "grown": here.grown}
+
+    def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
+        """Train the critic and then the generator. Return figures of both."""
+        here = place(self.phases, step)
+        weight = penalty_weight(self.config, step, here)
+        real = at_level(_pictures(self.pixels, here.batch, self.config.mirror, rng).to(self.device), here.grown)
+        z = normal(here.batch, self.config.z_dim, rng).to(self.device)
+        drawn = self.players.generator(z, here.grown)
+        # the norm is what the generator sees; its length cannot be guessed
+        codes = pixel_norm(z)[:, : self.config.codes]
+        figures = self._train_critic(real, drawn, codes, here.grown, rng)
+        figures |= self._train_generator(z, drawn, codes, here.grown, weight, rng)
+        found = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
+        self.flat = self.flat + 1 if found["spread"] < FLAT else 0
+        return {**{name: found[name] for name in REPORTED if name in found}, "penalty_weight": weight}
+
+    def _train_critic(
+        self, real: Tensor, drawn: Tensor, codes: Tensor, grown: float, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Return figures, of which `spread` is the standard deviation of the scores."""
+        config, critic, optimiser = self.config, self.players.critic, self.optimisers["critic"]
+        scores, guessed = critic(torch.cat([real, drawn.detach()]), grown)
+        of_real, of_drawn = scores.chunk(2)
+        slope = gradient_penalty(critic, real, drawn.detach(), grown, rng)
+        missed = (guessed[len(real) :] - codes).square().mean() if config.codes else scores.new_zeros(())
+        distance = of_real.mean() - of_drawn.mean()
+        loss = -distance + GRADIENT_PENALTY * slope + DRIFT * of_real.square().mean() + config.code_weight * missed
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        figures = {"distance": distance, "slope": slope, "spread": scores.std()}
+        if config.codes:
+            figures["missed"] = missed
+        return {name: figure.detach() for name, figure in figures.items()}
+
+    def _train_generator(
+        self, z: Tensor, drawn: Tensor, codes: Tensor, grown: float, weight: float, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Return figures. weight: that of the Hessian Penalty, which is left out at 0."""
+        config, generator, optimiser = self.config, self.players.generator, self.optimisers["generator"]
+        critic = self.players.critic.requires_grad_(False)
+        scores, guessed = critic(drawn, grown)
+        loss = -scores.mean()
+        figures = {"loss_g": loss}
+        if config.codes:
+            loss = loss + config.code_weight * (guessed - codes).square().mean()
+        if weight:
+            figures["penalty"] = penalty_of(generator, z, grown, self.layers, config, rng)
+            loss = loss + weight * figures["penalty"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        critic.requires_grad_(True)
+        return {name: figure.detach() for name, figure in figures.items()}
+
+    def collapse(self, finite: bool) -> str | None:
+        """Say that the scores are all the same, after many such steps, or at once if the losses are not finite."""
+        flat = self.flat >= FLAT_STEPS or (self.flat > 0 and not finite)
+        return "the critic's scores are all the same" if flat else None
+
+    def follow(self, step: int) -> None:
+        batch = place(self.phases, step).batch
+        follow(self.players.average, self.players.generator, 0.5 ** (batch / (1000 * self.config.average_kimg)))
+
+    def weights(self, step: int) -> dict[str, Tensor]:
+        """Return the averaged generator's state dict, as far as it has grown."""
+        average = self.players.average
+        found = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in average.state_dict().items()}
+        return {**found, "lod": torch.tensor(self.levels - 1 - place(self.phases, step).grown)}
+
+    @torch.no_grad()
+    def preview(self, step: int) -> Tensor:
+        grown = place(self.phases, step).grown
+        images = torch.cat([self.players.average(part, grown) for part in self.preview_z.split(32)])
+        for _ in range(self.levels - 1 - math.ceil(grown)):
+            images = double(images)
+        return images
+
+
 def train(
     images: np.ndarray,
     config: ProGANConfig,
@@ -59,121 +167,23 @@ def train(
 ) -> Players:
     """Train on images (n, H, W, 3) of bytes.
 
-    resume: the `state()` of a Progress, to go on exactly. start: a `snapshot`, to go on from with new optimisers.
+    resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
     grown: the networks are fully grown from the first step, as they must be with `start`.
     Progress carries `weights()`, the averaged generator in genforce's layout, and `preview()`, its pictures: a row of 8
     samples, then a row for each component of z, set to -2 ... 2.
-    Raises InputError for data or settings that do not fit, and when the training falls apart.
+    Raises InputError for data or settings that do not fit, Diverged when the training falls apart.
     """
-    levels = levels_of(images.shape[1])
-    if len(images) < config.batch_at(levels - 1, levels):
-        raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_at(levels - 1, levels)}")
-    phases = plan(config, levels, grown)
-    layers = config.penalised(levels)
-    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
-        players = Players(config, levels).to(device).train()
-    if start:
-        start_from(players, start)
-    optimisers = {
-        name: torch.optim.Adam(
-            getattr(players, name).parameters(), lr=config.learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True
-        )
-        for name in ("generator", "critic")
-    }
-    done = restore(players, optimisers, resume) if resume else 0
-    total = sum(phase.steps for phase in phases)
-    if done > total:
-        raise InputError(f"`kimg` {config.kimg:g} is {total} steps: the run is at step {done} already")
-    pixels = torch.from_numpy(images)
-    preview_z = _preview_latents(config).to(device)
-    flat = 0
-    for step in range(done + 1, total + 1):
-        here = place(phases, step)
-        rng = stream(config.seed, f"step {step}")
-        real = at_level(_pictures(pixels, here.batch, config.mirror, rng).to(device), here.grown)
-        weight = penalty_weight(config, step, here)
-        values, spread = _step(players, optimisers, config, real, here, rng, weight, layers)
-        flat = flat + 1 if spread < FLAT else 0
-        if not np.isfinite(list(values.values())).all() or flat >= FLAT_STEPS:
-            what = "the critic's scores are all the same" if flat else "the losses are not finite"
-            raise Diverged(
-                f"{what} at step {step}: the training fell apart; go on from the last saved state with a lower "
-                "learning rate or a smaller penalty"
-            )
-        follow(players.average, players.generator, 0.5 ** (here.batch / (1000 * config.average_kimg)))
-        progress = Progress(
-            step,
-            total,
-            "training",
-            {"kimg": (here.shown + here.batch) / 1000, "grown": here.grown, **values},
-            state=lambda step=step: state(players, optimisers, step),
-            preview=lambda here=here: preview(players.average, preview_z, here.grown, levels),
-            weights=lambda here=here: weights(players, here.grown),
-        )
-        if on_step:
-            on_step(progress)
-        if progress.stopped:
-            break
-    return players
+    trainer = ProGANTrainer(images, config, device, grown)
+    run(trainer, on_step=on_step, resume=resume, start=start)
+    return trainer.players
 
 
 def _pictures(pixels: Tensor, n: int, mirror: bool, rng: torch.Generator) -> Tensor:
-    """n pictures (n, 3, H, W), drawn with replacement; each mirrored or not, if `mirror`."""
+    """Draw n pictures (n, 3, H, W) with replacement; each mirrored or not, if `mirror`."""
     chosen = torch.randint(len(pixels), (n,), generator=rng)
     mirrored = torch.rand(n, generator=rng) < 0.5 * mirror
     pictures = as_images(pixels[chosen])
     return torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
-
-
-def _step(
-    players: Players,
-    optimisers: Optimisers,
-    config: ProGANConfig,
-    real: Tensor,
-    here: Place,
-    rng: torch.Generator,
-    weight: float,
-    layers: list[int],
-) -> tuple[dict[str, float], float]:
-    """One step of each player. Returns figures of it, and the spread of the critic's scores."""
-    generator, critic = players.generator, players.critic
-    z = normal(here.batch, config.z_dim, rng).to(real.device)
-    codes = pixel_norm(z)[:, : config.codes]  # the norm is what the generator sees; its length cannot be guessed
-    drawn = generator(z, here.grown)
-    scores, guessed = critic(torch.cat([real, drawn.detach()]), here.grown)
-    of_real, of_drawn = scores.chunk(2)
-    slope = gradient_penalty(critic, real, drawn.detach(), here.grown, rng)
-    missed = (guessed[here.batch :] - codes).square().mean() if config.codes else scores.new_zeros(())
-    distance = of_real.mean() - of_drawn.mean()
-    loss = -distance + GRADIENT_PENALTY * slope + DRIFT * of_real.square().mean() + config.code_weight * missed
-    optimisers["critic"].zero_grad()
-    loss.backward()
-    optimisers["critic"].step()
-
-    critic.requires_grad_(False)
-    scores_after, guessed = critic(drawn, here.grown)
-    generator_loss = -scores_after.mean()
-    if config.codes:
-        generator_loss = generator_loss + config.code_weight * (guessed - codes).square().mean()
-    values = {"distance": distance, "slope": slope, "loss_g": -scores_after.mean()}
-    if config.codes:
-        values["missed"] = missed
-    if weight:
-        penalty = penalty_of(generator, z, here.grown, layers, config, rng)
-        generator_loss = generator_loss + weight * penalty
-        values["penalty"] = penalty
-    optimisers["generator"].zero_grad()
-    generator_loss.backward()
-    optimisers["generator"].step()
-    critic.requires_grad_(True)
-    found = torch.stack([*(value.detach() for value in values.values()), scores.detach().std()]).tolist()
-    return {**dict(zip(values, found, strict=False)), "penalty_weight": weight}, found[-1]
-
-
-def weights(players: Players, grown: float) -> dict[str, Tensor]:
-    """The averaged generator's state dict, as far as it has grown."""
-    found = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in players.average.state_dict().items()}
-    return {**found, "lod": torch.tensor(len(players.average.widths) - 1 - grown)}
 
 
 def _preview_latents(config: ProGANConfig) -> Tensor:
@@ -182,11 +192,3 @@ def _preview_latents(config: ProGANConfig) -> Tensor:
     for component in range(config.z_dim):
         swept[component, :, component] = PREVIEWED
     return torch.cat([z, swept.flatten(0, 1)])
-
-
-@torch.no_grad()
-def preview(generator: ProGAN, z: Tensor, grown: float, levels: int) -> Tensor:
-    images = torch.cat([generator(part, grown) for part in z.split(32)])
-    for _ in range(levels - 1 - math.ceil(grown)):
-        images = double(images)
-    return images

@@ -15,7 +15,16 @@ Optimisers = dict[str, torch.optim.Optimizer]
 KEPT = "networks."
 
 
-def _moments(networks: nn.Module, optimisers: Optimisers) -> Iterator[tuple[str, Tensor, dict]]:
+class Networks(nn.Module):
+    """Everything that a run trains: its players, of which one is the generator, and the generator's moving average."""
+
+    generator: nn.Module
+    average: nn.Module
+
+
+def _moments(
+    networks: nn.Module, optimisers: Optimisers
+) -> Iterator[tuple[str, Tensor, dict[Tensor, dict[str, Tensor]]]]:
     """Each trained parameter's name, itself, and its optimiser's state."""
     for player, optimiser in optimisers.items():
         for name, parameter in getattr(networks, player).named_parameters():
@@ -63,7 +72,7 @@ def snapshot(networks: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def start_from(networks: nn.Module, start: dict[str, Tensor]) -> None:
+def start_from(networks: Networks, start: dict[str, Tensor]) -> None:
     """Set networks to a `snapshot`, the generator to its moving average `average`. Raises InputError for another's."""
     expected = snapshot(networks)
     if {name: tensor.shape for name, tensor in start.items()} != {name: t.shape for name, t in expected.items()}:

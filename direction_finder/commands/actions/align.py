@@ -1,35 +1,32 @@
 """What `direction-finder align` does."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from direction_finder import edits
-from direction_finder.commands.target import Target, column_labels
-from direction_finder.pictures import Row, write_sheet
+from direction_finder.commands.actions.shared import made, opened
+from direction_finder.commands.given import Coordinate, Drawing
+from direction_finder.rendering.alignment import aligned, default_values
+
+DRAWN = 1000  # samples whose coordinates a percentile is of
 
 
 def align(
-    target: Path, direction: str, values: tuple[float, ...], samples: int, out: Path | None, **options: Any
+    path: Path, direction: str, to: tuple[Coordinate, ...], samples: int | Path, out: Path | None, drawing: Drawing
 ) -> None:
     """Draw samples as they are and aligned: their component along a direction removed and set to a value."""
-    opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
-    index = opened.pick_one(direction)
-    latents, classes = opened.samples(samples, options["seed"], options["class_text"])
-    out = out or opened.folder / f"align-{index}.png"
-    chosen = opened.directions[index]
-    reach = chosen.usable_range
-    values = values or ((-reach, 0.0, reach) if reach else (0.0,))
-    labels = ["original", *(f"set to {value:.3g}" for value in values)]
-
-    def rows() -> Iterator[Row]:
-        yield Row(labels[0], opened.draw(latents, classes), opened.label(index))
-        for label, value in zip(labels[1:], values, strict=True):
-            aligned = edits.align(latents, chosen, value)
-            yield Row(label, opened.draw(aligned, classes))
-
-    made = opened.made("align", direction=index, to=list(values), samples=samples, seed=options["seed"])
-    write_sheet(out, rows(), columns=column_labels(samples), labels=labels, made=made)
+    target = opened(path, drawing)
+    index = target.pick_one(direction)
+    chosen = target.directions[index]
+    own = target.samples(samples, drawing.seed, drawing.class_text)
+    values = [
+        edits.percentile(target.generator.samples(DRAWN, seed=drawing.seed), chosen, each.value)
+        if each.percent
+        else each.value
+        for each in to
+    ] or list(default_values(chosen))
+    sheet = aligned(target.generator, chosen, own, values, max_batch=drawing.max_batch)
+    out = out or target.folder / f"align-{index}.png"
+    sheet.save(out, made(target, "align", direction=index, to=values, samples=samples, seed=drawing.seed))
     click.echo(out)

@@ -1,55 +1,83 @@
 """What `direction-finder edit` does."""
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-import torch
 
-from direction_finder.commands.target import Target, column_labels
+from direction_finder.commands.actions.shared import made, opened
+from direction_finder.commands.given import Drawing
 from direction_finder.edits import EDITS, Recipe, Step
 from direction_finder.errors import InputError
-from direction_finder.pictures import Row, write_sheet
+from direction_finder.files import file_sha256
+from direction_finder.rendering.alignment import compared
+from direction_finder.runs.target import Target
+from direction_finder.samples import Samples
 
 
 def edit(
-    target: Path, steps: tuple[str, ...], recipe: Path | None, samples: int, out: Path | None, **options: Any
+    path: Path,
+    steps: tuple[str, ...],
+    recipe: Path | None,
+    samples: int | Path,
+    out: Path | None,
+    given: Collection[str],
+    drawing: Drawing,
 ) -> None:
-    """Draw samples as they are and edited, and keep the edit as a small recipe file."""
+    """Draw samples as they are and edited, and keep the edit as a small recipe file. given: names of options that stand
+    on the command line."""
     if bool(steps) == bool(recipe):
         raise InputError("give --step (one or more) or --recipe FILE, not both")
-    opened = Target.open(target, options["generator"], options["device"], options["max_batch"])
-    digest = opened.directions.sha256
+    target = opened(path, drawing)
     if recipe:
-        loaded = Recipe.load(recipe)
-        for ours, theirs, what in (
-            (digest, loaded.directions_sha256, "other directions"),
-            (opened.generator.weights_sha256, loaded.weights_sha256, "another generator"),
-        ):
-            if ours != theirs:
-                raise InputError(
-                    f"{recipe}: made with {what} ({theirs[:12]}, here {ours[:12]}); replay it on its own run"
-                )
-        latents, _ = opened.samples(loaded.samples, loaded.seed, None)
-        classes = torch.tensor(loaded.classes, device=latents.device)
+        loaded, own = _replayed(target, recipe, samples, given, drawing)
     else:
-        latents, classes = opened.samples(samples, options["seed"], options["class_text"])
+        own = target.samples(samples, drawing.seed, drawing.class_text)
         loaded = Recipe(
-            steps=tuple(_step(opened, text) for text in steps),
-            seed=options["seed"],
-            samples=samples,
-            classes=tuple(classes.tolist()),
-            weights_sha256=opened.generator.weights_sha256,
-            directions_sha256=digest,
+            steps=tuple(_step(target, text) for text in steps),
+            seed=drawing.seed,
+            samples=len(own),
+            classes=_numbers(own),
+            weights_sha256=target.generator.weights_sha256,
+            directions_sha256=target.directions.sha256,
+            latents=_digest(samples),
         )
-    edited = loaded.apply(latents, opened.directions)
-    out = out or opened.folder / "edit.png"
-    title = ", ".join(f"{step.edit} {step.direction} {step.value:+.3g}" for step in loaded.steps)
-    rows = [Row("original", opened.draw(latents, classes)), Row("edited", opened.draw(edited, classes), title)]
-    write_sheet(out, rows, columns=column_labels(len(latents)), labels=["original", "edited"], made=opened.made("edit"))
+    out = out or target.folder / "edit.png"
+    title = ", ".join(map(str, loaded.steps))
+    rows = {"original": own, "edited": loaded.apply(own, target.directions)}
+    sheet = compared(target.generator, rows, ["", title], max_batch=drawing.max_batch)
+    sheet.save(out, made(target, "edit"))
     loaded.save(out.with_suffix(".json"))
     click.echo(out)
+
+
+def _replayed(
+    target: Target, file: Path, samples: int | Path, given: Collection[str], drawing: Drawing
+) -> tuple[Recipe, Samples]:
+    """A recipe and the samples that it is for, but for what was given in place of its own."""
+    recipe = Recipe.load(file)
+    try:
+        recipe.check_fits(target.directions, target.generator.weights_sha256)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    if recipe.latents and "samples" not in given:
+        raise InputError(f"{file}: made with a file of samples ({recipe.latents[:12]}); give it, or others: --samples")
+    chosen = samples if "samples" in given else recipe.samples
+    seed = drawing.seed if "seed" in given else recipe.seed
+    own = target.samples(chosen, seed, drawing.class_text)
+    if "class_text" not in given and not isinstance(chosen, Path) and len(own) <= len(recipe.classes):
+        own = own.with_classes(recipe.classes[: len(own)])
+    return replace(recipe, samples=len(own), seed=seed, classes=_numbers(own), latents=_digest(chosen)), own
+
+
+def _numbers(samples: Samples) -> tuple[int, ...]:
+    return () if samples.classes is None else tuple(samples.classes.tolist())
+
+
+def _digest(samples: int | Path) -> str | None:
+    return file_sha256(samples) if isinstance(samples, Path) else None
 
 
 def _step(target: Target, text: str) -> Step:

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
+from direction_finder.commands.actions.shared import tell
 from direction_finder.directions import Directions
-from direction_finder.discovery.matrices import write_matrix
+from direction_finder.interop import export_directions
 
 
 def export(target: Path, out: Path, searched: bool) -> None:
     """Write the directions of a run as a matrix, a direction a row, for NumPy (.npy) or torch (.pt)."""
     directions = Directions.load(target)
-    write_matrix(directions, out, searched=searched)
+    export_directions(directions, out, searched=searched)
     click.echo(out)
     if any(directions.layers):
-        click.echo("Mind that these act on some layers only; a matrix cannot say so.", err=True)
+        tell("Mind that these act on some layers only; a matrix cannot say so.")

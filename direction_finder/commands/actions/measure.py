@@ -1,67 +1,61 @@
 """What `direction-finder measure` does."""
 
+import dataclasses
 import json
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from direction_finder.commands.actions.page import write_page
-from direction_finder.commands.kept import Kept, going_on, identity
-from direction_finder.commands.latest import newest_run
-from direction_finder.commands.measures import (
-    ALL,
-    FIGURES,
-    OF_DIRECTIONS,
-    SIDE_BY_SIDE,
-    TOGETHER,
-    WITH_A_NETWORK,
-)
-from direction_finder.commands.measures.asked import Asked, Report
-from direction_finder.commands.measures.table import table
-from direction_finder.commands.options import pick_device
-from direction_finder.commands.target import Target, class_index, load
+from direction_finder.commands.actions.shared import going_on, tell
+from direction_finder.commands.given import Measuring
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, replacing, write_json
-from direction_finder.generators import Generator
-from direction_finder.generators.shipped import shipped
 from direction_finder.generators.weights import state_sha256
-from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
+from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.samples import Sampling
+from direction_finder.progress import Bars
+from direction_finder.reports.measures import (
+    FIGURES,
+    METRICS,
+    SIDE_BY_SIDE,
+    TOGETHER,
+    Choices,
+    Report,
+    Task,
+    read_network,
+    take,
+)
+from direction_finder.reports.page import write_page
+from direction_finder.reports.table import table
+from direction_finder.runs.kept import Kept, identity
+from direction_finder.runs.latest import newest_run
+from direction_finder.runs.target import Loader, Target, class_index
+from direction_finder.samples import Samples
 
 
-def measure(
-    targets: tuple[str, ...],
-    metrics: tuple[str, ...],
-    factor_network: Path | None,
-    class_text: str | None,
-    write_names: bool,
-    out: Path | None,
-    as_json: bool,
-    generator: str | None,
-    device: str,
-    **settings: Any,
-) -> None:
+def measure(targets: tuple[str, ...], options: Measuring) -> None:
     """Measure run folders, directions files or generators; several are set side by side in a table."""
-    if write_names and "factors" not in metrics:
+    if options.write_names and "factors" not in options.metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they move")
     targets = tuple(str(newest_run(text)) for text in targets)
-    _check(targets, metrics)
-    network = FactorNetwork.load(factor_network or shipped(NETWORK)) if WITH_A_NETWORK & set(metrics) else None
-    reports = {}
-    with going_on() as kept:
+    _check(targets, options.metrics)
+    reads_factors = any(METRICS[name].network for name in options.metrics)
+    network = read_network(options.factor_network) if reads_factors else None
+    loader, reports = Loader(options.device, progress=True), {}
+    with going_on(), ExitStack() as kept:
         for text in targets:
-            if not as_json:
+            if not options.as_json:
                 click.echo(f"{text}:")
-            target, drawn = _open(text, generator, device, settings["max_batch"])
-            asked = _asked(target, drawn, class_text, network, settings, kept)
-            reports[text] = _measure(asked, target, metrics, quiet=as_json)
+            path = Path(text) if Path(text).exists() else None
+            target = Target.open(path, loader, options.generator) if path else None
+            task = _task(target, loader, text, network, options, kept)
+            reports[text] = _measure(task, target, options)
             if target:
-                _finish(target, reports[text]["factors"]["names"] if write_names else None, quiet=as_json)
-    if out:
-        _write_together(reports, out)
-    if as_json:
+                _finish(target, reports[text], options)
+    if options.out:
+        _write_together(reports, options.out)
+    if options.as_json:
         click.echo(json.dumps(reports, indent=2, sort_keys=True))
     elif len(targets) > 1:
         click.echo(f"\n{table(reports)}")
@@ -71,66 +65,70 @@ def _check(targets: tuple[str, ...], metrics: tuple[str, ...]) -> None:
     """Raise InputError, before anything is measured, if a metric is for directions and a target is no path."""
     for name in metrics:
         for text in targets:
-            if name in OF_DIRECTIONS and not Path(text).exists():
+            if METRICS[name].of_directions and not Path(text).exists():
                 raise InputError(f"{text}: no run folder or directions file, which --metric {name} needs")
 
 
-def _open(text: str, generator: str | None, device: str, max_batch: int) -> tuple[Target | None, Generator]:
-    """The directions that a path names and their generator; or a generator alone."""
-    if Path(text).exists():
-        target = Target.open(Path(text), generator, device, max_batch)
-        return target, target.generator
-    return None, load(text, pick_device(device))
-
-
-def _asked(
+def _task(
     target: Target | None,
-    drawn: Generator,
-    class_text: str | None,
+    loader: Loader,
+    text: str,
     network: FactorNetwork | None,
-    settings: dict[str, Any],
+    options: Measuring,
     kept: ExitStack,
-) -> Asked:
+) -> Task:
     """What is asked of one target. kept: holds the parts of its measures until all targets are done."""
-    directions = target and target.directions
-    index = class_index(drawn, directions, class_text)
-    if network:
-        network.to(drawn.device)
+    generator, directions = (target.generator, target.directions) if target else (loader.load(text), None)
+    index = class_index(generator, directions, options.class_text)
+    given = Samples.load(options.samples) if isinstance(options.samples, Path) else None
+    choices = Choices(
+        options.samples if isinstance(options.samples, int) else None,
+        options.features,
+        options.weights,
+        options.real,
+        options.place,
+        options.renders,
+        options.other_renders,
+    )
+    sampling = Sampling(index, options.seed, options.max_batch, given)
     depends_on = {
-        **identity(drawn, directions, index),
-        "network": network and state_sha256(network.state_dict()),
-        **{name: str(value) for name, value in settings.items()},
+        **identity(generator, directions, index),
+        "network": network and state_sha256(network.to(generator.device).state_dict()),
+        "sampling": [options.seed, options.max_batch, given and given.sha256],
+        **{name: str(value) for name, value in dataclasses.asdict(choices).items()},
     }
-    return Asked(drawn, directions, index, network, keep=kept.enter_context(Kept(depends_on)), **settings)
+    keep, bars = kept.enter_context(Kept(depends_on)), kept.enter_context(Bars())
+    return Task(generator, directions, sampling, choices, network, keep, bars)
 
 
-def _measure(asked: Asked, target: Target | None, metrics: tuple[str, ...], *, quiet: bool) -> Report:
+def _measure(task: Task, target: Target | None, options: Measuring) -> dict[str, Report]:
     """The reports of one target, each written into its run folder too, with its figure."""
-    reports: Report = {}
-    for name, take in ALL.items():
-        if name not in metrics:
+    reports: dict[str, Report] = {}
+    for name in METRICS:
+        if name not in options.metrics:
             continue
-        reports[name], lines = take(asked)
-        if not quiet:
-            click.echo("\n".join(lines))
+        measurement = take(task, name)
+        reports[name] = measurement.report
+        if not options.as_json:
+            click.echo(measurement)
         if target:
-            write_json(target.folder / f"{name}.json", reports[name])
+            measurement.save(target.folder / f"{name}.json")
             if name in FIGURES:
-                FIGURES[name](asked, reports[name], target.folder / f"{name}.png")
+                FIGURES[name](task, measurement.report, target.folder / f"{name}.png")
     return reports
 
 
-def _finish(target: Target, names: list[str | None] | None, *, quiet: bool) -> None:
+def _finish(target: Target, reports: dict[str, Report], options: Measuring) -> None:
     """Name the directions, if they get names, and write the page of the run."""
-    if names:
-        replace(target.directions, names=tuple(names)).save(target.path)
+    if options.write_names:
+        dataclasses.replace(target.directions, names=tuple(reports["factors"]["names"])).save(target.path)
     if (target.folder / CONFIG).is_file():
-        written = write_page(target.folder)
-        if not quiet:
+        written = write_page(target.folder, on_note=tell)
+        if not options.as_json:
             click.echo(f"  {written}")
 
 
-def _write_together(reports: dict[str, Report], out: Path) -> None:
+def _write_together(reports: dict[str, dict[str, Report]], out: Path) -> None:
     """All targets in one file, one table, and figures side by side, named by the last parts of their paths."""
     write_json(out / f"{TOGETHER}.json", reports)
     with replacing(out / f"{TOGETHER}.md") as part:

@@ -1,37 +1,111 @@
-"""What `direction-finder train` does."""
+"""What `direction-finder train` and `finetune` do."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
 
-from direction_finder.commands.recorder import Bars
-from direction_finder.commands.training import (
-    begin_or_resume,
-    labelled,
-)
+from direction_finder.commands.actions.shared import tell
+from direction_finder.commands.console import Console
+from direction_finder.commands.given import Training
+from direction_finder.commands.options import given_options, shown
 from direction_finder.datasets import Dataset
+from direction_finder.errors import InputError
 from direction_finder.metrics import factor_network
+from direction_finder.progress import Bars
+from direction_finder.runs import training
+from direction_finder.runs.folder import Run
+from direction_finder.runs.trainers import MODELS, Upkeep, trained_spec, verb
+from direction_finder.runs.training import Watch
+
+UPKEEP = ("preview_every", "save_every", "half", "score_every", "score_samples")  # may change when a run goes on
 
 
-def train_biggan(ctx: click.Context, label: str, **options: Any) -> None:
+def train_biggan(
+    ctx: click.Context, data: Path | None, label: str, options: Training, settings: dict[str, Any]
+) -> None:
     """Train a small class-conditional BigGAN-deep and write it in the layout of pytorch-pretrained-biggan."""
-    if options["data"]:
-        labelled(options["data"], label)
-    begin_or_resume(ctx, "biggan", options, {"label": label})
+    _begin_or_resume(ctx, "biggan", data, options, settings, options.start, label)
 
 
-def train_progan(ctx: click.Context, **options: Any) -> None:
+def train_progan(ctx: click.Context, data: Path | None, options: Training, settings: dict[str, Any]) -> None:
     """Train a ProGAN on a data set that `scenes` made or a folder of images."""
-    begin_or_resume(ctx, "progan", options)
+    _begin_or_resume(ctx, "progan", data, options, settings, options.start)
+
+
+def finetune(
+    ctx: click.Context, checkpoint: Path | None, data: Path | None, options: Training, settings: dict[str, Any]
+) -> None:
+    """Train a ProGAN on, fully grown, with the Hessian Penalty on its activations."""
+    if not (checkpoint or options.resume):
+        raise InputError("no checkpoint: give a run of `train progan`, or its snapshot.safetensors")
+    start, sizes = training.snapshot_settings(checkpoint) if checkpoint else (None, {})
+    _begin_or_resume(ctx, "progan", data, options, {**settings, **sizes}, start)
+
+
+def _begin_or_resume(
+    ctx: click.Context,
+    model: str,
+    data: Path | None,
+    options: Training,
+    settings: dict[str, Any],
+    start: Path | None,
+    label: str | None = None,
+) -> None:
+    upkeep = Upkeep(**{name: getattr(options, name) for name in UPKEEP if getattr(options, name) is not None})
+    began = time.monotonic()
+    with Console() as console:
+        watch = Watch(_say, tell, console)
+        if options.resume:
+            longer = MODELS[model].longer
+            _check_resumed(given_options(ctx), longer)
+            run = training.resume(options.resume, settings[longer], model=model, upkeep=upkeep, watch=watch)
+        else:
+            if not data:
+                raise InputError(
+                    "no data: give the folder of a data set, e.g. one that `direction-finder scenes shapes` made"
+                )
+            if options.threads:
+                torch.set_num_threads(options.threads)
+            run = training.begin(
+                model,
+                data,
+                {name: value for name, value in settings.items() if value is not None},
+                start=start,
+                label=label,
+                resolution=options.resolution,
+                out=options.out,
+                device=options.device,
+                upkeep=upkeep,
+                watch=watch,
+            )
+    _finish(run, time.monotonic() - began)
+
+
+def _check_resumed(given: list[str], longer: str) -> None:
+    if refused := [f"--{name.replace('_', '-')}" for name in given if name not in ("resume", longer, *UPKEEP)]:
+        raise InputError(f"--resume takes the run's own settings, but for --{longer}: leave out {', '.join(refused)}")
+
+
+def _say(run: Run) -> None:
+    tell(f"{run.folder}: {MODELS[run.config['model']].title} on {run.config['data']['num']} pictures")
+
+
+def _finish(run: Run, seconds: float) -> None:
+    if not run.finished:
+        tell(f"Stopped. Go on: direction-finder {verb(run)} --resume {shown(run.folder)}")
+        raise SystemExit(130)
+    click.echo(f"{trained_spec(run)}: trained in {seconds / 60:.0f} minutes")
+    tell(f"Find directions: direction-finder learn --generator {trained_spec(run)}")
 
 
 def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:
     """Train the network that reads factors off pictures, for `measure --metric factors`."""
     if threads:
         torch.set_num_threads(threads)
-    with Bars("step") as bars:
+    with Bars() as bars:
         network = factor_network.fit(Dataset.open(data), Dataset.open(held_out), epochs=epochs, seed=seed, on_step=bars)
     network.save(out)
     for name, value in network.about["held_out"]["accuracy"].items():

@@ -3,7 +3,6 @@ frozen: spectral norms folded, upsampling and convolution in one."""
 
 import itertools
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ class Spectral(nn.Module):
     """
 
     weight: nn.Parameter
+    u0: Tensor
 
     def __init__(self, *shape: int, bias: bool = True):
         super().__init__()
@@ -38,18 +38,33 @@ class Spectral(nn.Module):
         left = normalize(right @ rows.mT, eps=SPECTRAL_EPS)
         return self.weight / (left @ rows @ right.mT)
 
+
+class SpectralLinear(Spectral):
+    """A linear layer of such a weight (outside, inside)."""
+
     def forward(self, x: Tensor) -> Tensor:
-        if self.weight.ndim == 2:
-            return linear(x, self.normed(), self.bias)
+        return linear(x, self.normed(), self.bias)
+
+    def folded(self) -> nn.Linear:
+        """Return a plain layer with the normed weight."""
+        outside, inside = self.weight.shape
+        plain = nn.Linear(inside, outside, bias=self.bias is not None)
+        plain.weight = nn.Parameter(self.normed().detach())
+        if self.bias is not None:
+            plain.bias = self.bias
+        return plain
+
+
+class SpectralConv(Spectral):
+    """A convolution with such a weight (outside, inside, size, size), which keeps the size of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
         return conv2d(x, self.normed(), self.bias, padding=self.weight.shape[2] // 2)
 
-    def folded(self) -> nn.Linear | nn.Conv2d:
-        """A plain layer with the normed weight."""
-        inside, outside, *size = self.weight.shape[1], self.weight.shape[0], *self.weight.shape[2:]
-        if size:
-            plain = nn.Conv2d(inside, outside, size[0], padding=size[0] // 2, bias=self.bias is not None)
-        else:
-            plain = nn.Linear(inside, outside, bias=self.bias is not None)
+    def folded(self) -> nn.Conv2d:
+        """Return a plain layer with the normed weight."""
+        outside, inside, size, _ = self.weight.shape
+        plain = nn.Conv2d(inside, outside, size, padding=size // 2, bias=self.bias is not None)
         plain.weight, plain.bias = nn.Parameter(self.normed().detach()), self.bias
         return plain
 
@@ -63,7 +78,8 @@ class Table(nn.Module):
 
     def folded(self) -> nn.Linear:
         """Return the same as a function of one-hot classes."""
-        plain = nn.Linear(*self.weight.shape, bias=False)
+        classes, channels = self.weight.shape
+        plain = nn.Linear(classes, channels, bias=False)
         plain.weight = nn.Parameter(self.weight.detach().mT.contiguous())
         return plain
 
@@ -72,10 +88,14 @@ class Statistics(nn.Module):
     """The stored mean and variance of a batch norm, and its gain and bias: linear functions of the condition, or, with
     `tables`, a row for each class."""
 
+    stored_mean: Tensor
+    stored_var: Tensor
+
     def __init__(self, channels: int, condition: int, tables: bool):
         super().__init__()
-        make = partial(Table, condition, channels) if tables else partial(Spectral, channels, condition, bias=False)
-        self.gain, self.bias = make(), make()
+        self.gain, self.bias = (
+            Table(condition, channels) if tables else SpectralLinear(channels, condition, bias=False) for _ in range(2)
+        )
         self.register_buffer("stored_mean", torch.empty(channels))
         self.register_buffer("stored_var", torch.empty(channels))
 
@@ -85,6 +105,9 @@ class Statistics(nn.Module):
 
 class LastStatistics(nn.Module):
     """The same of the last batch norm, whose gain and bias are plain."""
+
+    stored_mean: Tensor
+    stored_var: Tensor
 
     def __init__(self, channels: int):
         super().__init__()
@@ -98,8 +121,8 @@ class Residual(nn.Module):
 
     def __init__(self, inside: int, outside: int, condition: int, tables: bool):
         super().__init__()
-        self.conv1, self.conv2 = Spectral(outside, inside, 3, 3), Spectral(outside, outside, 3, 3)
-        self.conv_sc = Spectral(outside, inside, 1, 1)
+        self.conv1, self.conv2 = SpectralConv(outside, inside, 3, 3), SpectralConv(outside, outside, 3, 3)
+        self.conv_sc = SpectralConv(outside, inside, 1, 1)
         self.bn1, self.bn2 = Statistics(inside, condition, tables), Statistics(outside, condition, tables)
 
 
@@ -109,12 +132,13 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         inner, half = channels // 8, channels // 2
-        self.theta, self.phi = (Spectral(inner, channels, 1, 1, bias=False) for _ in range(2))
-        self.g, self.o = Spectral(half, channels, 1, 1, bias=False), Spectral(channels, half, 1, 1, bias=False)
+        self.theta, self.phi = (SpectralConv(inner, channels, 1, 1, bias=False) for _ in range(2))
+        self.g = SpectralConv(half, channels, 1, 1, bias=False)
+        self.o = SpectralConv(channels, half, 1, 1, bias=False)
         self.gamma = nn.Parameter(torch.empty(()))
 
     def folded(self) -> Attention:
-        return Attention(*(part.folded() for part in (self.theta, self.phi, self.g, self.o)), self.gamma)
+        return Attention(self.theta.folded(), self.phi.folded(), self.g.folded(), self.o.folded(), self.gamma)
 
 
 class BigGAN(nn.Module):
@@ -133,7 +157,7 @@ class BigGAN(nn.Module):
         if shared:
             self.shared = nn.Embedding(classes, shared)
         condition = (shared or classes) + chunk * split
-        self.linear = Spectral(widths[0] * BOTTOM**2, chunk)
+        self.linear = SpectralLinear(widths[0] * BOTTOM**2, chunk)
         self.blocks = nn.ModuleList(
             nn.ModuleList(
                 [Residual(inside, outside, condition, not shared)]
@@ -141,7 +165,7 @@ class BigGAN(nn.Module):
             )
             for number, (inside, outside) in enumerate(itertools.pairwise(widths))
         )
-        self.output_layer = nn.ModuleDict({"0": LastStatistics(widths[-1]), "2": Spectral(3, widths[-1], 3, 3)})
+        self.output_layer = nn.ModuleDict({"0": LastStatistics(widths[-1]), "2": SpectralConv(3, widths[-1], 3, 3)})
 
 
 class Block(nn.Module):
@@ -169,11 +193,13 @@ class FrozenBigGAN(nn.Module):
         self.split = held.split
         self.chunk = held.linear.weight.shape[1]
         self.first = held.linear.folded()
-        self.blocks = nn.ModuleList(Block(block[0]) for block in held.blocks)
+        parts = [(number, part) for number, block in enumerate(held.blocks) for part in block.children()]
+        self.blocks = nn.ModuleList(Block(part) for _, part in parts if isinstance(part, Residual))
         self.attentions = nn.ModuleDict(
-            {str(number): block[1].folded() for number, block in enumerate(held.blocks) if len(block) > 1}
+            {str(number): part.folded() for number, part in parts if isinstance(part, SelfAttention)}
         )
         last, conv = held.output_layer["0"], held.output_layer["2"]
+        assert isinstance(last, LastStatistics) and isinstance(conv, SpectralConv)
         self.head = Head(last.stored_mean, last.stored_var, EPS, last.gain, last.bias, conv.folded())
         self.to(memory_format=torch.channels_last)
 

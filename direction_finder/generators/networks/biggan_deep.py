@@ -7,6 +7,7 @@ two neighbours swapped (and takes the row below at truncations 0.14, 0.28, 0.56,
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from pytorch_pretrained_biggan.model import BigGAN, BigGANBatchNorm, GenBlock, SelfAttn
@@ -17,8 +18,10 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 
 from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def fold_spectral_norm(module: nn.Module) -> nn.Module:
+
+def fold_spectral_norm(module: Network) -> Network:
     """Replace every spectrally normalised weight by its value in eval mode, in place. Outputs stay bit-equal."""
     for layer in module.modules():
         if any(isinstance(hook, SpectralNorm) for hook in layer._forward_pre_hooks.values()):

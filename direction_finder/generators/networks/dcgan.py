@@ -73,7 +73,7 @@ class DCGAN(nn.Module):
             x = self.activation(norm(conv(x)))
             yield f"layer{i}", x
         last = self.convs[-1]
-        yield "image", self.output(last(x.to(last.weight.dtype)))
+        yield "image", self.output(last(x.to(last.get_parameter("weight").dtype)))
 
     def forward(self, x: Tensor) -> Tensor:
         *_, (_, image) = self.stages(x)

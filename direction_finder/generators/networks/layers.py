@@ -8,6 +8,9 @@ from torch.nn.functional import max_pool2d
 class ConditionalNorm(nn.Module):
     """Batch norm with fixed statistics, scaled and shifted by linear functions of a condition, then ReLU."""
 
+    mean: Tensor
+    inverse_std: Tensor
+
     def __init__(self, mean: Tensor, variance: Tensor, eps: float, scale: nn.Linear, offset: nn.Linear):
         super().__init__()
         self.register_buffer("mean", mean)
@@ -40,6 +43,9 @@ class Attention(nn.Module):
 class Head(nn.Module):
     """From the last activations to images: batch norm with fixed statistics, ReLU, 3x3 convolution, tanh."""
 
+    gain: Tensor
+    bias: Tensor
+
     def __init__(self, mean: Tensor, variance: Tensor, eps: float, scale: Tensor, offset: Tensor, conv: nn.Conv2d):
         super().__init__()
         gain = scale * torch.rsqrt(variance + eps)
@@ -58,7 +64,8 @@ def upsampling_conv(conv: nn.Conv2d) -> nn.ConvTranspose2d:
     Along each axis the taps of two output pixels that read the same input pixel add up: [w2, w1 + w2, w0 + w1, w0].
     """
     taps = conv.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-    both = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1)
+    both = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1, bias=conv.bias is not None)
     both.weight = nn.Parameter(torch.einsum("ap,bq,oipq->ioab", taps, taps, conv.weight.detach()))
-    both.bias = nn.Parameter(conv.bias.detach().clone())
+    if conv.bias is not None:
+        both.bias = nn.Parameter(conv.bias.detach().clone())
     return both

@@ -95,7 +95,7 @@ class ProGAN(nn.Module):
     def picture(self, x: Tensor, level: int) -> Tensor:
         """The image that a level's activations make, in float32 whatever they are."""
         output = self.get_submodule(f"output{level}")
-        return output(x.to(output.weight.dtype))
+        return output(x.to(output.get_parameter("weight").dtype))
 
     def forward(self, z: Tensor, grown: float) -> Tensor:
         *_, (_, image) = self.stages(z, grown)
@@ -140,7 +140,7 @@ class Critic(nn.Module):
         top = math.ceil(grown)
         x = leaky_relu(self.inputs[top](images), SLOPE)
         for level in range(top, 0, -1):
-            for conv in self.blocks[level - 1]:
+            for conv in self.blocks[level - 1].children():
                 x = leaky_relu(conv(x), SLOPE)
             x = avg_pool2d(x, 2)
             if level == top and grown < top:

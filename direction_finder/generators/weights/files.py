@@ -4,7 +4,7 @@ import json
 import pickle
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:
 
 def _read_torch(path: Path, stubs: Sequence[str], head: bytes) -> Any:
     try:
-        allowed = [_stub(*name.rpartition(".")[::2]) for name in stubs]
+        allowed: list[Callable | tuple[Callable, str]] = [_stub(*name.rpartition(".")[::2]) for name in stubs]
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")  # on pickle protocols; what cannot be read raises
             return torch.load(path, map_location="cpu", weights_only=True)

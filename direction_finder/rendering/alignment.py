@@ -1,0 +1,56 @@
+"""Samples as they are, and beside them edited, or with one value set for all of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from direction_finder import edits
+from direction_finder.direction import Direction
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator
+from direction_finder.pictures import Row
+from direction_finder.rendering.drawing import drawn, label, sample_labels
+from direction_finder.rendering.sheets import Sheet
+from direction_finder.samples import Samples
+
+
+def compared(
+    generator: Generator, rows: Mapping[str, Samples], titles: Sequence[str] = (), *, max_batch: int = 32
+) -> Sheet:
+    """Several versions of the same samples, one below the other, with their names. titles: above the first rows."""
+    names = list(rows)
+    counts = {len(samples) for samples in rows.values()}
+    if len(counts) != 1:
+        raise InputError(
+            f"versions of {' and '.join(map(str, sorted(counts))) or 'no'} samples: expected the same ones"
+        )
+
+    def draw() -> Iterator[Row]:
+        for number, (name, samples) in enumerate(rows.items()):
+            title = titles[number] if number < len(titles) else ""
+            yield Row(name, drawn(generator, samples.latents, samples.class_numbers, max_batch), title)
+
+    return Sheet(draw, sample_labels(len(rows[names[0]])), names, len(names))
+
+
+def aligned(
+    generator: Generator,
+    direction: Direction,
+    samples: Samples,
+    to: Sequence[float] = (),
+    *,
+    max_batch: int = 32,
+) -> Sheet:
+    """As in the paper's Fig. 7: the samples, then a row for each value that their coordinates are set to.
+
+    to: by default 0, and the ends of the usable range where it is known.
+    """
+    rows = {"original": samples}
+    for value in to or default_values(direction):
+        name = f"set to {value:.3g}"
+        rows[f"set to {value}" if name in rows else name] = edits.align(samples, direction, value)
+    return compared(generator, rows, [label(direction)], max_batch=max_batch)
+
+
+def default_values(direction: Direction) -> tuple[float, ...]:
+    """What a direction's coordinate is set to if nothing is said."""
+    reach = direction.usable_range
+    return (-reach, 0.0, reach) if reach else (0.0,)

@@ -1,0 +1,101 @@
+"""What sheets and films share: how far to go along a direction, pictures of samples, and what stands beside them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from direction_finder import edits
+from direction_finder.direction import Direction
+from direction_finder.directions import Directions
+from direction_finder.generators import Generator
+from direction_finder.metrics.even import along, even_positions
+from direction_finder.metrics.features import similarity_of
+from direction_finder.pictures import to_uint8, upscaled
+from direction_finder.progress import OnStep, counted
+from direction_finder.samples import Samples
+
+SMALLEST = 96  # pixels: smaller pictures are enlarged, or labels would not fit
+DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How samples go along directions.
+
+    extent: how far, both ways (None: the direction's usable range, or 3). even: in steps that change the picture
+    equally. absolute: coordinates are set to the values, instead of moved by them. features, weights: what changes of
+    pictures are told with, see `metrics.features`. max_batch: images drawn at once.
+    """
+
+    extent: float | None = None
+    even: bool = False
+    absolute: bool = False
+    features: str = "lite0"
+    weights: Path | None = None
+    max_batch: int = 32
+
+    def reach(self, direction: Direction) -> float:
+        """How far to go along a direction."""
+        return self.extent or direction.usable_range or DEFAULT_EXTENT
+
+    def place(self, latents: Tensor, direction: Direction, position: float | Tensor) -> Tensor:
+        """Latents at a position along a direction."""
+        return (edits.align if self.absolute else edits.move)(latents, direction, position)
+
+
+def several(directions: Directions | Direction | Iterable[Direction]) -> list[Direction]:
+    """The directions that were given, as a list."""
+    return [directions] if isinstance(directions, Direction) else list(directions)
+
+
+@torch.no_grad()
+def drawn(generator: Generator, latents: Tensor, classes: Tensor, max_batch: int) -> np.ndarray:
+    """Pictures (n, H, W, 3) of bytes, at most `max_batch` generated at once."""
+    parts = zip(latents.split(max_batch), classes.split(max_batch), strict=True)
+    return upscaled(np.concatenate([to_uint8(generator(z, of)) for z, of in parts]), SMALLEST)
+
+
+def label(direction: Direction) -> str:
+    """ "direction 3", with its name and its score if it has them."""
+    number = "" if direction.number is None else f" {direction.number}"
+    name = f": {direction.name}" if direction.name else ""
+    score = "" if direction.score is None else f"  (score {direction.score:.3g})"
+    return f"direction{number}{name}{score}"
+
+
+def sample_labels(count: int) -> list[str]:
+    return [f"sample {i}" for i in range(count)]
+
+
+def numbers(positions: Tensor) -> list[str]:
+    """Positions as short labels; the middle one reads 0, not 1e-8."""
+    return [f"{position:+.3g}" if abs(position) > 1e-4 else "0" for position in positions.tolist()]
+
+
+def evenly(
+    generator: Generator,
+    directions: Sequence[Direction],
+    samples: Samples,
+    walk: Walk,
+    count: int,
+    *,
+    around_zero: bool = False,
+    on_step: OnStep | None = None,
+) -> tuple[list[Tensor], list[str]]:
+    """Positions (count,) along each direction at which consecutive pictures are equally far apart; and how even they
+    are, in words."""
+    similarity, name = similarity_of(walk.features, generator.device, walk.weights)
+    places, notes = [], []
+    for direction in counted(directions, len(directions), "spacing pictures evenly", "direction", on_step):
+        distances = along(generator, similarity, direction, samples, absolute=walk.absolute, max_batch=walk.max_batch)
+        even = even_positions(distances, walk.reach(direction), count, around_zero=around_zero)
+        places.append(even.positions)
+        notes.append(
+            f"{label(direction)}: the largest of {count - 1} steps is {even.ratio:.2f} times the smallest ({name}); "
+            f"of uniform ones {even.uniform:.2f} times"
+        )
+    return places, notes

@@ -1,0 +1,22 @@
+"""What is known of directions, generators and runs: rankings, measures, tables, pages."""
+
+from typing import TYPE_CHECKING
+
+from direction_finder.lazy import attach
+
+if TYPE_CHECKING:
+    from direction_finder.reports.describing import describe
+    from direction_finder.reports.measures import Measurement, measure
+    from direction_finder.reports.page import write_page
+    from direction_finder.reports.ranking import Ranking, rank
+
+__all__ = ["Measurement", "Ranking", "describe", "measure", "rank", "write_page"]
+_HOMES = {
+    "Measurement": "measures",
+    "Ranking": "ranking",
+    "describe": "describing",
+    "measure": "measures",
+    "rank": "ranking",
+    "write_page": "page",
+}
+__getattr__, __dir__ = attach(__name__, _HOMES)

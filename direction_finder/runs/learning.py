@@ -1,0 +1,233 @@
+"""Runs that find directions: begun, gone on with, one for each class and space."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from direction_finder.directions import Directions
+from direction_finder.discovery import SearchConfig, check, configure, plain, settle
+from direction_finder.discovery.configs import DEFAULT, STARTS
+from direction_finder.discovery.methods import find_with, method_named
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator, Untold
+from direction_finder.generators.weights import tensor_hashes
+from direction_finder.progress import OnStep, Reporting, reporting
+from direction_finder.runs.folder import Run, absolute, slug
+from direction_finder.runs.latest import newest_run
+from direction_finder.runs.lifecycle import begun, check_longer, resumed
+from direction_finder.runs.recorder import Recorder
+from direction_finder.runs.target import Loader
+from direction_finder.runs.trust import remember
+from direction_finder.settings import SAVE_EVERY
+from direction_finder.version import package_version
+
+LEARNING = "learning"  # the phase that is logged, and whose state is saved
+
+
+@dataclass(frozen=True)
+class Search:
+    """What one run of `learn` does. record: what `config.json` says of the generator. measured: what `settle` found."""
+
+    generator: Generator
+    record: Mapping[str, Any]
+    method: str
+    config: SearchConfig
+    space: str | None = None
+    measured: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def settled(self) -> "Search":
+        """The same with what is chosen by measuring chosen."""
+        config, measured = settle(self.generator, self.method, self.config)
+        return dataclasses.replace(self, config=config, measured=measured)
+
+    @property
+    def class_name(self) -> str | None:
+        index = self.config.class_index
+        return None if index is None else self.generator.class_names[index]
+
+    @property
+    def name(self) -> str:
+        """What the run's folder is called, after its number."""
+        of = self.class_name or ("random classes" if self.generator.num_classes else "")
+        return slug(f"{self.method} {self.generator.name} {of.split(',')[0]} {self.space or ''}")
+
+    def content(self) -> dict[str, Any]:
+        """What `config.json` holds: everything the run depends on."""
+        return {
+            "direction_finder": package_version(),
+            "torch": torch.__version__,
+            "device": str(self.generator.device),
+            "threads": torch.get_num_threads(),
+            "generator": dict(self.record),
+            "class": self.class_name,
+            "method": self.method,
+            "settings": plain(self.config),
+            "space": self.space,
+            "measured": dict(self.measured),
+        }
+
+
+def generator_record(generator: Generator) -> dict[str, Any]:
+    """What `config.json` says of a generator; its spec is None if it was made in Python."""
+    record = outline_record(None, generator.name, generator.weights_sha256)
+    if source := generator.source:
+        record |= {"spec": absolute(source.spec), "truncation": source.truncation, **source.untold}
+    if generator.notes:
+        record["notes"] = list(generator.notes)
+    if source and source.spec.startswith("python:"):
+        record["tensors"] = tensor_hashes(generator.state_dict())
+    return record
+
+
+def outline_record(spec: str | None, name: str | None, weights_sha256: str | None) -> dict[str, Any]:
+    """What `config.json` says of a generator that need not be at hand."""
+    record = {"spec": spec and absolute(spec), "name": name, "weights_sha256": weights_sha256, "truncation": None}
+    return {**record, **dataclasses.asdict(Untold())}
+
+
+def searches(
+    generator: Generator,
+    method: str,
+    settings: Mapping[str, Any],
+    class_names: Sequence[str] = (),
+    spaces: Sequence[str] = (),
+) -> list[Search]:
+    """One search for each class and space, or a single one; all are checked before anything slow.
+
+    Raises InputError for settings, a class or a space that there is not.
+    """
+    check_spaces(settings, spaces)
+    record = generator_record(generator)
+    classes: list[dict[str, Any]] = [{"class_index": generator.class_index(text)} for text in class_names] or [{}]
+    parts: list[str | None] = [*spaces] or [None]
+    wanted = [
+        Search(
+            generator,
+            record,
+            method,
+            configure(method, {**settings, **generator.outline.part(space), **chosen}),
+            space,
+        )
+        for chosen in classes
+        for space in parts
+    ]
+    for search in wanted:
+        check(generator, search.config)
+    return wanted
+
+
+def check_spaces(settings: Mapping[str, Any], spaces: Sequence[str]) -> None:
+    """Raise InputError if a part of the latents is named twice over."""
+    if spaces and {"dims", "layers"} & settings.keys():
+        raise InputError("`space` names dimensions or layers: leave out `dims` and `layers`")
+
+
+def absolute_start(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings whose `start`, if it is a file, is found from every folder."""
+    start = settings.get("start")
+    return settings if start in (None, *STARTS) else {**settings, "start": str(Path(start).resolve())}
+
+
+def begin(
+    search: Search,
+    out: Path | None,
+    *,
+    save_every: float = SAVE_EVERY,
+    on_begin: Callable[[Run], None] | None = None,
+    on_step: OnStep | None = None,
+) -> tuple[Run, Directions]:
+    """Make a run folder and find directions. on_begin: called when the folder is there.
+
+    `run.finished` is False if the loop was stopped.
+    """
+    with begun(out, search.name, search.content()) as run:
+        remember(run.folder, search.record["spec"])
+        return run, _carry_out(run, search.generator, None, save_every, on_begin, on_step)
+
+
+def resume(
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    generator: Generator | None = None,
+    spec: str | None = None,
+    save_every: float = SAVE_EVERY,
+    on_begin: Callable[[Run], None] | None = None,
+    on_step: OnStep | None = None,
+) -> tuple[Run, Directions]:
+    """Go on with a run. changes: settings, of those that may change. generator, spec: in place of the run's.
+
+    Raises InputError, and leaves the run as it is, if that cannot be done.
+    """
+    run, changes = Run.open(newest_run(folder)), dict(changes or {})
+    changeable = method_named(run.config["method"]).config.changeable
+    if refused := [f"`{name}`" for name in changes if name not in changeable]:
+        raise InputError(f"a resumed run takes its own settings: leave out {', '.join(refused)}")
+    state = run.read_state()
+    done = int(state["step"]) if state else 0
+    for name in ("steps", "points"):
+        check_longer(name, changes.get(name, done), done)
+    settings = {**run.config["settings"], **changes}
+    torch.set_num_threads(run.config["threads"])
+    generator = generator or Loader(run.config["device"]).load_recorded(run, spec)
+    if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
+        raise InputError(f"{run.folder}: generator {generator.name} has other weights now than when the run began")
+    record = run.config["generator"]
+    if spec:
+        record = {**record, "spec": absolute(spec)}
+        remember(run.folder, absolute(spec))
+    with resumed(run, {"settings": settings, "generator": record}, done):
+        return run, _carry_out(run, generator, state, save_every, on_begin, on_step)
+
+
+def _carry_out(
+    run: Run,
+    generator: Generator,
+    state: dict[str, torch.Tensor] | None,
+    save_every: float,
+    on_begin: Callable[[Run], None] | None,
+    on_step: OnStep | None,
+) -> Directions:
+    method = run.config["method"]
+    config = configure(method, run.config["settings"])
+    if on_begin:
+        on_begin(run)
+    with Recorder(run, LEARNING, save_every=save_every, on_step=on_step) as recorder:
+        directions = find_with(generator, method, config, on_step=recorder, resume=state)
+    directions.save(run.directions_path)
+    if not recorder.stopped:
+        run.finish()
+    return directions
+
+
+def learn(
+    generator: Generator | str,
+    method: str = DEFAULT,
+    *,
+    class_name: str | int | None = None,
+    space: str | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    save_every: float = SAVE_EVERY,
+    progress: Reporting = None,
+    **settings: Any,
+) -> Run:
+    """Find directions and keep everything in a run folder, from which `open_run(folder).resume()` goes on.
+
+    generator: one that is loaded, or what `load_generator` takes. out: the folder (None: the next number under
+    outputs/). save_every: seconds between two states. Otherwise as `find`, and with the same result.
+
+    >>> run = df.learn("shapes-64", class_name="cube", points=24, progress=True)
+    >>> df.open_run(run.folder).directions
+
+    Raises InputError for settings that do not fit, or a folder that holds anything.
+    """
+    loaded = Loader(device).load(generator) if isinstance(generator, str) else generator
+    names = () if class_name is None else (str(class_name),)
+    (search,) = searches(loaded, method, absolute_start(settings), names, (space,) if space else ())
+    with reporting(progress) as on_step:
+        return begin(search.settled(), Path(out) if out else None, save_every=save_every, on_step=on_step)[0]

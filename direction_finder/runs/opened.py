@@ -1,0 +1,82 @@
+"""A run that somebody has: what it holds, and how it goes on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from direction_finder.directions import Directions
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator
+from direction_finder.progress import Reporting, reporting
+from direction_finder.runs import learning, training
+from direction_finder.runs.folder import Run
+from direction_finder.runs.latest import newest_run
+from direction_finder.runs.target import Loader, fitting, read_directions, short_list
+from direction_finder.runs.trainers import MODELS, trained_spec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class OpenRun(Run):
+    """A run folder that `learn`, `train`, `finetune` or `import` made."""
+
+    @property
+    def directions(self) -> Directions:
+        """What a run of `learn` has found. Raises Unfinished if that is nothing yet."""
+        return read_directions(self)
+
+    @property
+    def short_list(self) -> list[int]:
+        """The numbers of the directions that `rank` said matter; empty if it was not asked."""
+        return short_list(self.folder, self.directions)
+
+    def generator(self, spec: str | None = None, *, device: str = "auto", progress: bool = False) -> Generator:
+        """Load the generator that directions were found in, or that was trained. spec: another place of it."""
+        loader = Loader(device, progress)
+        if "model" in self.config:
+            return loader.load(spec or trained_spec(self))
+        return fitting(self.directions, loader.load_recorded(self, spec))[1]
+
+    def resume(self, *, generator: Generator | None = None, progress: Reporting = None, **changes: Any) -> "OpenRun":
+        """Go on with the run until its end. changes: settings that may change, e.g. points, steps or kimg.
+
+        generator: what directions are found in, where the run cannot load it: one that was made in Python.
+
+        >>> df.open_run("latest").resume(points=96, progress=True)
+        """
+        with reporting(progress) as on_step:
+            if "model" in self.config:
+                longer = changes.pop(MODELS[self.config["model"]].longer, None)
+                if unexpected := [*changes, *(["generator"] if generator else [])]:
+                    raise TypeError(f"resume() got an unexpected argument {min(unexpected)!r}")
+                run = training.resume(self.folder, longer, watch=training.Watch(on_step=on_step))
+            else:
+                run, _ = learning.resume(self.folder, changes, generator=generator, on_step=on_step)
+        return OpenRun(run.folder, run.config)
+
+    def plot(self, value: str, ax: "Axes | None" = None) -> "Axes":
+        """Draw one of the values in the log over the steps, e.g. "penalty", "share" or "frechet".
+
+        Raises InputError for a value that it does not hold.
+        """
+        from direction_finder.figures import draw_curve
+
+        logged = self.steps()
+        steps = [step for step in logged if value in step]
+        if not steps:
+            names = dict.fromkeys(name for step in logged for name in step)
+            raise InputError(f"{self.folder}: the log holds no {value!r}; it holds {', '.join(names) or 'nothing'}")
+        across = "kimg" if steps and "kimg" in steps[0] else "step"
+        return draw_curve([step[across] for step in steps], [step[value] for step in steps], value, across, ax=ax)
+
+
+def open_run(folder: str | Path) -> OpenRun:
+    """Open a run folder; "latest" is the run under outputs/ that was begun last.
+
+    >>> run = df.open_run("latest")
+    >>> run.directions, run.generator(), run.config["settings"]
+
+    Raises InputError if it is none.
+    """
+    run = Run.open(Path(newest_run(folder)), ("settings", "direction_finder"), "learn or train")
+    return OpenRun(run.folder, run.config)

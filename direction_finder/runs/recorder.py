@@ -1,0 +1,66 @@
+"""What is written at each step of a run: its log, its state from time to time, and previews."""
+
+import json
+import time
+
+from direction_finder.files import PREVIEWS
+from direction_finder.pictures import Row, to_uint8, write_sheet
+from direction_finder.progress import OnStep, Progress
+from direction_finder.runs.folder import Run
+from direction_finder.settings import SAVE_EVERY
+
+
+class Recorder:
+    """Writes log, state and previews of one phase of a loop, after telling `on_step`, which may stop the loop.
+
+    logged: the phase. preview_every: after how many steps `Progress.preview()` is drawn, in rows of `columns`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        logged: str,
+        *,
+        save_every: float = SAVE_EVERY,
+        on_step: OnStep | None = None,
+        preview_every: int = 0,
+        columns: int = 8,
+    ):
+        self.run, self.logged, self.save_every, self.on_step = run, logged, save_every, on_step
+        self.preview_every, self.columns = preview_every, columns
+        self.stopped = False
+        self.saved = time.monotonic()
+        self.unsaved: Progress | None = None
+
+    def __enter__(self) -> "Recorder":
+        self.log = self.run.log.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self._save()
+        self.log.close()
+
+    def __call__(self, progress: Progress) -> None:
+        if self.on_step:
+            self.on_step(progress)
+        self.stopped = self.stopped or progress.stopped
+        if progress.phase != self.logged:
+            return
+        self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
+        self.unsaved = progress
+        last = self.stopped or progress.step == progress.total
+        if last or time.monotonic() - self.saved >= self.save_every:
+            self._save()
+        if progress.preview and self.preview_every and (last or progress.step % self.preview_every == 0):
+            self._draw(progress.step, to_uint8(progress.preview()))
+
+    def _draw(self, step: int, pictures) -> None:
+        rows = [Row("", pictures[i : i + self.columns]) for i in range(0, len(pictures), self.columns)]
+        write_sheet(self.run.folder / PREVIEWS / f"{step:06d}.png", rows)
+
+    def _save(self) -> None:
+        if self.unsaved:
+            self.log.flush()
+            self.run.write_state(self.unsaved.state())
+            self.saved, self.unsaved = time.monotonic(), None

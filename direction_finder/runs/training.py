@@ -1,0 +1,209 @@
+"""Runs that train a generator: begun, and gone on with."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from direction_finder.datasets import read_pictures
+from direction_finder.errors import InputError
+from direction_finder.files import file_sha256
+from direction_finder.generators.devices import pick_device
+from direction_finder.generators.weights import State, read_whole
+from direction_finder.progress import OnStep, Reporting, reporting
+from direction_finder.runs.folder import Run, slug
+from direction_finder.runs.latest import newest_run
+from direction_finder.runs.lifecycle import begun, resumed
+from direction_finder.runs.recorder import Recorder
+from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, labelled
+from direction_finder.version import package_version
+
+NEEDED = ("data", "model", "settings", "threads", "device", "direction_finder")
+TRAINING = "training"  # the phase that is logged, and whose state is saved
+OnNote = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Who is told of a training: when its folder is there, what is left out, and each step."""
+
+    on_begin: Callable[[Run], None] = lambda _: None
+    on_note: OnNote = warnings.warn
+    on_step: OnStep | None = None
+
+
+def begin(
+    model: str,
+    data: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    start: Path | None = None,
+    label: str | None = None,
+    resolution: int | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    upkeep: Upkeep | None = None,
+    watch: Watch | None = None,
+) -> Run:
+    """Train a model of `MODELS` in a new run folder. start: a snapshot to begin with. label: the factor that is the
+    class (biggan). `run.finished` is False if it was stopped.
+
+    Raises InputError for data or settings that do not fit, Diverged if the training falls apart.
+    """
+    if label is not None:
+        labelled(data, label)
+    known = [field.name for field in dataclasses.fields(MODELS[model].config)]
+    if unknown := sorted(settings.keys() - set(known)):
+        raise InputError(f"{model} has no setting {unknown[0]}; it has {', '.join(known)}")
+    config = MODELS[model].config(**settings)
+    images, about = read_pictures(data, resolution)
+    state = read_whole(start) if start else None
+    content = {
+        "direction_finder": package_version(),
+        "torch": torch.__version__,
+        "model": model,
+        "data": {**about, **({} if label is None else {"label": label})},
+        "start": {"file": str(start.resolve()), "sha256": file_sha256(start)} if start else None,
+        "settings": dataclasses.asdict(config),
+        "threads": torch.get_num_threads(),
+        "device": pick_device(device),
+    }
+    watch = watch or Watch()
+    with begun(out, slug(f"{model} {about['kind']}"), content) as run:
+        _carry_out(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note), watch)
+        return run
+
+
+def resume(
+    folder: Path,
+    longer: float | None = None,
+    *,
+    model: str | None = None,
+    upkeep: Upkeep | None = None,
+    watch: Watch | None = None,
+) -> Run:
+    """Go on with a run, exactly where it was. longer: more of what its length is measured in, see `MODELS`.
+
+    Raises InputError, and leaves the run as it is, if it is of another model, or its pictures are other ones now.
+    """
+    run = Run.open(newest_run(folder), NEEDED, f"train {model or '...'}")
+    if model not in (None, run.config["model"]):
+        raise InputError(f"{folder}: a run of `train {run.config['model']}`, not of `train {model}`")
+    recorded, settings = run.config["data"], dict(run.config["settings"])
+    images, about = read_pictures(recorded["folder"], recorded["resolution"])
+    if about["sha256"] != recorded["sha256"]:
+        raise InputError(f"{recorded['folder']}: other pictures now than when the run began")
+    state, start = run.read_state(), run.config["start"]
+    first = read_whole(start["file"]) if start and state is None else None
+    if longer is not None:
+        settings[MODELS[run.config["model"]].longer] = longer
+    torch.set_num_threads(run.config["threads"])
+    watch = watch or Watch()
+    with resumed(run, {"settings": settings}, int(state["step"]) if state else 0):
+        _carry_out(Work(run, images, state, first, upkeep or Upkeep(), watch.on_note), watch)
+    return run
+
+
+def _carry_out(work: Work, watch: Watch) -> None:
+    run, model = work.run, MODELS[work.run.config["model"]]
+    settings = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in run.config["settings"].items()
+    }
+    config = model.config(**settings)
+    watch.on_begin(run)
+    upkeep = work.upkeep
+    with Recorder(
+        run, TRAINING, save_every=upkeep.save_every, on_step=watch.on_step, preview_every=upkeep.preview_every
+    ) as recorder:
+        model.work(work, config, recorder)
+    if not recorder.stopped:
+        run.finish()
+
+
+def snapshot_settings(checkpoint: Path) -> tuple[Path, dict[str, Any]]:
+    """The snapshot of a run of `train progan`, or a snapshot, and the settings that its shapes tell."""
+    file = checkpoint / SNAPSHOT if checkpoint.is_dir() else checkpoint
+    return file, _sizes(read_whole(file), file)
+
+
+def _sizes(start: State, file: Path) -> dict[str, Any]:
+    widths = [
+        tensor.shape[1] for name, tensor in start.items() if name.startswith("average.output") and tensor.ndim == 4
+    ]
+    if "average.layer0.weight" not in start or not widths or "critic.last.0.weight" not in start:
+        raise InputError(f"{file}: no snapshot of `train progan`, with generator and critic")
+    codes = start["critic.guess.2.bias"].numel() if "critic.guess.2.bias" in start else 0
+    return {
+        "z_dim": start["average.layer0.weight"].shape[1],
+        "width": min(widths),
+        "max_width": max(widths),
+        "codes": codes,
+    }
+
+
+def train(
+    model: str,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    label: str = "class",
+    start: str | Path | None = None,
+    resolution: int | None = None,
+    device: str = "auto",
+    upkeep: Upkeep | None = None,
+    progress: Reporting = None,
+    **settings: Any,
+) -> Run:
+    """Train a generator on pictures, in a run folder.
+
+    model: "biggan" or "progan". data: a data set that `scenes` made or a folder of images. label: the factor that is
+    the class (biggan). start: a snapshot to begin with. resolution: scale pictures to this. settings: fields of
+    `BigGANConfig` or `ProGANConfig`.
+
+    >>> run = df.train("progan", "data/simple", kimg=600, progress=True)
+    >>> generator = df.open_run(run.folder).generator()
+
+    Raises InputError for data or settings that do not fit, Diverged if the training falls apart.
+    """
+    if model not in MODELS:
+        raise InputError(f"model {model!r}: expected {' or '.join(MODELS)}")
+    with reporting(progress) as on_step:
+        return begin(
+            model,
+            data,
+            settings,
+            start=Path(start) if start else None,
+            label=label if model == "biggan" else None,
+            resolution=resolution,
+            out=Path(out) if out else None,
+            device=device,
+            upkeep=upkeep,
+            watch=Watch(on_step=on_step),
+        )
+
+
+def finetune(
+    checkpoint: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    resolution: int | None = None,
+    device: str = "auto",
+    upkeep: Upkeep | None = None,
+    progress: Reporting = None,
+    **settings: Any,
+) -> Run:
+    """Train a ProGAN on, fully grown, with the Hessian Penalty on its activations (Peebles et al. 2020, Sec. 4.1).
+
+    checkpoint: a run of `train` with "progan", or its snapshot. Otherwise as `train`.
+
+    >>> run = df.finetune("outputs/simple", "data/simple", penalty_weight=0.05, ramp_kimg=60)
+    """
+    start, sizes = snapshot_settings(Path(checkpoint))
+    return train(
+        "progan", data, out=out, start=start, resolution=resolution, device=device, upkeep=upkeep, progress=progress,
+        **sizes, **settings,
+    )  # fmt: skip

@@ -1,0 +1,120 @@
+"""The loop that every training shares; a `Trainer` says what one kind of training does in a step.
+
+Step t draws its random numbers from a stream of its own, and whatever else changes from step to step follows from t, so
+a run resumes exactly from its weights and the moments of its optimisers.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from direction_finder.errors import Diverged, InputError
+from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import stream
+from direction_finder.training.state import Networks, Optimisers, restore, start_from, state
+
+Built = TypeVar("Built", bound=nn.Module)
+
+
+class Trainer(ABC):
+    """Networks, their optimisers, and one step of their training.
+
+    length: the setting that gives `total` steps, as a message names it. cure: what to resume with when it diverged.
+    weights: returns the state dict of the model that would be saved after a step; None if only a finished run has one.
+    """
+
+    players: Networks
+    optimisers: Optimisers
+    seed: int
+    total: int
+    length: str
+    cure: str
+    weights: Callable[[int], dict[str, Tensor]] | None = None
+
+    @abstractmethod
+    def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
+        """Train every player once. Return the losses and other figures of the step."""
+
+    @abstractmethod
+    def follow(self, step: int) -> None:
+        """Move the averaged generator towards the trained one."""
+
+    @abstractmethod
+    def preview(self, step: int) -> Tensor:
+        """Return images (n, 3, H, W) that show how far the generator is after a step."""
+
+    def position(self, step: int) -> dict[str, float]:
+        """Return figures of where a step is in the training, to report before its losses."""
+        return {}
+
+    def collapse(self, finite: bool) -> str | None:
+        """Say what else is wrong after a step whose losses are finite, or are not. None: nothing."""
+        return None
+
+
+def run(
+    trainer: Trainer,
+    *,
+    on_step: OnStep | None = None,
+    resume: dict[str, Tensor] | None = None,
+    start: dict[str, Tensor] | None = None,
+) -> None:
+    """Train until the total number of steps, or until `on_step` stops it.
+
+    resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
+    Raises InputError for a state or snapshot that does not fit, Diverged when the losses are no longer finite.
+    """
+    if start:
+        start_from(trainer.players, start)
+    done = restore(trainer.players, trainer.optimisers, resume) if resume else 0
+    if done > trainer.total:
+        raise InputError(f"{trainer.length}: the run is at step {done} already")
+    for step in range(done + 1, trainer.total + 1):
+        values = trainer.step(step, stream(trainer.seed, f"step {step}"))
+        _check(trainer, step, values)
+        trainer.follow(step)
+        progress = _progress(trainer, step, values)
+        if on_step:
+            on_step(progress)
+        if progress.stopped:
+            break
+
+
+def _check(trainer: Trainer, step: int, values: dict[str, float]) -> None:
+    finite = bool(np.isfinite(list(values.values())).all())
+    what = trainer.collapse(finite) or (None if finite else "the losses are not finite")
+    if what:
+        raise Diverged(
+            f"{what} at step {step}: the training fell apart; go on from the last saved state with {trainer.cure}"
+        )
+
+
+def _progress(trainer: Trainer, step: int, values: dict[str, float]) -> Progress:
+    return Progress(
+        step,
+        trainer.total,
+        "training",
+        {**trainer.position(step), **values},
+        state=partial(state, trainer.players, trainer.optimisers, step),
+        preview=partial(trainer.preview, step),
+        weights=partial(trainer.weights, step) if trainer.weights else None,
+    )
+
+
+def build(make: Callable[[], Built], device: str) -> Built:
+    """Return the networks that `make` builds, on a device and in training mode. The global stream is left alone."""
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
+        return make().to(device).train()
+
+
+def adams(players: Networks, rates: Mapping[str, float], memory: float) -> Optimisers:
+    """Return an Adam without momentum for each player named in `rates`. memory: decay of the squared gradients."""
+    return {
+        name: torch.optim.Adam(getattr(players, name).parameters(), lr=rate, betas=(0.0, memory), eps=1e-8, fused=True)
+        for name, rate in rates.items()
+    }

@@ -1,0 +1,221 @@
+"""The page of a run: what it says, that it stands alone, that nothing in a run's files becomes markup."""
+
+import base64
+import json
+import re
+from configparser import ConfigParser
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from direction_finder.directions import Directions
+from direction_finder.errors import InputError, MissingExtra, Unfinished
+from direction_finder.files import write_json
+from direction_finder.reports import page, write_page
+
+EVIL = '<script>alert("1")</script>&'
+VALUE = {"value": 0.5, "low": 0.25, "high": 0.75}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A small run of `learn`, written by hand."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_json(folder / "config.json", {
+        "direction_finder": "0.1", "torch": "2", "class": None, "method": "random", "settings": {},
+        "generator": {"name": "planted"},
+    })  # fmt: skip
+    record(folder)
+    return folder
+
+
+def record(folder: Path, **given) -> Directions:
+    directions = Directions(torch.eye(3), "random", seed=7, **given)
+    directions.save(folder / "directions.safetensors")
+    return directions
+
+
+def config(folder: Path, **changes) -> None:
+    write_json(folder / "config.json", {**json.loads((folder / "config.json").read_text()), **changes})
+
+
+def written(folder: Path) -> str:
+    notes: list[str] = []
+    text = write_page(folder, on_note=notes.append).read_text(encoding="utf-8")
+    assert notes == []
+    return text
+
+
+def cells(text: str) -> list[list[str]]:
+    return [re.findall("<t[dh]>(.*?)</t[dh]>", row) for row in re.findall("<tr>(.*?)</tr>", text)]
+
+
+def test_it_says_what_was_found_where(folder):
+    text = written(folder)
+    assert "<title>3 random directions in planted</title>" in text and "<h1>3 random directions in planted</h1>" in text
+    assert ["seed", "7"] in cells(text) and ["torch", "2"] in cells(text) and "Measured" not in text
+    share = {"share": 0.5, "random_share": 0.25, "matrices": 8}
+    record(folder, share=share, weights_sha256="ab" * 32)
+    assert ["diagonal share, held out", "0.500; of a random basis 0.250"] in cells(written(folder))
+    assert ["weights", "ab" * 8] in cells(written(folder))
+
+
+def test_directions_that_are_bound_to_none_are_in_nothing(folder):
+    config(folder, generator={"name": None})
+    assert "<title>3 random directions</title>" in written(folder)
+
+
+def test_a_training_is_told_with_all_its_settings(folder):
+    training = {"model": "progan", "data": {"kind": "pictures", "num": 8}, "start": None, "settings": {"kimg": 600}}
+    config(folder, **training)
+    (folder / "directions.safetensors").unlink()
+    text = written(folder)
+    assert "<h1>ProGAN trained on pictures</h1>" in text
+    assert cells(text)[:3] == [["data", "pictures, 8 pictures"], ["started from", "nothing"], ["kimg", "600"]]
+    config(folder, start={"file": "x.safetensors"})
+    assert ["started from", "x.safetensors"] in cells(written(folder))
+
+
+def test_it_is_written_where_it_is_wanted_whole_or_not_at_all(folder, tmp_path):
+    assert write_page(folder) == folder / "index.html"
+    assert write_page(str(folder), tmp_path / "deep" / "page.html") == tmp_path / "deep" / "page.html"
+    (folder / "fid.json").write_text("{")
+    before = (folder / "index.html").read_bytes()
+    with pytest.raises(InputError, match="not JSON"):
+        write_page(folder)
+    assert (folder / "index.html").read_bytes() == before and not list(folder.glob(".*"))
+
+
+def test_what_has_no_page_is_refused(folder, tmp_path):
+    with pytest.raises(InputError, match="not a run folder"):
+        write_page(tmp_path)
+    (folder / "directions.safetensors").unlink()
+    with pytest.raises(Unfinished, match="no directions yet"):
+        write_page(folder)
+
+
+def test_nothing_in_a_run_becomes_markup(folder):
+    directions = record(folder, names=(EVIL, None, None))
+    config(folder, generator={"name": EVIL}, torch=EVIL, **{"class": EVIL})
+    write_json(folder / "rank.json", {
+        "directions_sha256": directions.sha256, "short_list": [0],
+        "signals": {EVIL: {"values": [1.0, 1.0, 1.0], "chance": 0.5}},
+    })  # fmt: skip
+    write_json(folder / "factors.json", {
+        "scores": {EVIL: VALUE}, "factors": [EVIL], "effects": [[1.0]] * 3, "strongest": [0], "names": [EVIL] * 3,
+        "shares": [[EVIL, 0.5]] * 3,
+    })  # fmt: skip
+    Image.new("RGB", (2, 2)).save(folder / "grid-<b>.png")
+    text = written(folder)
+    assert "<script" not in text and "<b>" not in text
+    assert text.count("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;") >= 9
+
+
+def test_pictures_and_films_are_in_it_in_the_order_of_their_captions(folder):
+    kinds = {
+        "video.mp4": b"film",
+        "zebra.webp": b"webp",
+        "align-2.png": b"align",
+        "grid.png": b"grid",
+        "walk.gif": b"gif",
+    }
+    for name, content in kinds.items():
+        (folder / name).write_bytes(content)
+    (folder / "figure.svg").write_text("<svg/>")
+    text = written(folder)
+    assert re.findall("<code>(.*?)</code>", text) == ["grid.png", "align-2.png", "video.mp4", "walk.gif", "zebra.webp"]
+    embedded = re.findall(r'src="data:(.*?);base64,(.*?)"', text)
+    assert [(kind, base64.b64decode(data)) for kind, data in embedded] == [
+        ("image/png", b"grid"), ("image/png", b"align"), ("video/mp4", b"film"), ("image/gif", b"gif"),
+        ("image/webp", b"webp"),
+    ]  # fmt: skip
+    assert text.count("<video") == 1 and text.count("<img") == 4 and "http" not in text
+    assert "What each direction does" in text and "A walk along each direction" in text
+
+
+def test_the_last_preview_is_in_it(folder):
+    (folder / "previews").mkdir()
+    for number in (250, 1000, 500):
+        (folder / "previews" / f"{number:06d}.png").write_bytes(f"{number}".encode())
+    assert re.findall("<code>(.*?)</code>", written(folder)) == ["001000.png"]
+
+
+def test_measures_are_told_with_arrows(folder):
+    write_json(folder / "share.json", VALUE)
+    write_json(folder / "fid.json", {"value": 3.0, "features": "inception-v3"})
+    text = written(folder)
+    assert text.index("<h2>Measured</h2>") < text.index("FID")
+    assert cells(text)[-2:] == [["FID (inception-v3) ↓", "3"], ["diagonal share ↑", "0.500 [0.250, 0.750]"]]
+
+
+def test_a_ranking_is_told_if_it_is_of_these_directions(folder):
+    directions = record(folder, names=(None, "zoom", None), ranges=(None, 2.5, None))
+    report = {
+        "directions_sha256": directions.sha256, "short_list": [1, 0],
+        "signals": {"activeness": {"values": [0.5, 4.0, 0.1], "chance": 0.25}},
+    }  # fmt: skip
+    write_json(folder / "rank.json", report)
+    text = written(folder)
+    assert "<h2>Which directions matter</h2>" in text
+    assert cells(text)[-4:] == [
+        ["", "activeness", "usable range"], ["95 % of random directions", "0.25", ""],
+        ["direction 1 zoom", "4", "2.5"], ["direction 0 ", "0.5", ""],
+    ]  # fmt: skip
+    write_json(folder / "rank.json", {**report, "directions_sha256": "of others"})
+    assert "Which directions matter" not in written(folder)
+
+
+def test_known_factors_are_told(folder):
+    write_json(folder / "factors.json", {
+        "scores": {"disentanglement": VALUE}, "factors": ["x", "hue"], "effects": [[1.0, 0.0], [0.25, 2.0], [0.0, 0.0]],
+        "strongest": [1, 0, 2], "names": ["x", "hue", None], "shares": [["x", 1.0], ["hue", 0.834], ["x", 0.1]],
+    })  # fmt: skip
+    text = written(folder)
+    assert cells(text)[-4:] == [
+        ["", "moves", "x", "hue"], ["direction 1", "hue 83%", "0.25", "2.00"],
+        ["direction 0", "x 100%", "1.00", "0.00"],
+        ["direction 2", "mixed", "0.00", "0.00"],
+    ]  # fmt: skip
+
+
+def test_curves_are_drawn_of_a_log_of_two_steps_or_more(folder, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(page, "curves", lambda *given, **named: drawn.append((given, named)))
+    log = folder / "log.jsonl"
+    log.write_text('{"step": 1, "loss": 2.0}\n')
+    written(folder)
+    assert drawn == []
+    log.write_text('{"step": 1, "loss": 2.0, "what": "text"}\n{"step": 2}\n{"step": 3, "loss": 1.0}\n')
+    written(folder)
+    ((path, across, values), named) = drawn.pop()
+    assert (path, across, named["title"]) == (folder / "curves.png", "step", "3 random directions in planted")
+    assert values["step"] == [1, 2, 3] and [str(each) for each in values["loss"]] == ["2.0", "nan", "1.0"]
+    assert set(values) == {"step", "loss"}
+    log.write_text('{"step": 1, "kimg": 4, "loss": 2.0}\n{"step": 2, "kimg": 8, "loss": 1.0}\n')
+    written(folder)
+    assert drawn[0][0][1] == "kimg" and set(drawn[0][0][2]) == {"kimg", "loss"}
+
+
+def test_without_matplotlib_it_is_written_without_curves_and_that_is_noted(folder, monkeypatch):
+    def missing(*_, **__):
+        raise MissingExtra("a figure", "measure")
+
+    monkeypatch.setattr(page, "curves", missing)
+    (folder / "log.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+    notes: list[str] = []
+    assert write_page(folder, on_note=notes.append).is_file()
+    assert notes[0].startswith("Without curves: a figure needs pip install")
+    with pytest.warns(UserWarning, match="Without curves"):
+        write_page(folder)
+
+
+def test_its_style_ships_with_the_package(folder):
+    style = files("direction_finder.reports").joinpath("page.css").read_text(encoding="utf-8")
+    assert "font" in style and f"<style>\n{style}</style>" in written(folder)
+    setup = ConfigParser()
+    setup.read(Path(__file__).parent.parent / "setup.cfg")
+    assert setup["options.package_data"]["direction_finder.reports"] == "page.css"
