@@ -13,6 +13,7 @@ BIN := .venv/bin
 demo: .venv/ready
 	rm -rf outputs/demo
 	$(BIN)/direction-finder learn --generator shapes-64 --class cube --points 24 --out outputs/demo
+	$(BIN)/direction-finder rank outputs/demo
 	$(BIN)/direction-finder measure outputs/demo --metric factors --metric alignment --samples 64 --name
 	$(BIN)/direction-finder render grid outputs/demo --directions x,y,size,hue,light --samples 2
 	$(BIN)/direction-finder render video outputs/demo --directions x,y,hue --samples 4
@@ -30,6 +31,7 @@ test-all: .venv/ready
 check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(MAKE) test
 	$(BIN)/python -m tests.wheel

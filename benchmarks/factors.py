@@ -1,15 +1,17 @@
-"""Do the directions of each method match the factors, and at what cost?
+"""Score the directions of each method against the known factors, beside what the method costs.
 
     python -m benchmarks.factors outputs/score/*-[0-9] --out outputs/score
 
-A run is a folder named NAME-CLASS-SEED of a generator whose factors the shipped network reads, `shapes-64`. A run of a
-direct method is scored with every solver, from the matrices it keeps. With a run of `coordinates` comes the row
-`supervised`: the mean gradients of the factors that the network reads, made orthonormal, which is about the best that
-straight directions can do. Scores and alignment (direction_finder/metrics/factors.py) are means over classes and seeds,
-with the standard error of that mean; every basis is measured on the same latents. "x kept": the part of the spread of x
-that is left when samples are aligned along the direction that moves it most; "own kept": the mean of that over the
-factors; "others kept": the mean over the factors that should stay. What has been measured is kept in scores.json and
-not measured again. A pass is one picture forward; a gradient counts as two.
+A run is a folder named NAME-CLASS-SEED, made with `shapes-64` or another generator whose factors the shipped network
+reads. A run of a direct method is scored with every solver, from the matrices that it saved. A run of `coordinates`
+adds the row `supervised`: the mean gradients of the factors that the network reads, made orthonormal, which is about
+the best that straight directions can do.
+
+Scores and alignment (direction_finder/metrics/factors.py) are means over classes and seeds, with the standard error of
+that mean. Every basis is measured on the same latents. "x kept" is the part of the spread of x that is left when
+samples are aligned along the direction that moves x most. "own kept" is the mean of that over the factors, each along
+its own direction; "others kept" is the mean over the factors that should not change. A pass is the forward computation
+of one image; a gradient counts as two. Results are saved in scores.json and not measured again.
 """
 
 import hashlib
@@ -35,17 +37,17 @@ from direction_finder.metrics.samples import Sampling
 
 SCORES = ("disentanglement", "completeness", "gap", "overall")
 ALIGNED = ("x kept", "own kept", "others kept")
-POINTS = (24, 64)  # direct methods are scored after so many
+POINTS = (24, 64)  # direct methods are scored after this many points
 
 
 def mean_and_error(values: list[float]) -> str:
-    """Mean and its standard error."""
+    """Return the mean and its standard error, as text."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     return f"{statistics.mean(values):.3f} +- {error:.3f}"
 
 
 def supervised(generator: Generator, network: FactorNetwork, coordinates: Directions, samples: int) -> Tensor:
-    """The orthonormal basis whose first directions are nearest to the mean gradients of the factors."""
+    """Return the orthonormal basis (dim, dim) whose first directions are nearest to the factors' mean gradients."""
     sampling = Sampling(coordinates.class_index, seed=1)
     effects = measure_effects(generator, network, coordinates, sampling, samples=samples)
     gradients = torch.nn.functional.normalize(effects.slopes.double().mT @ coordinates.vectors.double())
@@ -54,14 +56,14 @@ def supervised(generator: Generator, network: FactorNetwork, coordinates: Direct
 
 
 def measured(generator: Generator, network: FactorNetwork, directions: Directions, samples: int) -> dict[str, float]:
-    """Scores, and what is left of the factors' spreads when samples are aligned."""
+    """Return the scores, and the parts of the factors' spreads that are left when samples are aligned."""
     sampling = Sampling(directions.class_index)
     effects = measure_effects(generator, network, directions, sampling, samples=samples)
     values = {name: value.value for name, value in score(effects).items()}
     own, others = {}, []
     for factor, number in zip(effects.factors, effects.squares.mean(0).argmax(0).tolist(), strict=True):
         left = alignment(generator, network, directions[number], sampling, samples=samples)
-        kept = {name: each["kept"].value for name, each in left.items()}
+        kept = {name: spreads["kept"].value for name, spreads in left.items()}
         own[factor] = kept.pop(factor)
         others += kept.values()
     return {
@@ -73,11 +75,18 @@ def measured(generator: Generator, network: FactorNetwork, directions: Direction
 
 
 @click.command()
-@click.option("--generator", default="shapes-64", show_default=True)
-@click.option("--samples", default=128, show_default=True, help="Latents.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("outputs/score"), show_default=True)
+@click.option("--generator", default="shapes-64", show_default=True, help="Generator that the runs were made with.")
+@click.option("--samples", default=128, show_default=True, help="Number of latents that each basis is measured on.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("outputs/score"),
+    show_default=True,
+    help="Folder in which scores.json is saved.",
+)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def main(generator: str, samples: int, out: Path, runs: tuple[Path, ...]) -> None:
+    """Score the directions of RUNS against the known factors, and print a table."""
     frozen, network = load_generator(generator), FactorNetwork.load(shipped(NETWORK))
     cache = out / "scores.json"
     known = json.loads(cache.read_text()) if cache.is_file() else {}
@@ -98,19 +107,19 @@ def main(generator: str, samples: int, out: Path, runs: tuple[Path, ...]) -> Non
                     known[key] = measured(frozen, network, directions, samples)
                     write_json(cache, known)
                 run_name, _, solver = name.partition(" ")
-                of = run.name.split("-", 1)[1]  # CLASS-SEED
-                rows[f"{run_name.partition('-')[0]} {solver}".strip(), passes][of] = known[key]
+                class_and_seed = run.name.split("-", 1)[1]
+                rows[f"{run_name.partition('-')[0]} {solver}".strip(), passes][class_and_seed] = known[key]
     click.echo(f"| method | passes | {' | '.join(SCORES + ALIGNED)} | runs |")
     click.echo(f"|---|---|{'---|' * len(SCORES + ALIGNED)}---|")
     for (name, passes), by_run in sorted(rows.items()):
-        cells = [mean_and_error([each[what] for each in by_run.values()]) for what in SCORES + ALIGNED]
+        cells = [mean_and_error([values[column] for values in by_run.values()]) for column in SCORES + ALIGNED]
         click.echo(f"| {name} | {passes:,} | {' | '.join(cells)} | {len(by_run)} |")
-    found = [key for key in rows if key[0] != "supervised"]
-    best = max(found, key=lambda key: statistics.mean(each["overall"] for each in rows[key].values()))
-    for key in sorted(found):
+    methods = [key for key in rows if key[0] != "supervised"]
+    best = max(methods, key=lambda key: statistics.mean(values["overall"] for values in rows[key].values()))
+    for key in sorted(methods):
         common = rows[key].keys() & rows[best].keys()
         if key != best and common:
-            gaps = [rows[best][of]["overall"] - rows[key][of]["overall"] for of in sorted(common)]
+            gaps = [rows[best][run]["overall"] - rows[key][run]["overall"] for run in sorted(common)]
             click.echo(f"{best[0]} minus {key[0]} ({key[1]:,}), overall, run by run: {mean_and_error(gaps)}")
 
 

@@ -1,10 +1,11 @@
-"""How much of the gradient that a loop sees is signal?
+"""Measure how much of the gradient that a loop sees is signal.
 
-    python -m benchmarks.noise --samples 2000 --hessians outputs/share/joint-0
+    python -m benchmarks.noise --samples 2000 --hessians outputs/share/hessian-direct-0
 
-At the loop's starting matrix: the squared length of the mean gradient (in the tangent space of orthogonal matrices)
-over the mean squared length of one sample's gradient, with a standard error. Its inverse is the number of samples at
-which signal and noise are equally long. Beside it the same for the diagonal energy of measured Hessians.
+At the starting matrix of the loop, print the squared length of the mean gradient (in the tangent space of orthogonal
+matrices) divided by the mean squared length of one sample's gradient, with a standard error. The inverse of this ratio
+is the number of samples at which signal and noise are equally long. With --hessians, print the same for the diagonal
+energy of measured Hessians.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from direction_finder.diagonalisation import unit_norm
 from direction_finder.discovery import configure
 from direction_finder.discovery.hessian import penalties
 from direction_finder.discovery.loop import batch_penalty, draw_batch, starting_rows
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import load_generator, resolve_class
 from direction_finder.hessians import probe_count
 from direction_finder.orthogonal import gram_schmidt
@@ -25,13 +26,16 @@ from direction_finder.randomness import stream
 
 
 def tangent(gradient: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """The part of a gradient that turns `rows`, as a vector."""
+    """Return the part of a gradient (num, dim) that rotates `rows` (num, dim), as a vector (num * num,)."""
     turning = gradient @ rows.mT
     return ((turning - turning.mT) / 2).flatten()
 
 
 def signal_share(gradients: torch.Tensor) -> tuple[float, float]:
-    """|mean|^2 / mean of |g|^2, without bias, from the products of different samples; and its standard error."""
+    """Return |mean|^2 / mean of |g|^2 of gradients (samples, size), and its standard error.
+
+    The estimate has no bias, because it uses products of different samples only.
+    """
     gram = gradients @ gradients.mT
     count = len(gram)
     products = gram[~torch.eye(count, dtype=torch.bool)]
@@ -41,12 +45,15 @@ def signal_share(gradients: torch.Tensor) -> tuple[float, float]:
 
 
 @click.command()
-@click.option("--generator", default="eyes", show_default=True)
-@click.option("--class", "class_name", default="blue", show_default=True)
-@click.option("--samples", default=2000, show_default=True)
-@click.option("--num-probes", default=2, show_default=True)
-@click.option("--hessians", type=click.Path(exists=True, path_type=Path), help="A run of `joint`.")
+@click.option("--generator", default="eyes", show_default=True, help="Generator.")
+@click.option("--class", "class_name", default="blue", show_default=True, help="Class of the samples.")
+@click.option("--samples", default=2000, show_default=True, help="Number of gradients.")
+@click.option("--num-probes", default=2, show_default=True, help="Rademacher probes per sample.")
+@click.option(
+    "--hessians", type=click.Path(exists=True, path_type=Path), help="Run of `hessian-direct` to compare with."
+)
 def main(generator: str, class_name: str, samples: int, num_probes: int, hessians: Path | None) -> None:
+    """Print the signal-to-noise ratio of the penalty's gradient, and of measured Hessians."""
     frozen = load_generator(generator)
     index = resolve_class(frozen.class_names, class_name)
     config = configure("hessian", {"class_index": index, "batch_size": 1, "num_probes": num_probes})
@@ -68,10 +75,11 @@ def main(generator: str, class_name: str, samples: int, num_probes: int, hessian
         report("Hessians of unit norm", torch.stack(gradients), 4 * probe_count(len(rows)))
 
 
-def report(what: str, gradients: torch.Tensor, passes: int) -> None:
+def report(kind: str, gradients: torch.Tensor, passes: int) -> None:
+    """Print the ratio for gradients (samples, size), each of which cost so many passes."""
     share, error = signal_share(gradients)
     click.echo(
-        f"{len(gradients)} {what} of {passes} passes: signal / noise {share:.2e} +- {error:.1e} each, "
+        f"{len(gradients)} {kind} of {passes} passes: signal / noise {share:.2e} +- {error:.1e} each, "
         f"{share / passes * 1e6:.1f} +- {error / passes * 1e6:.1f} in a million passes"
     )
 

@@ -1,11 +1,12 @@
-"""Seconds per kimg of fine-tuning a ProGAN at 32 pixels: without the Hessian Penalty, with it, and in the published
-arithmetic.
+"""Time the fine-tuning of a ProGAN at 32 pixels, in seconds per kimg: without the Hessian Penalty, with it, and in the
+published arithmetic.
 
     make bench          (python -m benchmarks.progan)
 
-The published arithmetic (Peebles et al.'s ProGAN code, on this network): 2k + 1 passes of the whole generator one after
-the other, at every step, also while the weight is 0. Ours: one batch of 2k rows, no deeper than the last penalised
-layer, and none while the weight is 0. The variants take turns, so that a noisy machine slows all of them.
+The published arithmetic (Peebles et al.'s ProGAN code, on this network) makes 2k + 1 passes of the whole generator, one
+after the other, at every step, even while the weight is 0. This package computes one batch of 2k rows, no deeper than
+the last penalised layer, and nothing while the weight is 0. The variants take turns, so that a noisy machine slows all
+of them equally.
 """
 
 import statistics
@@ -29,11 +30,15 @@ ROUNDS, STEPS = 5, 10
 def published_penalty(
     generator: ProGAN, z: Tensor, grown: float, layers: list[int], config: ProGANConfig, rng: torch.Generator
 ) -> Tensor:
-    """As the published code: a pass for the centre and for each end of each probe, biased variance, max over all."""
+    """Compute the penalty as the published code does, for z (batch, dim).
+
+    It makes a pass for the centre and for each end of each probe, and takes the biased variance and the maximum over
+    the whole batch.
+    """
 
     def activations(rows: Tensor) -> list[Tensor]:
-        found = dict(generator.stages(rows, grown))
-        return [found[f"layer{layer}"] for layer in layers]
+        stages = dict(generator.stages(rows, grown))
+        return [stages[f"layer{layer}"] for layer in layers]
 
     centre = activations(z)
     seconds = []
@@ -41,12 +46,13 @@ def published_penalty(
         step = config.epsilon * rademacher(z.shape, rng)
         plus, minus = activations(z + step), activations(z - step)
         seconds.append([(p - 2 * c + m) / config.epsilon**2 for p, c, m in zip(plus, centre, minus, strict=True)])
-    stacks = [torch.stack(each) for each in zip(*seconds, strict=True)]
-    variances = [(each - each.mean(0)).square().mean(0) for each in stacks]
-    return torch.stack([each.max() for each in variances]).sum()
+    stacks = [torch.stack(layer) for layer in zip(*seconds, strict=True)]
+    variances = [(stack - stack.mean(0)).square().mean(0) for stack in stacks]
+    return torch.stack([variance.max() for variance in variances]).sum()
 
 
 def seconds_per_kimg(images: np.ndarray, config: ProGANConfig) -> float:
+    """Train a ProGAN on images (n, H, W, 3) of bytes for a few steps, and return the seconds per thousand images."""
     stamps = [time.perf_counter()]
 
     def on_step(progress) -> None:
@@ -55,10 +61,11 @@ def seconds_per_kimg(images: np.ndarray, config: ProGANConfig) -> float:
             progress.stop()
 
     progan.train(images, config, on_step=on_step, grown=True)
-    return (stamps[-1] - stamps[1]) / (STEPS * config.batch_size) * 1000  # the first step warms up
+    return (stamps[-1] - stamps[1]) / (STEPS * config.batch_size) * 1000  # the first step is warm-up
 
 
 def main() -> None:
+    """Time the four variants in turn, and print the medians."""
     images = np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), dtype=np.uint8)
     half = {"kimg": 10.0, "penalty_weight": 0.05}
     variants: dict[str, tuple[ProGANConfig, Callable]] = {
@@ -67,15 +74,15 @@ def main() -> None:
         "with it, every 4th step": (ProGANConfig(**half, penalty_every=4), progan.penalty_of),
         "published arithmetic": (ProGANConfig(kimg=10.0, penalty_weight=0.1), published_penalty),
     }
-    taken = {name: [] for name in variants}
+    times = {name: [] for name in variants}
     for _ in range(ROUNDS):
         for name, (config, penalty) in variants.items():
             with patch.object(progan, "penalty_of", penalty):
-                taken[name].append(seconds_per_kimg(images, config))
+                times[name].append(seconds_per_kimg(images, config))
     print(f"ProGAN, 32 pixels, batch 16, {ROUNDS} rounds of {STEPS} steps")
     print(f"{cpu_name()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    plain = taken["without the penalty"]
-    for name, values in taken.items():
+    plain = times["without the penalty"]
+    for name, values in times.items():
         ratios = [value / base for value, base in zip(values, plain, strict=True)]
         print(
             f"{name:26} {statistics.median(values):6.1f} s per kimg, {statistics.median(ratios):.2f} times "

@@ -1,13 +1,14 @@
-"""How diagonal do the directions of each method make a generator's Hessians, and at what cost?
+"""Measure how diagonal the directions of each method make a generator's Hessians, beside what the method costs.
 
-    python -m benchmarks.share outputs/share/*-[0-9] --out outputs/share --picture docs/images/share.png
+    python -m benchmarks.share outputs/share/*-[0-9] --out outputs/share --image docs/images/share.png
 
-Held-out Hessians (never used to solve or to stop) are measured once, with seeds of their own; then each run is scored
-on them: the mean share of energy on the diagonal with its standard error, the ratio of sums, how evenly the share is
-spread, and how many of the ten strongest directions two seeds have in common. A run is a folder named NAME-SEED, or
-NAME_PART-SEED for one at an earlier stage. A run of a direct method is scored with every solver and weight, and after
-every so many points, from the matrices it keeps.
-A pass is one picture forward; a gradient counts as two.
+Held-out Hessians, which no method uses to solve or to stop, are measured once, with seeds of their own. Then each run
+is scored on them: the mean share of energy on the diagonal with its standard error, the ratio of sums, how evenly the
+share is spread over directions, and how many of the ten strongest directions two seeds have in common.
+
+A run is a folder named NAME-SEED, or NAME_PART-SEED for a run at an earlier stage. A run of a direct method is scored
+with every solver and weight, and after several numbers of points, from the matrices that it saved. A pass is the
+forward computation of one image; a gradient counts as two.
 """
 
 import itertools
@@ -27,19 +28,19 @@ from direction_finder.diagonalisation import SOLVERS, solve
 from direction_finder.directions import Directions
 from direction_finder.discovery import METHODS, configure
 from direction_finder.discovery.configs import SearchConfig
-from direction_finder.discovery.share import random_hessian
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.diagonal_share import random_hessian
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import load_generator, resolve_class
 from direction_finder.hessians import diagonal_energies, diagonal_share, probe_count
 from direction_finder.randomness import stream
 
 COUNTS = (4, 8, 16, 24, 32, 48, 64)
 FIRST_TEN = 10
-Bases = dict[tuple[str, int], dict[int, torch.Tensor]]  # (what, passes) -> seed -> basis
+Bases = dict[tuple[str, int], dict[int, torch.Tensor]]  # (method, passes) -> seed -> basis
 
 
 def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.Tensor:
-    """Hessians of <u, G> at random points, (count, N, N); kept in `cache`."""
+    """Return Hessians of <u, G> at random points, (count, N, N), and save them in `cache`."""
     if cache.is_file():
         return load_file(cache)["matrices"]
     frozen = load_generator(generator)
@@ -55,19 +56,20 @@ def held_out(generator: str, class_name: str, count: int, cache: Path) -> torch.
 
 
 def bases_of(run: Path, every: bool, counts: Sequence[int] = COUNTS) -> dict[tuple[str, int], torch.Tensor]:
-    """The bases that a run gives, by what they are called and how many passes they cost.
+    """Return the bases (N, N) of a run, by method and passes.
 
-    every: all solvers of a direct method; its own one after each of `counts` points, the others after all of them.
+    every: use all solvers of a direct method; its default solver after each of `counts` points, the others after all
+    points.
     """
     record = Directions.load(run)
     name, config, n = run.name.rpartition("-")[0].partition("_")[0], record.config, record.dim
-    if record.method not in ("joint", "jacobian"):
+    if record.method not in ("hessian-direct", "jacobian"):
         per_step = 0
         if "steps" in config:
             per_step = 2 * config["batch_size"] * configure(record.method, config).rows_per_sample
         return {(name, per_step * config.get("steps", 0)): record.vectors}
     matrices = load_file(run / "state.safetensors")["matrices"]
-    per_point = 4 * probe_count(n) if record.method == "joint" else 2 * n
+    per_point = 4 * probe_count(n) if record.method == "hessian-direct" else 2 * n
     own = METHODS[record.method].config()
     others = [*((solver, "unit") for solver in SOLVERS), ("mean", "raw"), ("squares", "raw")]
     solvers = others if every else [(own.solver, own.weight)]
@@ -82,7 +84,10 @@ def bases_of(run: Path, every: bool, counts: Sequence[int] = COUNTS) -> dict[tup
 
 
 def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
-    """Mean share with standard error, ratio of sums, and the 1st, 5th and 20th largest part of the mean share."""
+    """Return the mean share, its standard error, the ratio of sums, and the 1st, 5th and 20th largest part of it.
+
+    matrices: (count, N, N); basis: (N, N).
+    """
     share = diagonal_share(matrices, basis)
     squares = torch.einsum("in,mnk,ik->mi", basis, matrices, basis).square()
     parts = diagonal_energies(matrices, basis).sort(descending=True).values
@@ -95,7 +100,7 @@ def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
 
 
 def same(first: torch.Tensor, second: torch.Tensor, least: float = 0.9) -> int:
-    """How many of the ten strongest directions of two runs are the same: |cos| above `least` after matching."""
+    """Count the common directions among the ten strongest of two runs: |cos| above `least` after matching."""
     cosines = (first[:FIRST_TEN] @ second[:FIRST_TEN].mT).abs().numpy()
     return int((cosines[linear_sum_assignment(-cosines)] > least).sum())
 
@@ -103,36 +108,40 @@ def same(first: torch.Tensor, second: torch.Tensor, least: float = 0.9) -> int:
 def paired(
     matrices: torch.Tensor, first: dict[int, torch.Tensor], second: dict[int, torch.Tensor]
 ) -> tuple[float, float]:
-    """The mean difference of the shares of two methods, seed by seed and Hessian by Hessian, and its standard error."""
+    """Return the mean difference of the shares of two methods, paired by seed and Hessian, and its standard error."""
     seeds = sorted(first.keys() & second.keys())
     shares = [diagonal_share(matrices, first[seed]) - diagonal_share(matrices, second[seed]) for seed in seeds]
-    each = torch.stack(shares).mean(0)
-    return float(each.mean()), float(each.std() / len(each) ** 0.5)
+    differences = torch.stack(shares).mean(0)
+    return float(differences.mean()), float(differences.std() / len(differences) ** 0.5)
 
 
 def draw(bases: Bases, matrices: torch.Tensor, path: Path, title: str) -> None:
-    """Share against passes: a line per method, the mean over seeds, with the range of the seeds."""
+    """Plot share against passes: a line per method, the mean over seeds, with the range of the seeds."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     curves = defaultdict(dict)
-    for (what, passes), by_seed in bases.items():
-        if what.endswith(" raw"):
+    for (method, passes), by_seed in bases.items():
+        if method.endswith(" raw"):
             continue
-        curves[what][passes] = [score(matrices, basis)["share"] for basis in by_seed.values()]
+        curves[method][passes] = [score(matrices, basis)["share"] for basis in by_seed.values()]
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for number, (what, points) in enumerate(sorted(curves.items())):
+    for number, (method, points) in enumerate(sorted(curves.items())):
         colour = f"C{number % 10}"
         if 0 in points:
-            axes.axhline(statistics.mean(points[0]), color=colour, linestyle=":", label=what)
+            axes.axhline(statistics.mean(points[0]), color=colour, linestyle=":", label=method)
             continue
         passes = sorted(points)
-        means = [statistics.mean(points[at]) for at in passes]
-        axes.plot(passes, means, marker="os^D"[number // 10], color=colour, label=what)
+        means = [statistics.mean(points[count]) for count in passes]
+        axes.plot(passes, means, marker="os^D"[number // 10], color=colour, label=method)
         axes.fill_between(
-            passes, [min(points[at]) for at in passes], [max(points[at]) for at in passes], color=colour, alpha=0.15
+            passes,
+            [min(points[count]) for count in passes],
+            [max(points[count]) for count in passes],
+            color=colour,
+            alpha=0.15,
         )
     axes.set(xscale="log", xlabel="generator passes", ylabel="diagonal share, held-out Hessians", ylim=0, title=title)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -142,16 +151,23 @@ def draw(bases: Bases, matrices: torch.Tensor, path: Path, title: str) -> None:
 
 
 @click.command()
-@click.option("--generator", default="eyes", show_default=True)
-@click.option("--class", "class_name", default="blue", show_default=True)
-@click.option("--count", default=64, show_default=True, help="Held-out Hessians.")
-@click.option("--all", "every", is_flag=True, help="Every solver and weight of the direct methods.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("outputs/share"), show_default=True)
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw share against passes.")
+@click.option("--generator", default="eyes", show_default=True, help="Generator that the runs were made with.")
+@click.option("--class", "class_name", default="blue", show_default=True, help="Class that the runs were made for.")
+@click.option("--count", default=64, show_default=True, help="Number of held-out Hessians.")
+@click.option("--all", "every", is_flag=True, help="Score every solver and weight of the direct methods.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("outputs/share"),
+    show_default=True,
+    help="Folder in which scores.json and the held-out Hessians are saved.",
+)
+@click.option("--image", type=click.Path(path_type=Path), help="File for a figure of share against passes.")
 @click.argument("runs", nargs=-1, type=click.Path(exists=True, path_type=Path))
 def main(
-    generator: str, class_name: str, count: int, every: bool, out: Path, picture: Path | None, runs: tuple[Path, ...]
+    generator: str, class_name: str, count: int, every: bool, out: Path, image: Path | None, runs: tuple[Path, ...]
 ) -> None:
+    """Score the directions of RUNS on held-out Hessians, and print a table."""
     cache = out / f"held-out-{generator.replace(':', '-')}-{class_name}.safetensors"
     matrices = held_out(generator, class_name, count, cache)
     bases: Bases = defaultdict(dict)
@@ -161,29 +177,29 @@ def main(
     rows = []
     click.echo("| method | passes | share, each seed | error | ratio of sums | 1st, 5th, 20th part | same of ten |")
     click.echo("|---|---|---|---|---|---|---|")
-    direct = {what for what, _ in bases if " " in what}
-    last = {what: max(passes for other, passes in bases if other == what) for what, _ in bases}
-    for (what, passes), by_seed in sorted(bases.items()):
+    direct = {method for method, _ in bases if " " in method}
+    last = {method: max(passes for other, passes in bases if other == method) for method, _ in bases}
+    for (method, passes), by_seed in sorted(bases.items()):
         scores = {seed: score(matrices, basis) for seed, basis in sorted(by_seed.items())}
         agreement = [same(by_seed[a], by_seed[b]) for a, b in itertools.combinations(sorted(by_seed), 2)]
-        rows += [{"method": what, "passes": passes, "seed": seed, **values} for seed, values in scores.items()]
-        if passes == last[what] or what not in direct:
+        rows += [{"method": method, "passes": passes, "seed": seed, **values} for seed, values in scores.items()]
+        if passes == last[method] or method not in direct:
             mean = {key: statistics.mean(values[key] for values in scores.values()) for key in scores[min(scores)]}
             shares = ", ".join(f"{values['share']:.3f}" for values in scores.values())
             parts = ", ".join(f"{mean[f'part_{place}']:.4f}" for place in (1, 5, 20))
             click.echo(
-                f"| {what} | {passes:,} | {shares} | {mean['error']:.3f} | {mean['ratio_of_sums']:.3f} | {parts} "
+                f"| {method} | {passes:,} | {shares} | {mean['error']:.3f} | {mean['ratio_of_sums']:.3f} | {parts} "
                 f"| {', '.join(map(str, agreement))} |"
             )
-    for what in (w for w in last if w.endswith(" joint")):
-        other = what.replace(" joint", " squares")
+    for method in (name for name in last if name.endswith(" joint")):
+        other = method.replace(" joint", " squares")
         if other in last:
-            difference, error = paired(matrices, bases[what, last[what]], bases[other, last[other]])
-            click.echo(f"{what} minus {other}: {difference:+.4f} +- {error:.4f}, seed by seed and Hessian by Hessian")
+            difference, error = paired(matrices, bases[method, last[method]], bases[other, last[other]])
+            click.echo(f"{method} minus {other}: {difference:+.4f} +- {error:.4f}, seed by seed and Hessian by Hessian")
     out.mkdir(parents=True, exist_ok=True)
     (out / "scores.json").write_text(json.dumps(rows, indent=1))
-    if picture:
-        draw(bases, matrices, picture, f"{generator}, class {class_name}: {count} held-out Hessians")
+    if image:
+        draw(bases, matrices, image, f"{generator}, class {class_name}: {count} held-out Hessians")
 
 
 if __name__ == "__main__":

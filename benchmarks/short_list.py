@@ -1,10 +1,11 @@
-"""Do the directions that `rank` lists move the factors more, and more cleanly, than the rest?
+"""Test whether the directions that `rank` lists move the factors more, and more cleanly, than the rest.
 
     python -m benchmarks.short_list outputs/rank/shapes-0 ...
 
-Runs are of `shapes-64` and hold a rank.json. effect: the root of a direction's summed squared effects on the factors,
-in natural spreads per unit of z. share: the part of these that its strongest factor has. Means over the directions of a
-group, 256 latents, seed 0, with 95 % bootstrap intervals over latents.
+Runs are of `shapes-64` and hold a rank.json. The effect of a direction is the root of its summed squared effects on
+the factors, in natural spreads per unit of z. The share is the part of these squared effects that belongs to the
+strongest factor. Printed are means over the directions of a group, with 256 latents, seed 0, and 95 % bootstrap
+intervals over latents.
 """
 
 from pathlib import Path
@@ -19,11 +20,11 @@ from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
 from direction_finder.metrics.factors import measure_effects
 from direction_finder.metrics.intervals import interval, resampled
 from direction_finder.metrics.samples import Sampling
-from direction_finder.runs import Loader, Target
+from direction_finder.runs import Loaded, Loader
 
 
-def of_groups(squares: Tensor, group: list[int]) -> dict[str, str]:
-    """squares: (samples, directions, factors)."""
+def measure_group(squares: Tensor, group: list[int]) -> dict[str, str]:
+    """Return effect and share of a group of directions, with intervals. squares: (samples, directions, factors)."""
     counts = resampled(len(squares), 0)
     around = torch.einsum("bs,sdf->bdf", counts, squares[:, group]) / len(squares)
     mean = squares[:, group].mean(0)
@@ -37,17 +38,18 @@ def of_groups(squares: Tensor, group: list[int]) -> dict[str, str]:
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def main(runs: tuple[Path, ...]) -> None:
+    """Compare the listed directions of RUNS with the others, and print a table."""
     network = FactorNetwork.load(shipped(NETWORK))
     click.echo("| run | group | directions | effect | share of the strongest factor |\n|---|---|---|---|---|")
     for run in runs:
-        target = Target.open(run, Loader("cpu"))
+        target = Loaded.open(run, Loader("cpu"))
         report = read_json(run / RANK)
         sampling = Sampling(target.directions.class_index)
         effects = measure_effects(target.generator, network, target.directions, sampling)
         listed = report["short_list"]
         rest = [index for index in report["order"] if index not in listed]
         for name, group in (("short list", listed), ("the rest", rest)):
-            cells = of_groups(effects.squares, group)
+            cells = measure_group(effects.squares, group)
             click.echo(f"| {run.name} | {name} | {len(group)} | {cells['effect']} | {cells['share']} |")
 
 

@@ -1,11 +1,11 @@
-"""One discovery step on BigGAN-deep-128, beside the same step in the published arithmetic.
+"""Time one discovery step on BigGAN-deep-128, beside the same step in the published arithmetic.
 
     make bench          (python -m benchmarks.step)
 
-The published arithmetic (Peebles et al.'s BigGAN code, on this network): five forwards one after the other, spectral
-norms divided out at every forward, Gram-Schmidt as a loop over rows. Ours: one batch of four, folded norms, QR,
-channels last, three output channels in place of 128.
-Both see the same random numbers, so their gradients are compared too. Weights are random but behave like trained ones.
+The published arithmetic (Peebles et al.'s BigGAN code, on this network) makes five forwards one after the other,
+divides by the spectral norms at every forward, and runs Gram-Schmidt as a loop over rows. This package computes one
+batch of four, with folded norms, QR, channels last, and three output channels in place of 128. Both see the same
+random numbers, so their gradients are compared too. Weights are random but behave like trained ones.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from direction_finder.discovery.configs import HessianConfig
 from direction_finder.discovery.hessian import penalties, work
 from direction_finder.discovery.loop import Batch, batch_penalty, draw_batch
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.discovery.tuning import choose_precision
 from direction_finder.generators.biggan_deep import BigGANDeepGenerator
 from direction_finder.generators.networks.biggan_deep import FrozenBigGANDeep
@@ -36,7 +36,7 @@ BATCH, ROUNDS, CLASS = 2, 5, 207
 
 
 def looped_gram_schmidt(rows: torch.Tensor) -> torch.Tensor:
-    """Modified Gram-Schmidt over rows, normalised at the end."""
+    """Apply modified Gram-Schmidt to rows (num, dim), normalised at the end."""
     done: list[torch.Tensor] = []
     for row in rows:
         for other in done:
@@ -47,7 +47,7 @@ def looped_gram_schmidt(rows: torch.Tensor) -> torch.Tensor:
 
 
 def published_step(model: BigGAN, free: torch.Tensor, batch: Batch, epsilon: float = 0.1) -> torch.Tensor:
-    """The gradient of the penalty for A, computed as the published code does."""
+    """Return the gradient of the penalty for A, (num, dim), computed as the published code does."""
     free = free.clone().requires_grad_(True)
     rows = looped_gram_schmidt(free)
     labels = torch.nn.functional.one_hot(batch.classes, model.config.num_classes).float()
@@ -62,7 +62,7 @@ def published_step(model: BigGAN, free: torch.Tensor, batch: Batch, epsilon: flo
 
 
 def our_step(space: SearchSpace, config: HessianConfig, free: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """The same gradient, as `learn` computes it."""
+    """Return the same gradient, as `learn` computes it."""
     free = free.clone().requires_grad_(True)
     rows = gram_schmidt(free)
     leaf = rows.detach().requires_grad_(True)
@@ -72,24 +72,27 @@ def our_step(space: SearchSpace, config: HessianConfig, free: torch.Tensor, batc
 
 
 def seconds(function, *arguments) -> tuple[float, torch.Tensor]:
+    """Call a function, and return the seconds it took and its result."""
     start = time.perf_counter()
     result = function(*arguments)
     return time.perf_counter() - start, result
 
 
 def cpu_name() -> str:
+    """Return the name of the CPU, as the system reports it."""
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """The most floating-point operations a second in matrix products of this type, in 10^9."""
+    """Measure the peak rate of matrix products of this type, in 10^9 floating-point operations per second."""
     a, b = torch.ones(size, size, dtype=dtype), torch.ones(size, size, dtype=dtype)
     return 2 * size**3 / min(seconds(torch.mm, a, b)[0] for _ in range(10)) / 1e9
 
 
 def main() -> None:
+    """Time the three variants in turn, and print medians, gradient cosines and utilisation."""
     settings = BigGANConfig().to_dict()
     model = sane_biggan(settings, batch=8, every=50).requires_grad_(False)
     other = sane_biggan(settings, batch=8, every=50).requires_grad_(False)
@@ -114,7 +117,7 @@ def main() -> None:
     for round_number in range(ROUNDS + 1):
         batch = draw_batch(space, exact, generator.dim, rng)
         results = {name: seconds(step, batch) for name, step in steps.items()}
-        if round_number:  # the first warms up
+        if round_number:  # the first round is warm-up
             for name, (took, gradient) in results.items():
                 times[name].append(took)
                 cosines[name].append(

@@ -1,4 +1,4 @@
-"""Find, draw and apply directions in the latent space of a pretrained GAN.
+"""Find, show and apply directions in the latent space of a pretrained GAN.
 
 >>> import direction_finder as df
 >>> generator = df.load_generator("shapes-64")
@@ -7,33 +7,32 @@
 >>> samples = generator.samples(6, seed=0, class_name="cube")
 >>> df.grid(generator, ranking.best, samples).save("grid.png")
 
-Generators    load_generator  a frozen generator from a name, a file or a function of yours
-              wrap            an nn.Module of yours as a generator
-              search_classes  the numbers of the classes with some text in their name
-Directions    find            directions in a generator, by a method or by a callable of yours
-              learn           the same in a run folder, from which it can go on
-              rank            which directions matter, and why
-              usable_range    how far a direction can be followed
-              measure         every metric of directions and generators
-              import_directions, export_directions  other tools' files
-Edits         move            samples further along a direction, or by an edit like 2 * a - b
-              align           samples with one value along a direction
-              combine         several moves at once
-              coordinate      where samples are along a direction
-              percentile      the coordinate below which a part of the samples lies
-              spread, walk    a latent for every layer; coordinates of a looping film
-Pictures      grid, video     what directions do
-              align_sheet     samples as they are, and aligned
-              compare         several versions of the same samples
-              to_uint8, write_sheet, write_video    images as bytes; sheets and films of your own rows and frames
-Runs          open_run        a run folder: .directions, .generator(), .config, .resume()
-              train           a generator on pictures
-              finetune        a ProGAN on, with the Hessian Penalty
-              write_page      what a run holds, on one HTML page
-              describe        what any file or folder is, and what is wrong with it
-Mathematics   hessian_penalty the penalty of any function
+Generators   load_generator      load a frozen generator by name, from a file, or from a function of your own
+             wrap                use your own nn.Module as a generator
+             search_classes      find the numbers of classes by name
+Directions   find                find directions, by a method of ours or by your own callable
+             learn               the same in a run folder, which can be resumed
+             rank                list the directions that matter, and why
+             usable_range        measure how far a direction can be followed
+             measure             compute any metric of directions or generators
+             import_directions, export_directions   read and write files of other tools
+Edits        move                move samples along a direction, or by an edit such as 2 * a - b
+             align               set all samples to one value along a direction
+             combine             apply several moves at once
+             coordinate          return where samples are along a direction
+             percentile          return the coordinate below which a part of the samples lies
+             spread, walk        give z a layer axis; coordinates of a looping video
+Images       grid, video         show what directions do
+             align_sheet         show samples before and after alignment
+             compare             show several versions of the same samples
+             to_uint8, write_sheet, write_video     turn tensors into bytes; write your own sheets and videos
+Runs         open_run            open a run folder: .directions, .generator(), .config, .resume()
+             train, finetune     train a generator; fine-tune a ProGAN with the Hessian Penalty
+             write_page          write what a run holds as one HTML page
+             describe            say what a file or folder is, and what is wrong with it
+Mathematics  hessian_penalty     compute the penalty of any function
 
-Everything is imported when it is asked for, and torch with it.
+Names are imported when they are first used, and torch with them.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -51,21 +50,20 @@ if TYPE_CHECKING:
     from direction_finder.generators.base import Generator
     from direction_finder.generators.loading import load_generator, wrap
     from direction_finder.generators.wrapped import WrappedModule
+    from direction_finder.images import Row, to_uint8, write_sheet, write_video
     from direction_finder.interop import export_directions, import_directions
     from direction_finder.metrics.usable_range import usable_range
     from direction_finder.penalty import hessian_penalty
-    from direction_finder.pictures import Row, to_uint8, write_sheet, write_video
     from direction_finder.progress import Progress
     from direction_finder.rendering.api import align_sheet, compare, grid, video
-    from direction_finder.rendering.films import Film
+    from direction_finder.rendering.videos import Video
     from direction_finder.reports.describing import describe
     from direction_finder.reports.measures import measure
     from direction_finder.reports.measures.measurement import Measurement
     from direction_finder.reports.page import write_page
     from direction_finder.reports.ranking import Ranking, rank
-    from direction_finder.runs.learning import learn
+    from direction_finder.runs.api import finetune, learn, train
     from direction_finder.runs.opened import OpenRun, open_run
-    from direction_finder.runs.training import finetune, train
     from direction_finder.samples import Samples
 
     __version__: str
@@ -76,7 +74,7 @@ _HOMES = {
     "Directions": "directions",
     "Diverged": "errors",
     "Edit": "direction",
-    "Film": "rendering.films",
+    "Video": "rendering.videos",
     "Generator": "generators.base",
     "InputError": "errors",
     "Measurement": "reports.measures.measurement",
@@ -85,7 +83,7 @@ _HOMES = {
     "Progress": "progress",
     "Ranking": "reports.ranking",
     "Recipe": "edits",
-    "Row": "pictures",
+    "Row": "images",
     "Samples": "samples",
     "SearchConfig": "discovery.configs",
     "Unfinished": "errors",
@@ -98,11 +96,11 @@ _HOMES = {
     "describe": "reports.describing",
     "export_directions": "interop",
     "find": "discovery.methods",
-    "finetune": "runs.training",
+    "finetune": "runs.api",
     "grid": "rendering.api",
     "hessian_penalty": "penalty",
     "import_directions": "interop",
-    "learn": "runs.learning",
+    "learn": "runs.api",
     "load_generator": "generators.loading",
     "measure": "reports.measures",
     "move": "edits",
@@ -111,15 +109,15 @@ _HOMES = {
     "rank": "reports.ranking",
     "search_classes": "class_names",
     "spread": "edits",
-    "to_uint8": "pictures",
-    "train": "runs.training",
+    "to_uint8": "images",
+    "train": "runs.api",
     "usable_range": "metrics.usable_range",
     "video": "rendering.api",
     "walk": "edits",
     "wrap": "generators.loading",
     "write_page": "reports.page",
-    "write_sheet": "pictures",
-    "write_video": "pictures",
+    "write_sheet": "images",
+    "write_video": "images",
 }
 _get, __dir__ = attach(__name__, _HOMES)
 __all__ = [
@@ -128,7 +126,6 @@ __all__ = [
     "Directions",
     "Diverged",
     "Edit",
-    "Film",
     "Generator",
     "InputError",
     "Measurement",
@@ -141,6 +138,7 @@ __all__ = [
     "Samples",
     "SearchConfig",
     "Unfinished",
+    "Video",
     "WrappedModule",
     "__version__",
     "align",

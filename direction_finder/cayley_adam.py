@@ -1,9 +1,9 @@
 """Cayley ADAM: gradient steps that stay on the Stiefel manifold (Li, Fuxin and Todorovic 2020, Algorithm 2).
 
-https://arxiv.org/abs/2002.01113. This differs from the algorithm as it circulates in three points. The fixed-point
-iteration begins at X - a W X, which is right to first order (the circulating start is not). It takes five rounds, not
-two, which keeps 120 x 40 matrices orthonormal to 1e-9 in float64 at rate 0.4. And rounding is mended by a QR
-factorisation every hundred steps.
+https://arxiv.org/abs/2002.01113. This differs from the common implementations in three points. The fixed-point
+iteration starts at X - a W X, which is correct to first order (their start is not). It takes five rounds instead of
+two, which keeps 120 x 40 matrices orthonormal to 1e-9 in float64 at rate 0.4. A QR factorisation every hundred steps
+removes rounding errors.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,13 +19,16 @@ MEND_EVERY = 100  # steps
 
 
 def skew_field(x: Tensor, momentum: Tensor) -> Tensor:
-    """The skew W (n, n) for which W X is the projection of `momentum` on the tangent space at X (n, m), X^T X = I."""
+    """Return the skew W (n, n) for which W X is `momentum` projected on the tangent space at X (n, m), X^T X = I."""
     half = momentum @ x.mT - x @ (x.mT @ momentum @ x.mT) / 2
     return half - half.mT
 
 
 def retract(x: Tensor, skew: Tensor, step: float, rounds: int = ROUNDS) -> Tensor:
-    """(I + a/2 W)^-1 (I - a/2 W) X by fixed-point iteration, without a linear solve: orthonormal columns again."""
+    """Compute (I + a/2 W)^-1 (I - a/2 W) X by fixed-point iteration, without a linear solve.
+
+    The result (n, m) has orthonormal columns again. a is `step`, W is `skew` (n, n), X is `x` (n, m).
+    """
     y = x - step * skew @ x
     for _ in range(rounds):
         y = x - step / 2 * skew @ (x + y)
@@ -33,10 +36,11 @@ def retract(x: Tensor, skew: Tensor, step: float, rounds: int = ROUNDS) -> Tenso
 
 
 class CayleyAdam(torch.optim.Optimizer):
-    """Momentum and one scalar second moment per matrix, on matrices with orthonormal rows (num, dim), num <= dim.
+    """An optimiser for matrices with orthonormal rows (num, dim), num <= dim; the rows stay orthonormal.
 
-    The step has a Frobenius length of about `lr` however small the gradient is: let `lr` fall to 0 to converge. For a
-    motion comparable with Adam's, take Adam's rate times the square root of the number of entries.
+    It has a momentum and one scalar second moment per matrix. A step has a Frobenius length of about `lr`, even if the
+    gradient is small: decrease `lr` to 0 to converge. For steps comparable with Adam's, use Adam's rate times the
+    square root of the number of entries.
     """
 
     def __init__(self, matrices: Iterable[Tensor], lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)):
@@ -50,6 +54,7 @@ class CayleyAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Make one step with every matrix that has a gradient. Return the loss that `closure` computes, if given."""
         loss = torch.enable_grad()(closure)() if closure else None
         for group in self.param_groups:
             for rows in group["params"]:
@@ -58,7 +63,7 @@ class CayleyAdam(torch.optim.Optimizer):
         return loss
 
     def _turn(self, rows: Tensor, lr: float, first: float, second: float) -> None:
-        assert rows.grad is not None  # `step` turns no others
+        assert rows.grad is not None  # `step` skips matrices without a gradient
         state = self.state[rows]
         if not state:
             state.update(step=torch.tensor(0.0), exp_avg=torch.zeros_like(rows), exp_avg_sq=rows.new_zeros(()))

@@ -1,4 +1,4 @@
-"""The generators that are known by name, their classes, and finding the class that a user means. Needs no torch."""
+"""List the generators known by name and their classes, and find the class that a user means. Needs no torch."""
 
 import difflib
 import unicodedata
@@ -11,7 +11,7 @@ from direction_finder.errors import InputError
 SHOWN = 10
 EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
-ORIGINAL = "biggan-128"  # the paper's
+ORIGINAL = "biggan-128"  # the original BigGAN of the paper
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
 # class names by generator; None: those of ImageNet
@@ -19,7 +19,7 @@ KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.f
 
 
 def known_names(spec: str) -> tuple[str, ...] | None:
-    """Return the class names of a generator that is known by name, () if it has no classes; None of any other."""
+    """Return the class names of a generator known by name, () if it has no classes; None for any other generator."""
     if spec not in KNOWN:
         return None
     return imagenet_names() if KNOWN[spec] is None else KNOWN[spec]
@@ -27,26 +27,26 @@ def known_names(spec: str) -> tuple[str, ...] | None:
 
 @cache
 def imagenet_names() -> tuple[str, ...]:
-    """The 1000 classes of ImageNet (ILSVRC 2012) in their usual order: WordNet's words for each, comma-separated."""
+    """Return the 1000 classes of ImageNet (ILSVRC 2012) in their usual order, as comma-separated WordNet words."""
     text = files("direction_finder").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 
 def search_classes(names: Sequence[str], text: str) -> list[int]:
-    """Numbers of the classes with `text` in their name; case and accents do not matter."""
+    """Return the numbers of the classes with `text` in their name; case and accents do not matter."""
     wanted = _plain(text)
     return [index for index, name in enumerate(names) if wanted in _plain(name)]
 
 
 def resolve_class(names: Sequence[str], text: str) -> int:
-    """The number of the class that `text` means.
+    """Return the number of the class that `text` means.
 
-    In this order: a class's full name or its first word, any of its comma-separated words, a class number, a part
-    of exactly one name. Raises InputError listing the candidates when there are several, or the nearest names when
-    there is none.
+    `text` is compared in this order: a class's full name or its first word, any of its comma-separated words, a class
+    number, a part of exactly one name. Raises InputError that lists the candidates if there are several, or the
+    nearest names if there is none.
     """
     if not names:
-        raise InputError(f"class {text!r}: the generator is unconditional; leave the class out")
+        raise InputError(f"class {text!r} cannot be chosen: the generator is unconditional; leave the class out")
     wanted = _plain(text)
     words = [[_plain(word) for word in name.split(",")] for name in names]
     tiers = (
@@ -56,18 +56,20 @@ def resolve_class(names: Sequence[str], text: str) -> int:
         lambda: search_classes(names, text) if wanted and not wanted.isdigit() else [],
     )
     for tier in tiers:
-        found = tier()
-        if len(found) == 1:
-            return found[0]
-        if found:
+        matches = tier()
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise InputError(
-                f"class {text!r} is ambiguous: {_listed(names, found)}; give one of these names or numbers"
+                f"class {text!r} is ambiguous: it matches {_listed(names, matches)}; give one of these names or numbers"
             )
     if wanted.isdigit():
-        raise InputError(f"class {text}: there are {len(names)} classes, numbered 0 to {len(names) - 1}")
+        raise InputError(f"class {text} does not exist: there are {len(names)} classes, numbered 0 to {len(names) - 1}")
     near = difflib.get_close_matches(wanted, [word for own in words for word in own], n=5, cutoff=0.6)
     candidates = [i for i, own in enumerate(words) if set(own) & set(near)] or range(min(SHOWN, len(names)))
-    raise InputError(f"class {text!r} is unknown: nearest are {_listed(names, candidates)}; search with `classes TEXT`")
+    raise InputError(
+        f"class {text!r} is unknown: the nearest are {_listed(names, candidates)}; search with `classes TEXT`"
+    )
 
 
 def _listed(names: Sequence[str], indices: Sequence[int]) -> str:

@@ -1,9 +1,9 @@
-"""Picture data sets on disk: a folder of images, a table of the factors behind them, and what each factor is.
+"""Image data sets on disk: a folder of images, a table of their factors, and a description of the factors.
 
 FOLDER/dataset.json       how the set was made, and its factors
-FOLDER/factors.csv        one row a picture: index, then one column a factor
+FOLDER/factors.csv        one row per image: its index, then one column per factor
 FOLDER/images/000000.png  ...
-FOLDER/checksums.sha256   written last; `sha256sum -c` reads it
+FOLDER/checksums.sha256   written last; can be checked by `sha256sum -c`
 """
 
 import csv
@@ -25,7 +25,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 @dataclass(frozen=True)
 class Factor:
-    """What varies between pictures: a number from `low` to `high`, on a circle or not, or one of `choices`."""
+    """A property that varies between images: a number from `low` to `high`, maybe circular, or one of `choices`."""
 
     name: str
     low: float = 0.0
@@ -35,13 +35,13 @@ class Factor:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Factor":
-        """What `asdict` gave, read back from JSON, which has no tuples."""
+        """Return the factor whose `asdict` was written as JSON (in which tuples are lists)."""
         return cls(**{**fields, "choices": tuple(fields["choices"])})
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An opened data set.
+    """A finished data set.
 
     values: for each factor an array (n,) of numbers, or of indexes into its choices.
     """
@@ -55,66 +55,71 @@ class Dataset:
         return self.about["num"]
 
     def factor(self, name: str) -> Factor:
-        """Raises InputError if the set has no factor of this name."""
+        """Return the factor of this name. Raises InputError if the set has none."""
         for factor in self.factors:
             if factor.name == name:
                 return factor
-        raise InputError(f"{self.folder}: no factor {name!r}; it has {', '.join(each.name for each in self.factors)}")
+        names = ", ".join(factor.name for factor in self.factors)
+        raise InputError(f"{self.folder}: no factor {name!r}; it has {names}")
 
     def images(self, indexes: Iterable[int] | None = None) -> np.ndarray:
-        """Pictures (n, H, W, 3) as bytes, all of them by default."""
+        """Read the images with these indexes (default: all) as bytes (n, H, W, 3)."""
         chosen = range(len(self)) if indexes is None else indexes
         return np.stack([read_image(self.folder / image_name(index)) for index in chosen])
 
     @classmethod
     def open(cls, folder: str | Path) -> "Dataset":
-        """Read the table of a finished data set. Raises InputError if it is none, or not finished."""
+        """Open a finished data set and read its table. Raises InputError if it is not one, or is not finished."""
         folder = Path(folder)
         if not (folder / DATASET).is_file():
             raise InputError(f"{folder}: not a data set (no {DATASET}); make one with `direction-finder scenes`")
         if not (folder / CHECKSUMS).is_file():
-            raise InputError(f"{folder}: not finished; run the `scenes` command that began it again")
+            raise InputError(f"{folder}: not finished; run the same `scenes` command again")
         about = read_json(folder / DATASET)
         try:
-            factors = tuple(Factor.from_json(each) for each in about["factors"])
+            factors = tuple(Factor.from_json(fields) for fields in about["factors"])
             values, num = _read_table(folder / FACTORS, factors), about["num"]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{folder}: {DATASET} and {FACTORS} do not fit together ({error})") from error
+            raise InputError(
+                f"{folder}: {DATASET} and {FACTORS} do not fit together ({error}); make the data set again"
+            ) from error
         if any(len(column) != num for column in values.values()):
-            raise InputError(f"{folder / FACTORS}: not one row for each of {num} pictures")
+            raise InputError(
+                f"{folder / FACTORS}: it does not have one row for each of {num} images; make the data set again"
+            )
         return cls(folder, about, factors, values)
 
     def damaged(self) -> list[str]:
-        """Names of files that are missing or differ from their checksums."""
+        """Return the names of the files that are missing or differ from their checksums."""
         lines = (self.folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-        wrong = []
+        damaged = []
         for line in lines:
             digest, _, name = line.partition("  ")
             if not (self.folder / name).is_file() or file_sha256(self.folder / name) != digest:
-                wrong.append(name)
-        return wrong
+                damaged.append(name)
+        return damaged
 
 
 def image_name(index: int) -> str:
-    """Where picture `index` lies in the folder."""
+    """Return the path of image `index` within the folder."""
     return f"{IMAGES}/{index:06d}.png"
 
 
 def read_image(path: Path) -> np.ndarray:
-    """A picture (H, W, 3) of bytes. Raises InputError if it is missing or none."""
+    """Read an image as bytes (H, W, 3). Raises InputError if the file is missing or not an image."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"{path}: not a readable picture ({error})") from error
+        raise InputError(f"{path}: not a readable image ({error})") from error
 
 
-class Pictures:
-    """The pictures of a data set, or of a folder of images, read when they are asked for.
+class Images:
+    """The images of a data set, or of a folder of images, each read from disk when it is indexed.
 
-    Of a folder's images, in the order of their names, the largest square in the middle is scaled to `resolution`, which
-    a data set has by itself. `about` has the folder, the pictures' number and resolution, and a set's kind and seed.
-    Raises InputError if there is no picture.
+    A folder's images are in the order of their names; the largest square in the middle of each is scaled to
+    `resolution`. A data set has a resolution of its own, which is the default. `about` holds the folder, the number of
+    images and their resolution, and the kind and seed of a data set. Raises InputError if there is no image.
     """
 
     def __init__(self, folder: str | Path, resolution: int | None = None):
@@ -128,7 +133,7 @@ class Pictures:
             self.paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
             about = {"kind": folder.resolve().name}
             if not self.paths:
-                raise InputError(f"{folder}: no data set and no images ({', '.join(SUFFIXES)})")
+                raise InputError(f"{folder}: no data set and no images; give a folder with {', '.join(SUFFIXES)} files")
             if not resolution:
                 raise InputError(f"{folder}: a folder of images; give their size with `resolution`")
         self.resolution = resolution
@@ -138,19 +143,19 @@ class Pictures:
         return len(self.paths)
 
     def __getitem__(self, indexes: Iterable[int]) -> np.ndarray:
-        """Pictures (n, R, R, 3) of bytes. Raises InputError if one is missing or none."""
+        """Read images as bytes (n, R, R, 3). Raises InputError if a file is missing or not an image."""
         return np.stack([_square(read_image(self.paths[index]), self.resolution) for index in indexes])
 
     def sha256(self, indexes: Iterable[int]) -> str:
-        """Of the checksums of these pictures' files."""
+        """Return the SHA-256 of the checksums of these images' files."""
         return hashlib.sha256("".join(file_sha256(self.paths[index]) for index in indexes).encode()).hexdigest()
 
 
-def read_pictures(folder: str | Path, resolution: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-    """All of `Pictures` at once, (n, R, R, 3) of bytes, and what they are, with their hash."""
-    pictures = Pictures(folder, resolution)
-    images = pictures[range(len(pictures))]
-    return images, {**pictures.about, "sha256": hashlib.sha256(images.tobytes()).hexdigest()}
+def read_images(folder: str | Path, resolution: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read all of `Images` as bytes (n, R, R, 3). Return them and their `about`, with the hash of the pixels."""
+    images = Images(folder, resolution)
+    pixels = images[range(len(images))]
+    return pixels, {**images.about, "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
 
 
 def _square(image: np.ndarray, side: int) -> np.ndarray:
@@ -164,36 +169,39 @@ def _square(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a picture (H, W, 3) of bytes as PNG, atomically."""
+    """Write an image (H, W, 3) of bytes as PNG, atomically."""
     with replacing(path) as part:
         Image.fromarray(image).save(part, format="png")
 
 
 def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: Sequence[dict[str, Any]]) -> None:
-    """Write the table and the description of a set whose pictures are still to be made; or go on with the same one.
+    """Begin or resume a data set: write its table and its description, before its images are made.
 
-    Raises InputError if the folder holds another set, or anything else.
+    Raises InputError if the folder holds another data set, or anything else.
     """
     content = {**about, "factors": [asdict(factor) for factor in factors], "num": len(rows)}
-    content["factors"] = [{**each, "choices": list(each["choices"])} for each in content["factors"]]
+    content["factors"] = [{**fields, "choices": list(fields["choices"])} for fields in content["factors"]]
     if (folder / DATASET).is_file():
         old = read_json(folder / DATASET)
         for key in content | old:
             if key not in ("num", "versions") and old.get(key) != content.get(key):
                 raise InputError(
-                    f"{folder}: holds a data set with {key} {old.get(key)}, not {content.get(key)}; give another `out`"
+                    f"{folder}: it holds a data set with {key} {old.get(key)}, not {content.get(key)}; "
+                    "give another `out`"
                 )
         if old["versions"] != content["versions"]:
             raise InputError(
-                f"{folder}: begun with {old['versions']}, here are {content['versions']}, which may draw differently; "
-                "give another `out`"
+                f"{folder}: begun with {old['versions']}, but {content['versions']} is installed, which may render "
+                "differently; give another `out`"
             )
         if old["num"] > len(rows):
-            raise InputError(f"{folder}: holds {old['num']} pictures already, more than {len(rows)}")
+            raise InputError(
+                f"{folder}: it holds {old['num']} images already, more than {len(rows)}; give another `out`"
+            )
         if old["num"] < len(rows):
             (folder / CHECKSUMS).unlink(missing_ok=True)
     elif folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: exists and is not empty; give a new folder as `out`")
+        raise InputError(f"{folder}: the folder exists and is not empty; give a new folder as `out`")
     with replacing(folder / FACTORS) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         names = [factor.name for factor in factors]
@@ -203,13 +211,13 @@ def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: 
 
 
 def missing(folder: Path, num: int) -> list[int]:
-    """Indexes of the pictures that are not there yet."""
-    there = {path.name for path in (folder / IMAGES).glob("*.png")}
-    return [index for index in range(num) if Path(image_name(index)).name not in there]
+    """Return the indexes, below `num`, of the images that do not exist yet."""
+    existing = {path.name for path in (folder / IMAGES).glob("*.png")}
+    return [index for index in range(num) if Path(image_name(index)).name not in existing]
 
 
 def finish(folder: Path, num: int) -> None:
-    """Write the checksums of the table and of every picture; the set is whole from now on."""
+    """Write the checksums of the table and of every image; from then on the data set counts as finished."""
     names = [FACTORS, *map(image_name, range(num))]
     with replacing(folder / CHECKSUMS) as part:
         part.write_text("".join(f"{file_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")

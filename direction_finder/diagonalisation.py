@@ -1,8 +1,8 @@
 """Bases that make many symmetric matrices as diagonal as possible.
 
-For an orthonormal basis Q, ||Q H Q^T||_F does not change, so the least off-diagonal energy is the most diagonal energy:
-the Hessian Penalty of a direction matrix, averaged over Hessians, is approximate joint diagonalisation.
-Matrices are (M, N, N); bases have directions as rows (N, N), the one with the most diagonal energy first.
+||Q H Q^T||_F is the same for every orthonormal basis Q, so minimising the off-diagonal energy maximises the diagonal
+energy: minimising the Hessian Penalty over directions, averaged over Hessians, is approximate joint diagonalisation.
+Matrices are (M, N, N). Bases have directions as rows (N, N), the one with the most diagonal energy first.
 """
 
 from collections.abc import Callable
@@ -14,29 +14,32 @@ from direction_finder.errors import InputError
 
 
 def unit_norm(matrices: Tensor) -> Tensor:
-    """Every matrix divided by its Frobenius norm, so that loud ones do not drown the rest."""
+    """Divide every matrix by its Frobenius norm, so that matrices of large norm do not dominate."""
     return matrices / matrices.norm(dim=(-2, -1), keepdim=True)
 
 
 def mean_eigenvectors(matrices: Tensor) -> Tensor:
-    """The eigenvectors of the mean: the joint diagonaliser if the matrices commute. For J^T J, loudest first."""
+    """Return the eigenvectors of the mean (N, N): the joint diagonaliser if the matrices commute.
+
+    For matrices J^T J, the direction that changes the output most comes first.
+    """
     return torch.linalg.eigh(matrices.double().mean(0))[1].flip(1).mT
 
 
 def square_eigenvectors(matrices: Tensor) -> Tensor:
-    """The eigenvectors of the sum of squares: as the mean's, but matrices of opposite sign do not cancel."""
+    """Return the eigenvectors of the sum of squares (N, N), in which matrices of opposite sign do not cancel."""
     doubles = matrices.double()
     return torch.linalg.eigh((doubles @ doubles).mean(0))[1].flip(1).mT
 
 
 def jacobi(matrices: Tensor, start: Tensor | None = None, *, sweeps: int = 100, tolerance: float = 1e-4) -> Tensor:
-    """Joint diagonalisation by plane rotations, each of which maximises the diagonal energy in its plane exactly.
+    """Compute the joint diagonaliser (N, N) by plane rotations that each maximise the diagonal energy in their plane.
 
     Cardoso and Souloumiac 1996, "Jacobi angles for simultaneous diagonalization",
-    https://doi.org/10.1137/S0895479893259546. Disjoint planes are turned together (round robin): N - 1 rounds a sweep.
-    Ends when a sweep raises the diagonal energy by less than `tolerance` of it, or after `sweeps`: where no basis is
-    exact, the last thousandths take most of the time and do not show on other matrices.
-    start: a basis (N, N) to begin at, by default the axes.
+    https://doi.org/10.1137/S0895479893259546. Disjoint planes are rotated together (round robin), N - 1 rounds a sweep.
+    The loop ends when a sweep raises the diagonal energy by less than the fraction `tolerance`, or after `sweeps`
+    sweeps: where no basis is exact, the last thousandths take most of the time and do not help on other matrices.
+    start: the basis (N, N) to start from, by default the axes.
     """
     n = matrices.shape[-1]
     basis = torch.eye(n, dtype=torch.float64) if start is None else start.double()
@@ -59,7 +62,7 @@ def _diagonal_energy(matrices: Tensor) -> Tensor:
 
 
 def _rounds(n: int) -> list[tuple[Tensor, Tensor]]:
-    """All pairs of range(n), in rounds of disjoint pairs: one player stays, the others move round the table."""
+    """Return all pairs of range(n), in rounds of disjoint pairs, by the circle method of round-robin tournaments."""
     players = list(range(n + n % 2))
     rounds = []
     for _ in range(len(players) - 1):
@@ -72,12 +75,12 @@ def _rounds(n: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def _rotation(matrices: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """The best rotation in each plane (first[i], second[i]), as one (N, N) matrix."""
+    """Return the best rotation in each plane (first[i], second[i]), as one (N, N) matrix."""
     difference = matrices[:, first, first] - matrices[:, second, second]
     double = 2 * matrices[:, first, second]
-    on = (difference.square() - double.square()).sum(0)
-    off = 2 * (difference * double).sum(0)
-    angle = torch.atan2(off, on + torch.hypot(on, off)) / 2
+    diagonal_term = (difference.square() - double.square()).sum(0)
+    off_diagonal_term = 2 * (difference * double).sum(0)
+    angle = torch.atan2(off_diagonal_term, diagonal_term + torch.hypot(diagonal_term, off_diagonal_term)) / 2
     cosine, sine = angle.cos(), angle.sin()
     rotation = torch.eye(matrices.shape[-1], dtype=matrices.dtype)
     rotation[first, first], rotation[second, second] = cosine, cosine
@@ -86,12 +89,12 @@ def _rotation(matrices: Tensor, first: Tensor, second: Tensor) -> Tensor:
 
 
 def joint(matrices: Tensor) -> Tensor:
-    """Jacobi rotations begun at the eigenvectors of the sum of squares, which are close already."""
+    """Return the joint diagonaliser (N, N) by Jacobi rotations, started at the eigenvectors of the sum of squares."""
     return jacobi(matrices, square_eigenvectors(matrices))
 
 
 def subspace(matrices: Tensor) -> Tensor:
-    """The eigenvectors of the sum of squares, the first fifth of them rotated among themselves by Jacobi."""
+    """Return the eigenvectors of the sum of squares (N, N), with the first fifth jointly diagonalised by Jacobi."""
     basis = square_eigenvectors(matrices)
     top = basis[: max(2, len(basis) // 5)]
     return torch.cat([jacobi(top @ matrices.double() @ top.mT) @ top, basis[len(top) :]])
@@ -106,7 +109,10 @@ SOLVERS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def solve(name: str, matrices: Tensor, *, weight: str = "unit") -> Tensor:
-    """A basis (N, N) by one of SOLVERS; weight "unit" divides every matrix by its norm, "raw" does not."""
+    """Return the basis (N, N) that one of `SOLVERS` computes.
+
+    weight: "unit" divides every matrix by its norm, "raw" does not. Raises InputError for an unknown solver.
+    """
     if name not in SOLVERS:
         raise InputError(f"unknown solver {name!r}: choose from {', '.join(SOLVERS)}")
     return SOLVERS[name](unit_norm(matrices) if weight == "unit" else matrices)

@@ -13,13 +13,15 @@ Terms = tuple[tuple["Direction", float], ...]
 
 
 class _Arithmetic:
-    """What a direction and an edit have in common: both are sums of amounts of directions."""
+    """Arithmetic that directions and edits share: both are sums of amounts of directions."""
 
     def terms(self) -> Terms:
         """Return the directions and how far to move along each."""
         raise NotImplementedError
 
     def __mul__(self, factor: float) -> Edit:
+        if not isinstance(factor, int | float):
+            return NotImplemented
         return Edit(tuple((direction, amount * factor) for direction, amount in self.terms()))
 
     __rmul__ = __mul__
@@ -33,16 +35,20 @@ class _Arithmetic:
     def __add__(self, other: _Arithmetic) -> Edit:
         return Edit((*self.terms(), *other.terms()))
 
+    def __radd__(self, start: int) -> Edit:
+        """Let `sum` add directions: it starts with 0."""
+        return Edit(self.terms()) if start == 0 else NotImplemented
+
     def __sub__(self, other: _Arithmetic) -> Edit:
         return self + -other
 
 
 @dataclass(frozen=True, eq=False)
 class Direction(_Arithmetic):
-    """One direction: a unit vector (dim,), the layers it acts on (None: all) and what is known of it.
+    """One direction: a unit vector (dim,), the layers that it acts on (None: all), and what is known about it.
 
-    scale: the standard deviation of the latents that it moves: amounts are multiplied by it.
-    number: its place in the record that it is from (None: from none).
+    scale: the standard deviation of the latents; amounts are multiplied by it.
+    number: its place in the `Directions` that it comes from (None: it comes from none).
 
     >>> edit = 2 * directions["x"] - directions["hue"]
     """
@@ -60,11 +66,11 @@ class Direction(_Arithmetic):
 
     @property
     def label(self) -> str:
-        """Its name, or its number as text, or "?"."""
+        """The name, or the number as text, or "?"."""
         return self.name or ("?" if self.number is None else str(self.number))
 
     def to(self, device: torch.device | str) -> Direction:
-        """The same on another device."""
+        """Return this direction on another device."""
         return dataclasses.replace(self, vector=self.vector.to(device))
 
     def __eq__(self, other: object) -> bool:
@@ -87,7 +93,7 @@ class Direction(_Arithmetic):
 
 @dataclass(frozen=True)
 class Edit(_Arithmetic):
-    """Moves along several directions at once, (direction, amount) each; their order is no matter.
+    """Moves along several directions at once, each a (direction, amount); their order does not matter.
 
     >>> moved = move(samples, 2 * directions["x"] - directions["hue"])
     """

@@ -1,4 +1,4 @@
-"""The record of found directions and its file."""
+"""Directions as a value, with everything that is known about them."""
 
 import hashlib
 import json
@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any, overload
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from direction_finder.direction import Direction
 from direction_finder.directions_check import PER_DIRECTION, check_record
+from direction_finder.directions_file import FORMAT, read_directions, write_directions
 from direction_finder.errors import InputError
-from direction_finder.files import DIRECTIONS, METADATA_KEY, replacing
 from direction_finder.settings import number_range
 
-FORMAT = 1
-ADDED = {"share", "scale", "numbers"}  # what files of earlier versions lack, or what is left out
 Several = slice | range | tuple[int | str, ...] | list[int] | list[str]
 
 
@@ -44,8 +40,21 @@ class Finding:
 
 
 @dataclass(frozen=True, eq=False)
+class Probe:
+    """One sample, and the image that the generator rendered of it when the directions were found.
+
+    latents: (layers, dim). class_index: its class (None: unconditional). image: (3, 16, 16), the mean of the image over
+    areas, so that `info --check` can say how far off a generator is today.
+    """
+
+    latents: Tensor
+    class_index: int | None
+    image: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Directions:
-    """Directions found in one generator, and how.
+    """Directions that were found in one generator, and how they were found.
 
     >>> directions["x"], directions[-1]  # a Direction each
     >>> directions[:5], directions["x", "hue"], directions.top(5)  # Directions again, which keep their numbers
@@ -53,12 +62,14 @@ class Directions:
     vectors: (num, dim) float32 with unit rows, orthonormal if `orthonormal` says so.
     layers, names, scores, ranges: one entry per direction; None: all layers, no name, not measured.
     config: every setting of the method. generator, weights_sha256: what they were found in (None: not bound to one).
-    class_index, class_name: the class they were found for (None: unconditional or random classes).
-    share: the mean diagonal share on matrices that the method had not seen, a random basis's beside it, and the number
-    of matrices (None: not measured).
+    class_index, class_name: the class that they were found for (None: random classes, or no classes).
+    share: the mean diagonal share on matrices that the method had not seen, that of a random basis, and the number of
+    matrices (None: not measured).
     scale: that of the generator's latents (see `Generator`); amounts, ranges, epsilon and eta are multiplied by it.
+    space: what the latents are: "z" or "w" (None: not known). groups: the generator's layers by the name of their part.
+    curvature: reserved; always None. probe: a sample and its image (None: there was no generator).
     numbers: what each direction is called where it has no name: its place in the record that it was taken from.
-    finding: why the search ended and what it cost, if it has just been made; not kept in the file.
+    finding: why the search ended and what it cost, directly after a search; not saved.
     """
 
     vectors: Tensor
@@ -78,6 +89,10 @@ class Directions:
     scale: float = 1.0
     package_version: str = ""
     numbers: tuple[int, ...] = ()
+    space: str | None = None
+    groups: dict[str, list[int]] | None = None
+    curvature: None = None
+    probe: Probe | None = None
     finding: Finding | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +120,7 @@ class Directions:
     def __getitem__(self, chosen: Several) -> "Directions": ...
 
     def __getitem__(self, chosen: int | str | Several) -> "Direction | Directions":
-        """One direction by its place (negative: from the end) or its name, or several as a record of their own."""
+        """Return one direction by place (negative: from the end) or name, or several as `Directions`."""
         if isinstance(chosen, slice):
             return self._several(range(len(self))[chosen])
         if not isinstance(chosen, int | str):
@@ -122,7 +137,7 @@ class Directions:
         return chosen % len(self)
 
     def _several(self, places: Sequence[int]) -> "Directions":
-        """A record of some of these; what is known of the whole basis is not known of a part."""
+        """Return some of the directions; what was measured for the whole basis is left out."""
         if not places:
             raise InputError(f"no directions chosen of {len(self)}")
         return replace(
@@ -140,7 +155,9 @@ class Directions:
         """Return the `count` strongest, by score. Raises InputError if they have no scores."""
         scores = {index: score for index, score in enumerate(self.scores) if score is not None}
         if not scores:
-            raise InputError("these directions have no scores: give score_samples when you find them, or rank them")
+            raise InputError(
+                "these directions have no scores, which only some methods give; use df.rank(generator, directions).best"
+            )
         return self[sorted(scores, key=lambda index: -scores[index])[: max(0, count)]]
 
     def pick(self, text: str) -> list[int]:
@@ -162,7 +179,7 @@ class Directions:
         return picked
 
     def named(self, which: int | str, name: str | None) -> "Directions":
-        """The same with another name for one direction, or with none.
+        """Return the directions with another name for one of them, or with none.
 
         Raises InputError for a name that is a number, has a comma, is the word all, or is taken.
         """
@@ -175,7 +192,7 @@ class Directions:
         return replace(self, names=(*self.names[:index], name, *self.names[index + 1 :]))
 
     def to(self, device: torch.device | str) -> "Directions":
-        """The same on another device."""
+        """Return the directions on another device."""
         return replace(self, vectors=self.vectors.to(device))
 
     def __iter__(self) -> Iterator[Direction]:
@@ -197,13 +214,13 @@ class Directions:
 
     @property
     def sha256(self) -> str:
-        """Of what the directions are: vectors and layers, not what is known of them."""
+        """The SHA-256 of vectors and layers, not of what is known about the directions."""
         digest = hashlib.sha256(self.vectors.detach().cpu().float().contiguous().numpy().tobytes())
         digest.update(json.dumps([list(self.vectors.shape), self.layers]).encode())
         return digest.hexdigest()
 
     def find(self, text: str) -> int:
-        """The number of the direction that `text` names, or is. Raises InputError if there is none."""
+        """Return the place of the direction with this name or number. Raises InputError if there is none."""
         if text in self.names:
             return self.names.index(text)
         if text.isdecimal() and int(text) < len(self):
@@ -211,11 +228,17 @@ class Directions:
         names = ", ".join(name for name in self.names if name)
         raise InputError(f"direction {text!r}: expected 0 to {len(self) - 1}{' or ' if names else ''}{names}")
 
-    def check_fits(self, *, name: str, dim: int, num_layers: int, weights_sha256: str) -> None:
+    def check_fits(
+        self, *, name: str, dim: int, num_layers: int, weights_sha256: str, space: str | None = None
+    ) -> None:
         """Raise InputError unless these directions were found in the generator described, or can act on it."""
         if self.dim != dim:
             raise InputError(
                 f"the directions have {self.dim} dimensions but generator {name} has {dim}: they do not fit"
+            )
+        if space and self.space not in (None, space):
+            raise InputError(
+                f"the directions are of {self.space}, but the latents of {name} are {space}: they do not fit"
             )
         if self.weights_sha256 not in (None, weights_sha256):
             raise InputError(
@@ -227,48 +250,33 @@ class Directions:
             raise InputError(f"the directions act on layer {deepest} but generator {name} has {num_layers} layers")
 
     def metadata(self) -> dict[str, Any]:
-        """Return everything but the vectors as plain values: what the file's metadata holds. A scale of 1 and
-        numbers 0, 1, ... are left out; there is no time, path or duration in it."""
-        left_out = {"vectors", "finding"}
-        left_out |= {"scale"} if self.scale == 1 else set()
-        left_out |= {"numbers"} if self.numbers == tuple(range(len(self))) else set()
-        return {"format": FORMAT, **{name: value for name, value in vars(self).items() if name not in left_out}}
+        """Return everything but tensors and the finding as plain values: what the file's metadata holds."""
+        left_out = {"vectors", "finding", "probe"}
+        about: dict[str, Any] = {name: value for name, value in vars(self).items() if name not in left_out}
+        return {"format": FORMAT, **about, "probe_class": self.probe and self.probe.class_index}
 
     def save(self, path: str | Path) -> None:
-        """Write one `.safetensors` file, atomically: tensor `vectors`, and one metadata key with sorted JSON."""
-        tensors = {"vectors": self.vectors.detach().cpu().float().contiguous()}
-        metadata = json.dumps(self.metadata(), sort_keys=True, ensure_ascii=False, allow_nan=False)
-        with replacing(path) as part:
-            part.write_bytes(save(tensors, metadata={METADATA_KEY: metadata}))
+        """Write one `.safetensors` file, atomically; see `directions_file` for what it holds."""
+        tensors = {"vectors": self.vectors}
+        if self.probe:
+            tensors |= {"probe_latents": self.probe.latents, "probe_image": self.probe.image}
+        plain = {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}
+        write_directions(path, plain, self.metadata())
 
     @classmethod
     def load(cls, path: str | Path) -> "Directions":
         """Read a directions file, or the one in a run folder, and check all of it.
 
+        >>> directions = df.Directions.load("outputs/demo")
+
         Raises InputError naming the first thing that is wrong.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / DIRECTIONS
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; give a directions file or a run folder that holds {DIRECTIONS}")
+        fields = {*cls.__dataclass_fields__, "probe_class"} - {"vectors", "finding", "probe"}
+        tensors, metadata = read_directions(path, fields)
+        chosen, probe = metadata.pop("probe_class"), None
+        if "probe_image" in tensors and "probe_latents" in tensors:
+            probe = Probe(tensors["probe_latents"], chosen, tensors["probe_image"])
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-                vectors = file.get_tensor("vectors")
-        except SafetensorError as error:
-            raise InputError(f"{path}: not a readable safetensors file ({error}); it may be cut short") from error
-        except KeyError as error:
-            raise InputError(f"{path}: not a directions file (it has no {METADATA_KEY} metadata)") from error
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}: its metadata is not JSON ({error})") from error
-        if not isinstance(metadata, dict) or metadata.pop("format", None) != FORMAT:
-            raise InputError(f"{path}: not format {FORMAT} of a directions file; a newer direction-finder may read it")
-        known = set(cls.__dataclass_fields__) - {"vectors", "finding"}
-        if odds := (metadata.keys() ^ known) - (ADDED - metadata.keys()):
-            odd = sorted(odds)[0]
-            raise InputError(f"{path}: metadata {'lacks' if odd in known else 'has an unknown'} {odd!r}")
-        try:
-            return cls(vectors=vectors, **metadata)
+            return cls(vectors=tensors["vectors"], probe=probe, **metadata)
         except (InputError, TypeError) as error:
             raise InputError(f"{path}: {error}") from error

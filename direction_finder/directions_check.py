@@ -27,6 +27,9 @@ SCALARS = {
     "seed": int,
     "share": dict,
     "scale": float,
+    "space": str,
+    "groups": dict,
+    "curvature": type(None),
 }
 REQUIRED = ("method", "config", "orthonormal", "scale", "package_version")
 

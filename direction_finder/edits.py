@@ -1,8 +1,8 @@
-"""Latents moved along directions.
+"""Edits of latents along directions.
 
-What is moved are `Samples`, or bare latents (batch, layers, dim). A direction is a `Direction`, which knows the layers
-it acts on and the scale of its latents, or a bare unit vector (dim,). Amounts and values are in units of that scale:
-the latents' standard deviation.
+The functions take `Samples`, or bare latents (batch, layers, dim). A direction is a `Direction`, which has the layers
+that it acts on and the scale of its latents, or a bare unit vector (dim,). Amounts and values are in units of that
+scale, the standard deviation of the latents.
 """
 
 import json
@@ -85,7 +85,7 @@ def align(latents: Latents, along: Along, value: float | Tensor, layers: Layers 
 
 
 def combine(latents: Latents, moves: Iterable[tuple]) -> Latents:
-    """Apply several moves at once, each with the arguments of `move`: (direction, amount). Their order is no matter.
+    """Apply several moves at once, each with the arguments of `move`: (direction, amount). Their order does not matter.
 
     >>> moved = combine(samples, [(directions["x"], 2.0), (directions["hue"], -1.0)])
     """
@@ -113,7 +113,7 @@ def percentile(samples: Tensor | Samples, along: Along, percent: float) -> float
 
 
 def walk(frames: int, extent: float) -> Tensor:
-    """Coordinates (frames,) of a looping walk 0 -> -extent -> 0 -> extent -> 0, slowing down at both ends.
+    """Return the coordinates (frames,) of a looping walk 0 -> -extent -> 0 -> extent -> 0, slowing down at both ends.
 
     The last frame is one step before the first, so a player that loops shows no pause.
     """
@@ -121,7 +121,7 @@ def walk(frames: int, extent: float) -> Tensor:
 
 
 def steady_walk(frames: int, positions: Tensor) -> Tensor:
-    """Coordinates (frames,) of such a walk that goes from one of `positions` (n,) to the next in the same time."""
+    """Return the coordinates (frames,) of a looping walk that spends the same time between any two `positions` (n,)."""
     there_and_back = np.concatenate([positions.flip(0).numpy(), positions[1:].numpy()])
     begun = np.interp(0.0, positions.numpy(), np.arange(len(positions)))  # where among the positions 0 lies
     at = (len(positions) - 1 - begun + np.arange(frames) * 2 * (len(positions) - 1) / frames) % (
@@ -132,6 +132,8 @@ def steady_walk(frames: int, positions: Tensor) -> Tensor:
 
 def _checked(latents: Tensor, along: Along) -> Direction:
     """Return the direction as a record. Raises InputError unless the latents have a layer axis and its size."""
+    if isinstance(along, Directions):
+        raise InputError("these are several directions: choose one, e.g. directions[0], or add them up, e.g. 2 * a - b")
     along = along if isinstance(along, Direction) else Direction(along)
     if latents.ndim != 3 or latents.shape[2:] != along.vector.shape:
         raise InputError(
@@ -180,7 +182,7 @@ EDITS: dict[str, Callable[..., Any]] = {"align": align, "move": move}
 
 @dataclass(frozen=True)
 class Recipe:
-    """An edit that replays exactly: which samples, and which steps on them; it goes for other samples as well.
+    """An edit that can be repeated exactly, on the same samples or on others.
 
     seed and samples give the latents (`latents`: the SHA-256 of a file of samples that they were in place of drawn
     ones), `classes` their class numbers (empty: unconditional); `weights_sha256` and `directions_sha256` bind it to the

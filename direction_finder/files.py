@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Read and write files so that each one is either complete or absent."""
 
 import hashlib
 import json
@@ -12,18 +12,18 @@ from typing import Any
 from direction_finder.errors import InputError
 
 CONFIG, LOG, STATE, DIRECTIONS = "config.json", "log.jsonl", "state.safetensors", "directions.safetensors"  # of a run
-RANK, PAGE, PREVIEWS = "rank.json", "index.html", "previews"  # what else a run folder may hold
-METADATA_KEY = "direction_finder"  # of our safetensors files: one key holding sorted JSON
+RANK, PAGE, PREVIEWS = "rank.json", "index.html", "previews"  # other contents of a run folder
+METADATA_KEY = "direction_finder"  # the one metadata key of our safetensors files; its value is sorted JSON
 
 
 def cache_folder() -> Path:
-    """Where downloads go: $DIRECTION_FINDER_CACHE, or `direction-finder` in the user's cache."""
+    """Return the folder for downloads: $DIRECTION_FINDER_CACHE, or `direction-finder` in the user's cache."""
     own = os.environ.get("DIRECTION_FINDER_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "direction-finder"
 
 
 def settings_folder() -> Path:
-    """Where the user's settings are: $DIRECTION_FINDER_CONFIG, or `direction-finder` where this system keeps them."""
+    """Return the folder for settings: $DIRECTION_FINDER_CONFIG, or `direction-finder` in the system's usual place."""
     if own := os.environ.get("DIRECTION_FINDER_CONFIG"):
         return Path(own)
     if sys.platform == "win32":
@@ -54,7 +54,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """What a JSON file holds. Raises InputError if it is not JSON."""
+    """Return the contents of a JSON file. Raises InputError if it is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -62,7 +62,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def file_sha256(path: str | Path) -> str:
-    """The hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

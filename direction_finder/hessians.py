@@ -1,7 +1,7 @@
 """Hessians and Jacobians of any function by finite differences, and how diagonal a basis makes them.
 
-The differences are secants of length epsilon * sqrt(N), as long as those of the Hessian Penalty's probes: networks with
-ReLU have no curvature closer up. `f` is called as f(rows, *context_rows), as by `penalty.hessian_penalty`.
+The differences are secants of length epsilon * sqrt(N), as in the Hessian Penalty, because networks with ReLU have no
+curvature over much smaller steps. `f` is called as f(rows, *context_rows), as in `penalty.hessian_penalty`.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ from direction_finder.randomness import rademacher
 
 
 def probe_count(num: int) -> int:
-    """How many probes a Hessian of size `num` takes: the next power of 2, the size of a Hadamard matrix."""
+    """Return the number of probes for a Hessian of size `num`: the next power of 2, the size of a Hadamard matrix."""
     return 1 << max(0, (num - 1).bit_length())
 
 
 def orthogonal_probes(num: int, rng: torch.Generator) -> Tensor:
-    """Rows of a Hadamard matrix cut to `num` columns, their signs random by column: (P, num), P a power of 2.
+    """Return the rows of a Hadamard matrix, cut to `num` columns with random signs: (P, num), P a power of 2.
 
     sum_p v_p v_p^T / P is exactly the identity, so sum_p (H v_p) v_p^T / P is exactly H.
     """
@@ -37,11 +37,11 @@ def hessian(
     context: Sequence[Tensor] = (),
     max_batch: int = 32,
 ) -> Tensor:
-    """The Hessian (N, N) of <projection, f> at x (N,), symmetrised; 4 P passes of f, a gradient counted as two.
+    """Compute the Hessian (N, N) of <projection, f> at x (N,), symmetrised.
 
     H v is the central difference of gradients at x + epsilon v and x - epsilon v. On ReLU networks the raw matrix is
-    far from symmetric, as a secant over many kinks is. projection: shaped as one output. probes: `orthogonal_probes`.
-    context: tensors with one row each.
+    far from symmetric, because the secants cross many kinks. The cost is 4 P passes of f (a gradient counts as two).
+    projection: shaped as one output. probes: `orthogonal_probes` (P, N). context: tensors with one row each.
     """
     gradients = []
     offsets = epsilon * torch.cat([probes, -probes]).to(x)
@@ -65,9 +65,10 @@ def jacobian(
     context: Sequence[Tensor] = (),
     max_batch: int = 32,
 ) -> Tensor:
-    """J q for every row q of `directions` (num, N): (num, outputs), J the Jacobian of f at x (N,).
+    """Compute J q for every row q of `directions` (num, N): (num, outputs). J is the Jacobian of f at x (N,).
 
-    Central differences with a step of epsilon * sqrt(N), the length of the Hessian's secants; 2 num forward passes.
+    This takes central differences with a step of epsilon * sqrt(N), the length of the Hessian's secants, and 2 num
+    forward passes.
     """
     step = epsilon * len(x) ** 0.5
     changes = []
@@ -87,25 +88,25 @@ def jacobian_gram(
     context: Sequence[Tensor] = (),
     max_batch: int = 32,
 ) -> Tensor:
-    """J^T J (N, N) at x (N,), by central differences along every axis; see `jacobian`."""
+    """Compute J^T J (N, N) at x (N,) by central differences along every axis; see `jacobian`."""
     rows = jacobian(f, x, torch.eye(len(x)), epsilon=epsilon, context=context, max_batch=max_batch)
     return rows @ rows.mT
 
 
 def diagonal_share(matrices: Tensor, basis: Tensor) -> Tensor:
-    """How much of each symmetric matrix's energy a basis puts on the diagonal: (M, N, N), rows (N, N) -> (M,).
+    """Return the share of each matrix's energy that a basis puts on the diagonal.
 
-    sum_i (q_i^T H q_i)^2 / ||Q H Q^T||_F^2: 1 if the basis diagonalises H; 2 / (N + 1) on average for a symmetric
-    matrix of Gaussian entries and any basis. The total does not depend on an orthonormal basis, so shares of bases can
-    be compared.
+    matrices: symmetric, (M, N, N). basis: rows (N, N). Returns (M,): sum_i (q_i^T H q_i)^2 / ||Q H Q^T||_F^2, which is
+    1 if the basis diagonalises H, and 2 / (N + 1) on average for a symmetric matrix of Gaussian entries and any basis.
+    The denominator is the same for every orthonormal basis, so the shares of different bases can be compared.
     """
     if basis.shape[0] != basis.shape[1]:
-        raise InputError(f"a diagonal share needs a full basis, got {tuple(basis.shape)}")
+        raise InputError(f"basis of shape {tuple(basis.shape)}: a diagonal share needs a full basis; give a square one")
     rotated = basis @ matrices @ basis.mT
     return rotated.diagonal(dim1=-2, dim2=-1).square().sum(-1) / rotated.square().sum((-2, -1))
 
 
 def diagonal_energies(matrices: Tensor, basis: Tensor) -> Tensor:
-    """The mean over matrices of (q_i^T H q_i)^2 / ||H||_F^2 for every row of a basis (num, N) -> (num,)."""
+    """Return the mean over matrices of (q_i^T H q_i)^2 / ||H||_F^2 for every row q_i of a basis (num, N): (num,)."""
     diagonals = torch.einsum("in,mnk,ik->mi", basis, matrices, basis)
     return (diagonals.square() / matrices.square().sum((-2, -1))[:, None]).mean(0)

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are asked for, so that `--help` answers before torch is loaded."""
+"""Import the names of a package when they are first used, so that `--help` answers before torch is loaded."""
 
 import importlib
 import importlib.util
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return `__getattr__` and `__dir__` of a package. homes: the module, inside the package, of each public name."""
+    """Return `__getattr__` and `__dir__` for a package. homes: the module inside the package for each public name."""
 
     def get(name: str) -> Any:
         if name in homes:

@@ -1,7 +1,7 @@
 """Matrices with orthonormal rows as differentiable functions of an unconstrained matrix.
 
-Every map answers the same two questions: which free matrix stands for `start`, and which rows a free matrix stands for.
-Rows are directions: shapes are (num, dim) with num <= dim.
+Every parametrisation turns `start` into a free matrix, and any free matrix into rows. Rows are directions: their shape
+is (num, dim) with num <= dim.
 """
 
 from collections.abc import Callable
@@ -37,16 +37,20 @@ def gram_schmidt(rows: Tensor) -> Tensor:
 
 
 def gram_schmidt_on_the_way(rows: Tensor) -> Tensor:
-    """As `gram_schmidt`, for a matrix that moves: the last row of a square one passes through dependence now and then,
-    where its direction only changes sign. Raises InputError when values are not finite."""
+    """Orthonormalise rows (num, dim) like `gram_schmidt`, but accept linearly dependent rows, for use in optimisation.
+
+    During optimisation, the last row of a square matrix can become dependent for a moment; its direction then only
+    changes sign. Raises InputError when values are not finite.
+    """
     _check_finite(rows)
     return _triangular(rows)[0]
 
 
 def _triangular(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal rows, and how far each row of `rows` was from the span of those before it, with a sign.
+    """Return orthonormal rows, and the signed distance of each row of `rows` from the span of the rows before it.
 
-    In float64: the gradient divides by these distances, and the last of a square matrix is often small.
+    This is computed in float64: the gradient divides by these distances, and the last of a square matrix is often
+    small.
     """
     q, r = torch.linalg.qr(rows.double().mT)
     pivots = r.diagonal()
@@ -55,11 +59,13 @@ def _triangular(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def _check_finite(rows: Tensor) -> None:
     if not torch.isfinite(rows).all():
-        raise InputError("the matrix of directions holds NaN or infinite values: it cannot be orthonormalised")
+        raise InputError(
+            "the matrix of directions has NaN or infinite values, so it cannot be orthonormalised: give finite values"
+        )
 
 
 def cayley(free: Tensor) -> Tensor:
-    """The rotation (I + W)^-1 (I - W), W = (F - F^T)/2, of a free matrix F (dim, dim); F = 0 gives the identity.
+    """Return the rotation (I + W)^-1 (I - W), W = (F - F^T)/2, for a free matrix F (dim, dim); the identity for F = 0.
 
     https://en.wikipedia.org/wiki/Cayley_transform
     """
@@ -69,7 +75,7 @@ def cayley(free: Tensor) -> Tensor:
 
 
 def matrix_exp(free: Tensor) -> Tensor:
-    """The rotation exp(F - F^T) of a free matrix F (dim, dim); F = 0 gives the identity."""
+    """Return the rotation exp(F - F^T) for a free matrix F (dim, dim); the identity for F = 0."""
     return torch.linalg.matrix_exp(free - free.mT)
 
 
@@ -97,11 +103,12 @@ PARAMETRISATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Map]]] = {
 
 
 def parametrise(name: str, start: Tensor) -> tuple[Tensor, Map]:
-    """Return a free matrix that stands for `start` (num, dim), and the map from free matrices to directions.
+    """Return the free matrix that represents `start` (num, dim), and the map from free matrices to directions.
 
-    `gram_schmidt` (the paper's), `cayley` and `matrix_exp` give orthonormal rows of any free matrix; Cayley and the
-    exponential rotate the orthonormalised start, so optimisation begins at their best-conditioned point. `stiefel` and
-    `none` give the free matrix itself: orthonormal at the start, for an optimiser that keeps it so, and unconstrained.
+    `gram_schmidt` (the paper's), `cayley` and `matrix_exp` map any free matrix to orthonormal rows; Cayley and the
+    exponential rotate the orthonormalised start, so that optimisation begins at their best-conditioned point.
+    `stiefel` and `none` return the free matrix itself: `stiefel` begins with orthonormal rows and needs an optimiser
+    that preserves this; `none` is unconstrained. Raises InputError for an unknown name.
     """
     if name not in PARAMETRISATIONS:
         raise InputError(f"unknown orthogonal map {name!r}: choose from {', '.join(PARAMETRISATIONS)}")

@@ -1,4 +1,4 @@
-"""Work spread over processes of one thread each."""
+"""Run tasks in several processes of one thread each."""
 
 import multiprocessing
 import os
@@ -10,16 +10,16 @@ from typing import Any
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(function: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> Iterator[Any]:
-    """Yield `function(task)` of every task as each is done, in any order.
+    """Yield `function(task)` for every task as soon as it is done, in any order.
 
-    function: importable by name, as `pickle` needs. One worker is this process itself. Tasks are taken from the
-    iterable as workers come free. When the caller stops early, or Ctrl-C is pressed, tasks that have begun are finished
-    and no other is started.
+    function: importable by name, as `pickle` requires. workers: number of processes; 1 means this process. Tasks are
+    taken from the iterable when workers become free. When the caller stops early, or Ctrl-C is pressed, the tasks that
+    have begun are finished and no others are started.
     """
     tasks = iter(tasks)
     if workers == 1:

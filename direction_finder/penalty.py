@@ -32,11 +32,11 @@ def hessian_penalty(
         f: called once as f(rows, *context_rows) with rows of shape (2 k batch, ...): first x + eps v for every probe
             (probe-major), then x - eps v. It returns a tensor (2 k batch, ...) or a sequence of them, and must be
             deterministic and treat rows independently (no dropout, noise inputs or batch statistics).
-        x: (batch, ...).
-        rng: source of the probes; not needed when `probes` are given.
+        x: the points (batch, ...).
+        rng: random generator for the probes; not needed when `probes` are given.
         num_probes: k >= 2. The paper uses 2.
         epsilon: finite-difference step. The paper uses 0.1; the penalty's own scale does not depend on it.
-        probes: (k, batch, ...) instead of random ones.
+        probes: probes (k, batch, ...) to use instead of random ones.
         unbiased: divide the variance by k - 1. The biased form (k) halves the penalty at k = 2, as the paper's
             TensorFlow code does.
         context: tensors with one row per sample (classes, base latents), repeated alongside the rows.
@@ -81,11 +81,11 @@ def jacobian_penalty(
     epsilon: float = 0.1,
     context: Sequence[Tensor] = (),
 ) -> Tensor:
-    """Estimate 2 * sum_{i != j} (J_i . J_j)^2 per sample, J_i the derivative of the whole output for x_i: (batch,).
+    """Estimate 2 * sum_{i != j} (J_i . J_j)^2 per sample: (batch,). J_i is the derivative of the whole output for x_i.
 
-    The estimate is the variance over Rademacher probes v of ||J v||^2, J v a forward difference (OroJaR, Wei et al.
-    2021, https://arxiv.org/abs/2108.07668). f: as for `hessian_penalty`, but with (1 + k) batch rows, x first.
-    probes: (k, batch, ...), k >= 2.
+    The estimate is the variance over Rademacher probes v of ||J v||^2, where J v is a forward difference (OroJaR, Wei
+    et al. 2021, https://arxiv.org/abs/2108.07668).
+    f: as for `hessian_penalty`, but called with (1 + k) batch rows, x first. probes: (k, batch, ...), k >= 2.
     """
     k = len(probes)
     rows = torch.cat([x[None], x + epsilon * probes.to(x)]).flatten(0, 1)
@@ -106,9 +106,12 @@ def check_deterministic(f: Callable[..., Tensor | Sequence[Tensor]], *inputs: Te
         first, second = [first], [second]
     for a, b in zip(first, second, strict=True):
         if not torch.isfinite(a).all():
-            raise InputError("the function gives NaN or infinite values: the Hessian Penalty is not defined there")
+            raise InputError(
+                "the function returns NaN or infinite values, for which the Hessian Penalty is not defined: "
+                "check the function and its inputs"
+            )
         if (a - b).abs().max() > 1e-6 * a.abs().max().clamp(min=1e-30):
             raise InputError(
-                "the function is not deterministic (two calls on one input differ): switch off dropout, noise inputs "
-                "and training-mode batch norm"
+                "the function is not deterministic (two calls on the same input differ): switch off dropout, noise "
+                "inputs and training-mode batch norm"
             )

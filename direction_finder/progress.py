@@ -1,4 +1,4 @@
-"""How a long loop reports: an object per step, to any callable; and bars on stderr, for whoever wants to see them."""
+"""Report the progress of long loops: one object per step, to any callable, or to bars on stderr."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Item = TypeVar("Item")
 
 @dataclass
 class Progress:
-    """One finished step of a loop, handed to `on_step`. unit: what is counted.
+    """One finished step of a loop, passed to `on_step`. unit: what is counted.
 
-    `state()` gives the tensors from which the loop goes on exactly (call it only if you will save them);
-    `preview()` draws images (n, 3, H, W) that show how far it is, where there are any;
-    `weights()` gives the state dict of the model that would be kept now, where one is trained;
+    `state()` returns the tensors from which the loop can be resumed exactly (call it only to save them);
+    `preview()` renders images (n, 3, H, W) that show the current state, if the loop has any;
+    `weights()` returns the state dict of the model that would be saved now, if a model is trained;
     `stop()` asks the loop to end after this step.
     """
 
@@ -37,17 +37,18 @@ class Progress:
     unit: str = "step"
 
     def stop(self) -> None:
+        """Ask the loop to end after this step."""
         self.stopped = True
 
 
 OnStep: TypeAlias = Callable[[Progress], None]
 Reporting: TypeAlias = (
-    "bool | OnStep | None"  # what functions take as `progress`: True: bars on stderr; or whoever is told each step
+    "bool | OnStep | None"  # the type of `progress` arguments: True for bars on stderr, or a callable for each step
 )
 
 
 class Bars:
-    """Shows loops as bars, one a phase: lively in a terminal, a line every half minute in a log file."""
+    """Progress bars, one per phase: live in a terminal, one line every half minute in a log file."""
 
     def __init__(self) -> None:
         self.phase = ""
@@ -73,7 +74,7 @@ class Bars:
 
 
 def _bar(progress: Progress) -> tqdm:
-    live = sys.stderr.isatty()
+    live = sys.stderr.isatty() or "ipykernel" in sys.modules  # a terminal, or a notebook
     return tqdm(
         total=progress.total,
         desc=progress.phase,
@@ -88,7 +89,7 @@ def _bar(progress: Progress) -> tqdm:
 
 @contextmanager
 def reporting(progress: Reporting) -> Iterator[OnStep | None]:
-    """Give what a loop reports to, for what a user gave as `progress`."""
+    """Yield the `on_step` callable for a `progress` argument: bars for True, the callable itself, or None."""
     if progress is True:
         with Bars() as bars:
             yield bars
@@ -97,7 +98,7 @@ def reporting(progress: Reporting) -> Iterator[OnStep | None]:
 
 
 def counted(items: Iterable[Item], total: int, phase: str, unit: str, on_step: OnStep | None) -> Iterator[Item]:
-    """The same items, each of which is reported when the next one is asked for."""
+    """Yield the items unchanged, and report each one when the next one is requested."""
     for number, item in enumerate(items, start=1):
         yield item
         if on_step:
@@ -105,7 +106,7 @@ def counted(items: Iterable[Item], total: int, phase: str, unit: str, on_step: O
 
 
 class DownloadBar:
-    """Shows a download as a progress bar, which appears with its first bytes."""
+    """A progress bar of a download, which appears with the first bytes."""
 
     def __init__(self) -> None:
         self.bar: tqdm | None = None

@@ -1,4 +1,4 @@
-"""Samples of a generator: latents, their classes, their space. They travel through edits, pictures and measures."""
+"""Samples of a generator: latents, their classes and their space, for edits, images and measures."""
 
 from __future__ import annotations
 
@@ -88,21 +88,21 @@ class Samples:
         return unsaid if self.classes is None else self.classes
 
     def to(self, device: torch.device | str) -> Samples:
-        """The same on another device."""
+        """Return the samples on another device."""
         classes = None if self.classes is None else self.classes.to(device)
         return replace(self, latents=self.latents.to(device), classes=classes)
 
     def with_latents(self, latents: Tensor) -> Samples:
-        """Other latents of the same classes."""
+        """Return other latents as the same classes."""
         return replace(self, latents=latents)
 
     def with_classes(self, classes: Sequence[int]) -> Samples:
-        """The same latents, as these classes."""
+        """Return the same latents as other classes."""
         return replace(self, classes=torch.tensor(classes, device=self.latents.device))
 
     @property
     def sha256(self) -> str:
-        """Of the latents and classes."""
+        """The SHA-256 of the latents and classes."""
         digest = hashlib.sha256(self.latents.detach().cpu().contiguous().numpy().tobytes())
         digest.update(b"" if self.classes is None else self.classes.cpu().numpy().tobytes())
         return digest.hexdigest()
@@ -149,12 +149,12 @@ class Samples:
 
 
 def _rows(latents: Tensor) -> Tensor:
-    """Latents as float32; a single one (dim,) as a row."""
+    """Return latents as float32; a single one (dim,) becomes a row."""
     return (latents[None] if latents.ndim == 1 else latents).float()
 
 
 def _read(path: Path) -> Any:
-    """What a file of latents holds: a tensor, or tensors by name."""
+    """Return the content of a file of latents: a tensor, or tensors by name."""
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:

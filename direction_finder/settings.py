@@ -1,4 +1,4 @@
-"""Settings as fields of frozen dataclasses, with their help texts and limits; a verb makes options of them."""
+"""Declare settings as fields of frozen dataclasses with help texts and limits; commands turn them into options."""
 
 import dataclasses
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from direction_finder.errors import InputError
 
 SAVE_EVERY = 30.0  # seconds between two states of a run
-IMAGE = "image"  # what a generator's last activation is called
-ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu")  # that a DCGAN may have
-OUTPUTS = ("tanh", "sigmoid", "none")  # what its last layer may end in
-FEATURES = ("lite0", "published")  # what distances of pictures are taken with
-PLACES = ("end", "full")  # where on a path its length is measured: at its beginning, as the paper; or anywhere
-METRICS = (  # what `measure` knows: of directions, then of generators
+IMAGE = "image"  # the name of a generator's last activation
+ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu")  # allowed activations of a DCGAN
+OUTPUTS = ("tanh", "sigmoid", "none")  # allowed activations of its last layer
+FEATURES = ("lite0", "published")  # networks that distances of images are computed with
+PLACES = ("end", "full")  # where the step of a path length is taken: at its end, as in the paper, or anywhere
+METRICS = (  # metrics of `measure`: first those of directions, then those of generators
     "factors",
     "alignment",
-    "hessians",
+    "diagonality",
     "share",
     "activeness",
     "paths",
@@ -23,11 +23,11 @@ METRICS = (  # what `measure` knows: of directions, then of generators
     "kid",
     "fidelity",
 )
-SPACES = ("all", "coarse", "mid", "fine")  # parts of the latents to search
+PARTS = ("all", "coarse", "mid", "fine")  # parts of the latents to search
 
 
 def number_range(text: str) -> tuple[int, int] | None:
-    """ "0-39" as (0, 39); "7" as (7, 7); None if it is neither."""
+    """Return "0-39" as (0, 39), "7" as (7, 7), and None for any other text."""
     first, dash, last = text.strip().partition("-")
     last = last if dash else first
     if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
@@ -36,12 +36,12 @@ def number_range(text: str) -> tuple[int, int] | None:
 
 
 def option(default: Any, text: str, **limits: Any) -> Any:
-    """A field with its help text and its limits: `above`, `least`, `below`, `choices`."""
+    """Return a dataclass field with a default, a help text and limits: `above`, `least`, `below`, `choices`."""
     return dataclasses.field(default=default, metadata={"help": text, **limits})
 
 
 def check_options(config: Any) -> None:
-    """Raise InputError unless every field of a dataclass lies in the limits that it declares; None is no value."""
+    """Raise InputError unless every field of a dataclass is within its declared limits; None always passes."""
     for field in dataclasses.fields(config):
         limits, value = field.metadata, getattr(config, field.name)
         if value is None:

@@ -49,7 +49,7 @@ def biggan_folder(tmp_path_factory: pytest.TempPathFactory, biggan_model) -> Pat
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what `learn` writes for the user out of the home folder of whoever runs the tests."""
+    """Cache what `learn` writes for the user out of the home folder of whoever runs the tests."""
     monkeypatch.setenv("DIRECTION_FINDER_CONFIG", str(tmp_path_factory.getbasetemp() / "settings"))
 
 

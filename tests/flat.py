@@ -1,4 +1,4 @@
-"""A generator whose pictures can be read: each has one colour, whose three channels are z / 4."""
+"""A generator whose images can be read: each has one colour, whose three channels are z / 4."""
 
 import numpy as np
 import torch
@@ -6,11 +6,11 @@ from torch import nn
 
 from direction_finder.directions import Directions
 from direction_finder.generators import WrappedModule
-from direction_finder.pictures import to_uint8
+from direction_finder.images import to_uint8
 
 
 class Flat(nn.Module):
-    """z (n, 3), and with classes darker by half for class 1, -> pictures (n, 3, 4, 4)."""
+    """z (n, 3), and with classes darker by half for class 1, -> images (n, 3, 4, 4)."""
 
     def forward(self, z: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
         colours = z / 4 if label is None else z / 4 - 0.5 * label[:, None]
@@ -42,6 +42,6 @@ def bytes_of(*latents: object) -> list[list[int]]:
 
 
 def colours(images: np.ndarray) -> list[list[int]]:
-    """The colours, as bytes, of pictures (n, H, W, 3) that have one each."""
+    """The colours, as bytes, of images (n, H, W, 3) that have one each."""
     assert (images == images[:, :1, :1]).all()
     return images[:, 0, 0].tolist()

@@ -8,24 +8,18 @@ from safetensors import safe_open
 import direction_finder as df
 
 # README.md
-
 generator = df.load_generator("shapes-64")
 directions = df.find(generator, class_name="cube", points=8, progress=True)
 ranking = df.rank(generator, directions, most=4, samples=4, hessians=4)
 samples = generator.samples(3, seed=0, class_name="cube")
 
 first, second = ranking.best[:2]
-moved = df.move(samples, 2 * first - second)
-aligned = df.align(samples, first, 0.0)
-rows = {"original": samples, "moved": moved, "aligned to 0": aligned}
-df.compare(generator, rows).save("edits.png")
+edited = df.move(samples, 2 * first - second)
+df.compare(generator, {"original": samples, "edited": edited}).save("edits.png")
 df.grid(generator, ranking.best, samples, steps=5).save("grid.png")
-print(df.measure(generator, directions, "activeness", samples=8))
 directions.save("directions.safetensors")
 
-
 # docs/from-python.md
-
 generator = df.load_generator("clevr-1fov")
 directions = df.find(generator, "coordinates").named(0, "x")
 samples = generator.samples(4, seed=0)
@@ -48,8 +42,8 @@ def strongest_weights(generator: df.Generator, config: df.SearchConfig) -> torch
     return torch.linalg.svd(first.flatten(1))[2][: generator.dim, : generator.dim]
 
 
-found = df.find(generator, strongest_weights)
-ranking = df.rank(generator, found[:4], samples=2, hessians=0)
+directions = df.find(generator, strongest_weights)
+ranking = df.rank(generator, directions[:4], samples=2, hessians=0)
 
 with safe_open("run/directions.safetensors", framework="pt") as file:
     vectors, about = file.get_tensor("vectors"), json.loads(file.metadata()["direction_finder"])

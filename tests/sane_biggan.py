@@ -1,8 +1,8 @@
 """A BigGAN-deep with random weights that behaves like a trained one, for tests and timings.
 
 A freshly initialised one does not: its spectral norms have not converged, its batch-norm statistics are the same for
-every truncation, and its pictures are NaN or saturated. Here the power iterations are run to convergence, the
-statistics are measured on samples of each truncation, and the last layer is scaled so that pictures fill [-1, 1].
+every truncation, and its images are NaN or saturated. Here the power iterations are run to convergence, the
+statistics are measured on samples of each truncation, and the last layer is scaled so that images fill [-1, 1].
 
     python -m tests.sane_biggan FOLDER      # a full-size biggan-deep-128: config.json, pytorch_model.bin
 """

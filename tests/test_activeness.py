@@ -1,4 +1,4 @@
-"""Activeness against pictures that are linear in z."""
+"""Activeness against images that are linear in z."""
 
 import json
 
@@ -23,7 +23,7 @@ class Linear(nn.Module):
         return (z * torch.tensor(self.gains)).view(-1, 3, 1, 1).expand(-1, 3, 4, 4)
 
 
-def test_of_a_linear_picture_it_is_the_squared_gain():
+def test_of_a_linear_image_it_is_the_squared_gain():
     generator = WrappedModule(Linear(), dim=3)
     axes = discovery.find(generator, "coordinates", score_samples=0)
     found = activeness(generator, axes, Sampling(max_batch=4), samples=7)

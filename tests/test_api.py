@@ -53,19 +53,19 @@ def samples(generator):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
+def images(tmp_path):
+    folder = tmp_path / "images"
     folder.mkdir()
     for number in range(12):
         Image.effect_noise((16, 16), 20 * number).convert("RGB").save(folder / f"{number:02d}.png")
     return folder
 
 
-@pytest.mark.parametrize("method", ["hessian", "jacobian", "joint", "orojar", "coordinates", "random"])
+@pytest.mark.parametrize("method", ["hessian", "jacobian", "hessian-direct", "orojar", "coordinates", "random"])
 def test_learn(generator, dcgan_file, tmp_path, method):
     given = {"max_batch": 8, "seed": 3, **{
         "hessian": {"steps": 2, "batch_size": 2}, "orojar": {"steps": 2, "batch_size": 2}, "jacobian": {"points": 4},
-        "joint": {"points": 4},
+        "hessian-direct": {"points": 4},
     }.get(method, {})}  # fmt: skip
     run("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", 1, "--method", method,
         *options(given), "--out", tmp_path / "run")  # fmt: skip
@@ -122,10 +122,10 @@ def test_render_grid(run_folder, generator, directions, samples, given, tmp_path
 def test_render_video(run_folder, generator, directions, samples, tmp_path):
     few = ("--directions", "0-2", "--rows", 2, "--samples", 2, "--seconds", 0.4, "--fps", 10)
     run("render", "video", run_folder, *few, "--out", tmp_path / "a.mp4")
-    film = df.video(generator, directions[:3], samples, seconds=0.4, fps=10, rows=2)
-    assert film.save(tmp_path / "b.mp4") == len(film) == 8
+    video = df.video(generator, directions[:3], samples, seconds=0.4, fps=10, rows=2)
+    assert video.save(tmp_path / "b.mp4") == len(video) == 8
     assert np.array_equal(iio.imread(tmp_path / "a.mp4"), iio.imread(tmp_path / "b.mp4"))
-    assert next(iter(film)).shape == iio.imread(tmp_path / "a.mp4").shape[1:] and "<video" in film._repr_html_()
+    assert next(iter(video)).shape == iio.imread(tmp_path / "a.mp4").shape[1:] and "<video" in video._repr_html_()
 
 
 def test_align(run_folder, generator, directions, samples):
@@ -158,18 +158,18 @@ def test_edit(run_folder, generator, directions, samples, tmp_path):
     assert df.Recipe.load(tmp_path / "again.json").classes == (2, 2, 2)
 
 
-@pytest.mark.parametrize("metric", ["activeness", "hessians", "share", "paths", "ppl", "fid", "kid"])
-def test_measure(run_folder, generator, directions, pictures, metric):
-    real = ["--real", pictures] if metric in ("fid", "kid") else []
+@pytest.mark.parametrize("metric", ["activeness", "diagonality", "share", "paths", "ppl", "fid", "kid"])
+def test_measure(run_folder, generator, directions, images, metric):
+    real = ["--real", images] if metric in ("fid", "kid") else []
     printed = run("measure", run_folder, "--metric", metric, "--samples", 4, *real)
-    found = df.measure(generator, directions, metric, samples=4, real=(real and pictures) or None)
+    found = df.measure(generator, directions, metric, samples=4, real=(real and images) or None)
     assert json.loads((run_folder / f"{metric}.json").read_text()) == found.to_dict()
     assert str(found) in printed and found.values and "<table>" in found._repr_html_()
     for quantity, value in zip(found.quantities, found.values.values(), strict=True):
         assert quantity.low is None or value >= quantity.low
         assert quantity.high is None or value <= quantity.high
-    if metric in ("activeness", "hessians", "paths"):
-        assert found.plot().get_title(loc="left" if metric == "hessians" else "center")
+    if metric in ("activeness", "diagonality", "paths"):
+        assert found.plot().get_title(loc="left" if metric == "diagonality" else "center")
 
 
 def test_metrics_of_factors(tmp_path):
@@ -185,17 +185,17 @@ def test_metrics_of_factors(tmp_path):
         found.plot()
 
 
-def test_train_and_finetune(pictures, tmp_path):
+def test_train_and_finetune(images, tmp_path):
     quiet = ("--resolution", 16, "--preview-every", 0, "--score-every", 0, "--threads", 1)
     threads = torch.get_num_threads()
-    run("train", "progan", pictures, *options(TINY), *quiet, "--out", tmp_path / "a")
+    run("train", "progan", images, *options(TINY), *quiet, "--out", tmp_path / "a")
     torch.set_num_threads(1)
-    trained = df.train("progan", pictures, resolution=16, out=tmp_path / "b", upkeep=QUIET, **TINY)
+    trained = df.train("progan", images, resolution=16, out=tmp_path / "b", upkeep=QUIET, **TINY)
     same = [(folder / "generator.safetensors").read_bytes() for folder in (tmp_path / "a", tmp_path / "b")]
     assert same[0] == same[1] and trained.finished
     tuned = {"penalty_weight": 0.1, "kimg": 0.05, "batch_size": 4}
-    run("finetune", tmp_path / "a", pictures, *options(tuned), *quiet, "--out", tmp_path / "c")
-    df.finetune(tmp_path / "b", pictures, resolution=16, out=tmp_path / "d", upkeep=QUIET, **tuned)
+    run("finetune", tmp_path / "a", images, *options(tuned), *quiet, "--out", tmp_path / "c")
+    df.finetune(tmp_path / "b", images, resolution=16, out=tmp_path / "d", upkeep=QUIET, **tuned)
     same = [(folder / "generator.safetensors").read_bytes() for folder in (tmp_path / "c", tmp_path / "d")]
     assert same[0] == same[1]
     opened = df.open_run(tmp_path / "d")
@@ -257,7 +257,7 @@ def test_a_search_says_why_it_stopped_and_what_it_cost(generator):
     assert found.finding.reason == "all 2 steps" and [each.step for each in seen if each.phase == "learning"] == [1, 2]
     assert found.finding.gradients == 2 * 2 * 4 and found.finding.images > found.finding.gradients
     assert df.find(generator, "hessian", class_name=1, steps=2, batch_size=2, share_points=0) == found
-    stopped = df.find(generator, "joint", points=8, progress=lambda step: step.stop())
+    stopped = df.find(generator, "hessian-direct", points=8, progress=lambda step: step.stop())
     assert stopped.finding.reason == "stopped after 2 of 8 points"
 
 
@@ -298,3 +298,34 @@ def test_import_is_quick_and_leaves_torch_alone():
         for _ in range(3)
     )
     assert seconds < 0.1
+
+
+def test_a_run_is_resumed_in_place(generator, tmp_path):
+    run_ = df.learn(generator, "hessian", steps=2, batch_size=2, share_points=0, out=tmp_path / "run")
+    assert isinstance(run_, df.OpenRun) and run_.resume(steps=3) is run_
+    assert run_.config["settings"]["steps"] == 3 == run_.directions.config["steps"]
+    with pytest.raises(df.InputError, match="give it to `find`"):
+        df.learn(generator, lambda given, config: torch.eye(given.dim), out=tmp_path / "own")
+
+
+def test_a_generator_renders_samples(generator, samples):
+    assert torch.equal(generator(samples), generator(samples.latents, samples.classes))
+
+
+def test_measurements_show_names(generator, directions):
+    named = directions.named(0, "zoom")
+    assert "direction 0 zoom" in str(df.measure(generator, named, "activeness", samples=3))
+
+
+@pytest.mark.parametrize(("mistake", "words"), [
+    (lambda g, d, s: df.grid(g, 2 * d[0] - d[1], s), "is not a direction"),
+    (lambda g, d, s: df.grid(g, [0, 1], s), "0 is not a direction"),
+    (lambda g, d, s: df.grid(g, d[:2], 3), r"samples are 3: expected Samples, e.g. generator.samples\(3\)"),
+    (lambda g, d, s: df.measure(g, "activeness"), "directions are 'activeness': expected Directions"),
+    (lambda g, d, s: df.measure(g, d, ["activeness"]), r"metric \['activeness'\]: expected one of"),
+    (lambda g, d, s: df.move(s, d, 2.0), "choose one"),
+    (lambda g, d, s: df.compare(g, [s, s]), "expected versions of samples by name"),
+])  # fmt: skip
+def test_usual_mistakes_are_told_in_one_line(generator, directions, samples, mistake, words):
+    with pytest.raises(df.InputError, match=words):
+        mistake(generator, directions, samples)

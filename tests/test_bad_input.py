@@ -125,7 +125,7 @@ def test_a_folder_that_is_no_run(tmp_path, biggan_folder):
         (("render", "grid", "RUN", "--directions", "3-1"), "expected numbers"),
         (("render", "grid", "RUN", "--samples", "0"), "samples"),
         (("render", "grid", "RUN", "--out", "RUN/grid.bmp"), ".png"),
-        (("render", "video", "RUN", "--out", "RUN/film.avi"), ".mp4 or .gif"),
+        (("render", "video", "RUN", "--out", "RUN/video.avi"), ".mp4 or .gif"),
         (("render", "grid", "RUN", "--out", "/dev/null/grid.png"), "/dev/null"),
         (("render", "grid", "RUN", "--generator", "eyes"), "dimensions"),
         (("edit", "RUN", "--step", "turn:1=2"), "align:5=0"),
@@ -155,10 +155,10 @@ def test_a_directions_file_that_is_damaged(run_folder):
 
 
 def test_a_file_size_limit_while_filming(run_folder, tmp_path):
-    """`ulimit -f`, in blocks of 1024 bytes, stops the encoder in the middle: one line, exit code 2, no film."""
+    """`ulimit -f`, in blocks of 1024 bytes, stops the encoder in the middle: one line, exit code 2, no video."""
     before = snapshot(run_folder)
-    film = f"{sys.executable} -m direction_finder.commands render video {run_folder} --seconds 3"
-    result = subprocess.run(["bash", "-c", f"ulimit -f 16; {film}"], capture_output=True, text=True, check=False)
+    video = f"{sys.executable} -m direction_finder.commands render video {run_folder} --seconds 3"
+    result = subprocess.run(["bash", "-c", f"ulimit -f 16; {video}"], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     line = result.stderr.splitlines()[-1]

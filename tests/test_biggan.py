@@ -162,5 +162,5 @@ def test_without_shared_embedding_every_class_has_a_row(tmp_path, rng):
 
 def test_a_biggan_deep_of_the_same_code_is_named(golden, tmp_path):
     state = {**golden[0], "blocks.0.0.conv3.weight": torch.ones(4, 4, 3, 3)}
-    with pytest.raises(InputError, match=r"a BigGAN-deep of BigGAN-PyTorch .* which is not read"):
+    with pytest.raises(InputError, match=r"a BigGAN-deep of BigGAN-PyTorch .* which cannot be read"):
         load_generator(write(tmp_path / "G_ema.pth", state))

@@ -24,7 +24,7 @@ def package_images(model, z, classes, truncation):
 
 @torch.no_grad()
 @pytest.mark.parametrize("truncation", [0.4, 0.5, 0.7, 1.0])
-def test_pictures_equal_the_packages(truncation, biggan_folder, biggan_model, inputs):
+def test_images_equal_the_packages(truncation, biggan_folder, biggan_model, inputs):
     z, classes = inputs
     expected = package_images(biggan_model, z, classes, truncation)
     assert expected.isfinite().all()
@@ -68,7 +68,7 @@ def test_no_truncation_means_the_statistics_of_one(biggan_folder, inputs):
 
 
 @torch.no_grad()
-def test_every_layer_changes_the_picture_and_only_activations_below_it_stay(biggan_folder, inputs):
+def test_every_layer_changes_the_image_and_only_activations_below_it_stay(biggan_folder, inputs):
     z, classes = inputs
     generator = load_generator(f"biggan-deep:{biggan_folder}")
     assert generator.num_layers == 6

@@ -1,4 +1,4 @@
-"""Checkpoints as people have them: the same picture as the plain file's, or one line that says what the file is."""
+"""Checkpoints as people have them: the same image as the plain file's, or one line that says what the file is."""
 
 import gzip
 import json
@@ -69,7 +69,7 @@ ROUNDED = {"float16": 0.02, "bfloat16": 0.2}
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_way_to_save_a_generator_gives_its_picture(name, tmp_path):
+def test_every_way_to_save_a_generator_gives_its_image(name, tmp_path):
     torch.save(FILES[name], tmp_path / "g.pth")
     generator = load_generator(f"progan:{tmp_path / 'g.pth'}")
     assert (generator(Z[:, None]) - IMAGE).abs().max() < ROUNDED.get(name, 1e-4)
@@ -91,7 +91,7 @@ def test_files_of_other_kinds_that_hold_weights(tmp_path):
         assert (load_generator(f"progan:{tmp_path / name}")(Z[:, None]) - IMAGE).abs().max() < 1e-4, name
     index["weight_map"][keys[0]] = "../elsewhere.safetensors"
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match="does not lie beside it"):
+    with pytest.raises(InputError, match="which is not in its folder"):
         load_generator(f"progan:{tmp_path / 'model.safetensors.index.json'}")
 
 
@@ -99,7 +99,7 @@ def test_a_choice_among_networks_is_said_and_can_be_made(tmp_path):
     torch.save(FILES["genforce"], tmp_path / "g.pth")
     spec = f"progan:{tmp_path / 'g.pth'}"
     (note,) = load_generator(spec).notes
-    assert note.startswith("generator_smooth, a moving average, taken; the file also holds generator, discriminator")
+    assert note.startswith("generator_smooth, a moving average, used; the file also holds generator, discriminator")
     raw = load_generator(spec, key="generator")
     assert (raw(Z[:, None]) - IMAGE).abs().max() > 0.1
     with pytest.raises(InputError, match="key 'netG': expected one of generator, discriminator, generator_smooth"):
@@ -108,14 +108,14 @@ def test_a_choice_among_networks_is_said_and_can_be_made(tmp_path):
     assert call("learn", "--generator", spec, "--key", "generator", "--points", 2, "--out", run).exit_code == 0
     assert call("render", "grid", run, "--samples", 1).exit_code == 0  # the run remembers the key
     learned = call("learn", "--generator", spec, "--points", 2, "--out", tmp_path / "smooth")
-    assert "generator_smooth, a moving average, taken" in learned.stderr
+    assert "generator_smooth, a moving average, used" in learned.stderr
     assert "generator_smooth" in call("info", tmp_path / "g.pth").stdout
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"first": STATE, "second": RAW}, "several networks, first, second; say which with `key`"),
+        ({"first": STATE, "second": RAW}, "several networks, first, second; choose one with `key`"),
         ({"ema_1": STATE, "ema_2": RAW}, "several networks, ema_1, ema_2"),
         ({"discriminator": CRITIC}, "holds discriminator; expected a generator"),
         ({"shadow_params": [torch.ones(2)], "step": 1}, "holds no tensors"),
@@ -232,7 +232,7 @@ def test_sizes_that_are_not_clear_are_asked_for():
         steps_of([4, 3, 4, 4], None, "file")
     with pytest.raises(InputError, match="give one as `resolution`"):
         steps_of([4, 4, 4], 20, "file")
-    with pytest.raises(InputError, match="none that is usual"):
+    with pytest.raises(InputError, match="no usual number of pixels"):
         steps_of([4, 9], None, "file")
 
 

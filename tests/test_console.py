@@ -32,7 +32,7 @@ def test_the_first_signal_stops_after_the_step(number, capsys):
         signal.raise_signal(number)
         assert console.stopped and stopped(console) and stopped(console, "scoring")
     printed = capsys.readouterr()
-    assert printed.out == "" and printed.err.count("Stopping after this step; once more to stop at once.") == 1
+    assert printed.out == "" and printed.err.count("Stopping after this step; press Ctrl-C again to stop at once.") == 1
 
 
 @pytest.mark.parametrize("first", NUMBERS)

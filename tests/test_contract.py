@@ -95,10 +95,10 @@ class Fewer(Plain):
         (lambda: WrappedModule(Bytes()), "images of torch.uint8: expected floats"),
         (lambda: WrappedModule(Broken()), "NaN or infinite"),
         (lambda: WrappedModule(BatchStatistics(nn.BatchNorm2d(8, track_running_stats=False))), "batch statistics"),
-        (lambda: WrappedModule(BatchStatistics(nn.BatchNorm1d(128, track_running_stats=False))), "one picture alone"),
-        (lambda: WrappedModule(Dropped()), "another picture for the same z.*fixed_noise=True"),
-        (lambda: WrappedModule(Noisy()), "another picture for the same z.*fixed_noise=True"),
-        (lambda: WrappedModule(Choosing(), fixed_noise=True), "multinomial, which fixed_noise cannot hold still"),
+        (lambda: WrappedModule(BatchStatistics(nn.BatchNorm1d(128, track_running_stats=False))), "one image alone"),
+        (lambda: WrappedModule(Dropped()), "another image for the same z.*fixed_noise=True"),
+        (lambda: WrappedModule(Noisy()), "another image for the same z.*fixed_noise=True"),
+        (lambda: WrappedModule(Choosing(), fixed_noise=True), "multinomial, which fixed_noise cannot fix"),
         (lambda: WrappedModule(Misplaced(), fixed_noise=True), "fixed_noise needs a batch axis first"),
         (lambda: WrappedModule(Several(list)), r"list of 0: \(4, 3, 8, 8\), 1: \(4, 3, 16, 16\).*output=0"),
         (lambda: WrappedModule(Several(list), output=5), "expected images as output 5"),
@@ -110,14 +110,14 @@ class Fewer(Plain):
         (lambda: WrappedModule(Picky(), 7), r"ValueError: expected 6 numbers, got 7 \(.*test_contract.py:\d+\)"),
         (lambda: WrappedModule(Spatial(), 7), r"z of shape \(batch, 7, 1, 1\) or z of shape \(batch, 7\): .*dim"),
         (lambda: WrappedModule(Places()), r"z of shape \(batch, 6\): AssertionError.*wrap it in a module"),
-        (lambda: WrappedModule(Arrays()), "gives a ndarray: expected a tensor of images"),
+        (lambda: WrappedModule(Arrays()), "returns a ndarray: expected a tensor of images"),
         (lambda: WrappedModule(nn.LazyLinear(3), DIM), "LazyLinear failed: ValueError: .*uninitialized parameter"),
-        (lambda: WrappedModule(nn.Identity()), "size of z cannot be read off"),
+        (lambda: WrappedModule(nn.Identity()), "size of z cannot be read from"),
         (lambda: WrappedModule(Plain(), sample=lambda n, rng: torch.rand(n, DIM)), "take all random numbers from it"),
         (lambda: WrappedModule(Plain(), sample=lambda n, rng: torch.ones(n, DIM)), "the same latents every time"),
         (lambda: WrappedModule(Plain(), sample=lambda n, rng: torch.ones(n)), r"latents of \(2,\): expected floats"),
         (lambda: WrappedModule(Plain(), sample=torch.rand, truncation=0.5), "give one of them"),
-        (lambda: WrappedModule(Plain(), mapping=nn.Identity()), "cannot read the size of z off mapping"),
+        (lambda: WrappedModule(Plain(), mapping=nn.Identity()), "cannot read the size of z from mapping"),
     ],
 )  # fmt: skip
 def test_what_breaks_the_rules_is_refused_with_its_cure(make, words):
@@ -141,7 +141,7 @@ def test_what_was_chosen_is_said():
     assert "0 (black) to 1 (white)" in WrappedModule(Unit()).notes[0]
     assert WrappedModule(Unit(), value_range=(0, 1)).notes == ()
     assert "not from -1 to 1" in WrappedModule(nn.Sequential(Plain(), Times(127))).notes[0]
-    assert "float64 made float32" in WrappedModule(Plain().double()).notes[0]
+    assert "float64 converted to float32" in WrappedModule(Plain().double()).notes[0]
     assert "output 0" in WrappedModule(Several(tuple)).notes[0]
     assert "(batch, 6, 1, 1)" in WrappedModule(Spatial()).notes[0]
     assert "one-hot" in WrappedModule(OneHot(), DIM, CLASSES).notes[0]
@@ -153,7 +153,7 @@ def test_a_generator_of_the_users_is_held_to_the_same():
             return {"image": super().run(latents, classes, at)["image"] + torch.randn(1)}
 
     assert check(Uniform())
-    with pytest.raises(InputError, match="another picture for the same z"):
+    with pytest.raises(InputError, match="another image for the same z"):
         check(Random())
 
 
@@ -204,8 +204,8 @@ def test_without_gradients_the_methods_that_need_none_work(tmp_path):
     generator = WrappedModule(Still())
     assert not generator.differentiable
     assert len(discovery.find(generator, points=4)) == DIM
-    for method, settings in (("joint", {"points": 2}), ("hessian", {"steps": 1, "batch_size": 2})):
-        with pytest.raises(InputError, match=r"lets no gradient through.*jacobian and a ranking without Hessians"):
+    for method, settings in (("hessian-direct", {"points": 2}), ("hessian", {"steps": 1, "batch_size": 2})):
+        with pytest.raises(InputError, match=r"lets no gradient through.*jacobian or a ranking without Hessians"):
             discovery.find(generator, method, **settings)
     run = tmp_path / "run"
     assert call("learn", "--generator", "python:tests.users_networks:still", "--points", 4, "--out", run).exit_code == 0

@@ -1,4 +1,4 @@
-"""Data sets of pictures on disk: written, opened, resumed, damaged; and folders of any images."""
+"""Data sets of images on disk: written, opened, resumed, damaged; and folders of any images."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from direction_finder.datasets import (
     FACTORS,
     Dataset,
     Factor,
-    Pictures,
+    Images,
     begin,
     finish,
     image_name,
     missing,
     read_image,
-    read_pictures,
+    read_images,
     write_image,
 )
 from direction_finder.errors import InputError
@@ -76,8 +76,8 @@ def test_the_same_set_can_be_gone_on_with_and_prolonged(finished):
         ({"seed": 4}, (SIZE, SHAPE), ROWS, "seed 3, not 4"),
         ({"more": 1}, (SIZE, SHAPE), ROWS, "more None, not 1"),
         ({}, (SIZE,), ROWS, "factors"),
-        ({"versions": {"numpy": "2"}}, (SIZE, SHAPE), ROWS, "may draw differently"),
-        ({}, (SIZE, SHAPE), ROWS[:2], "3 pictures already, more than 2"),
+        ({"versions": {"numpy": "2"}}, (SIZE, SHAPE), ROWS, "may render differently"),
+        ({}, (SIZE, SHAPE), ROWS[:2], "3 images already, more than 2"),
     ],
 )
 def test_another_set_is_refused(about, factors, rows, words, finished):
@@ -96,7 +96,7 @@ def test_damage_is_found(finished):
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        (FACTORS, "1,2.0,cube\n", "", "not one row for each of 3"),
+        (FACTORS, "1,2.0,cube\n", "", "not have one row for each of 3"),
         (FACTORS, "cube", "cone", "do not fit together"),
         (FACTORS, "2.0", "large", "do not fit together"),
         (FACTORS, "index,size", "index,width", "do not fit together"),
@@ -113,28 +113,28 @@ def test_a_table_that_does_not_fit_is_refused(file, old, new, words, finished):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text"])
-def test_a_picture_that_cannot_be_read_is_named(content, tmp_path):
+def test_a_image_that_cannot_be_read_is_named(content, tmp_path):
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.png: not a readable picture"):
+    with pytest.raises(InputError, match=r"a\.png: not a readable image"):
         read_image(tmp_path / "a.png")
 
 
-def test_grey_pictures_and_alpha_become_three_channels(tmp_path):
+def test_grey_images_and_alpha_become_three_channels(tmp_path):
     for mode in ("L", "RGBA", "P"):
         Image.new(mode, (5, 4)).save(tmp_path / "a.png")
         assert read_image(tmp_path / "a.png").shape == (4, 5, 3)
 
 
-def test_pictures_of_a_data_set_have_its_size_and_kind(finished):
-    images, about = read_pictures(finished)
+def test_images_of_a_data_set_have_its_size_and_kind(finished):
+    images, about = read_images(finished)
     assert np.array_equal(images, IMAGES)
     expected = {"folder": str(finished), "kind": "test", "seed": 3, "num": 3, "resolution": 8}
     assert about.items() > expected.items() and len(about["sha256"]) == 64
-    smaller, _ = read_pictures(finished, 4)
+    smaller, _ = read_images(finished, 4)
     assert smaller.shape == (3, 4, 4, 3)
     write_image(finished / image_name(1), IMAGES[0])
-    assert read_pictures(finished)[1]["sha256"] != about["sha256"]
+    assert read_images(finished)[1]["sha256"] != about["sha256"]
 
 
 def test_of_a_folder_of_images_the_middle_squares_are_taken(tmp_path, monkeypatch):
@@ -146,16 +146,16 @@ def test_of_a_folder_of_images_the_middle_squares_are_taken(tmp_path, monkeypatc
     Image.fromarray(wide).save(tmp_path / "b.PNG")
     Image.fromarray(wide.swapaxes(0, 1).copy()).save(tmp_path / "more" / "a.bmp")
     (tmp_path / "notes.txt").touch()
-    pictures = Pictures(tmp_path, 6)
-    assert [path.name for path in pictures.paths] == ["b.PNG", "a.bmp"]
-    assert pictures.about == {"folder": str(tmp_path), "kind": tmp_path.name, "num": 2, "resolution": 6}
-    assert (pictures[[0, 1]] == (10, 200, 30)).all() and pictures[[1]].shape == (1, 6, 6, 3)
-    assert Pictures(tmp_path, 3)[[0]].shape == (1, 3, 3, 3)
+    images = Images(tmp_path, 6)
+    assert [path.name for path in images.paths] == ["b.PNG", "a.bmp"]
+    assert images.about == {"folder": str(tmp_path), "kind": tmp_path.name, "num": 2, "resolution": 6}
+    assert (images[[0, 1]] == (10, 200, 30)).all() and images[[1]].shape == (1, 6, 6, 3)
+    assert Images(tmp_path, 3)[[0]].shape == (1, 3, 3, 3)
 
 
 def test_a_folder_without_images_or_size_is_refused(tmp_path):
     with pytest.raises(InputError, match="no data set and no images"):
-        Pictures(tmp_path, 8)
+        Images(tmp_path, 8)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="give their size with `resolution`"):
-        Pictures(tmp_path)
+        Images(tmp_path)

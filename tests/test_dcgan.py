@@ -33,7 +33,7 @@ def load(path, num_classes=NUM_CLASSES):
 
 
 @torch.no_grad()
-def test_pictures_are_those_of_the_published_network(dcgan_file, rng):
+def test_images_are_those_of_the_published_network(dcgan_file, rng):
     generator = load(dcgan_file)
     assert (generator.dim, generator.num_classes, generator.resolution) == (DIM, NUM_CLASSES, 16)
     z, classes = generator.sample(4, rng), torch.tensor([0, 1, 2, 1])
@@ -117,10 +117,10 @@ def test_truncation_cuts_and_scales_z(dcgan_file, rng):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"main.0.weight": torch.ones(9, 16, 3, 4)}, "no square convolution"),
-        ({"main.1.running_mean": None}, "no square convolution|missing|norms"),
+        ({"main.0.weight": torch.ones(9, 16, 3, 4)}, "not a square convolution"),
+        ({"main.1.running_mean": None}, "not a square convolution|missing|norms"),
         ({"main.3.weight": torch.ones(15, 8, 4, 4)}, "expected"),
-        ({"main.9.weight": torch.ones(4)}, "no square convolution"),
+        ({"main.9.weight": torch.ones(4)}, "not a square convolution"),
     ],
 )
 def test_what_is_no_dcgan_is_refused(change, words, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from direction_finder.errors import InputError
-from direction_finder.reports import describe, described
+from direction_finder.reports import describe, file_facts
 from direction_finder.reports.describing import describe as describe_by
 
 
@@ -11,8 +11,8 @@ from direction_finder.reports.describing import describe as describe_by
 def asked(monkeypatch) -> list[tuple[str, str]]:
     """What was looked at by reading it, and how."""
     seen: list[tuple[str, str]] = []
-    monkeypatch.setattr(described, "described", lambda path, _: seen.append(("file", str(path))) or {"kind": "file"})
-    monkeypatch.setattr(described, "of_spec", lambda spec: seen.append(("spec", spec)) or {"kind": "spec"})
+    monkeypatch.setattr(file_facts, "described", lambda path, _: seen.append(("file", str(path))) or {"kind": "file"})
+    monkeypatch.setattr(file_facts, "of_spec", lambda spec: seen.append(("spec", spec)) or {"kind": "spec"})
     return seen
 
 
@@ -35,7 +35,7 @@ def test_a_file_of_a_generators_name_is_the_file(tmp_path, monkeypatch, asked):
 @pytest.mark.parametrize("target", ["nowhere", "shapes-65", "deep/er.png"])
 def test_what_is_not_there_is_refused(target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"^{target}: no such file or folder, nor a generator of that name$"):
+    with pytest.raises(InputError, match=rf"^{target}: no such file or folder, and no generator of that name$"):
         describe(target)
 
 
@@ -44,7 +44,7 @@ def test_what_is_wrong_is_told_beside_what_is_known(monkeypatch, tmp_path):
         problems.append("first")
         raise InputError("second")
 
-    monkeypatch.setattr(described, "described", broken)
+    monkeypatch.setattr(file_facts, "described", broken)
     (tmp_path / "file").touch()
     told = describe(tmp_path / "file")
     assert told == {"path": str(tmp_path / "file"), "kind": "unreadable", "problems": ["first", "second"]}

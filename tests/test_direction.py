@@ -62,3 +62,10 @@ def test_directions_are_equal_by_value(record):
     assert record["x"] != record["hue"] and record["x"] != 3
     assert record["x"].to("cpu") == record["x"]
     assert repr(record[0]) == "<Direction 0 'x': dim=6, layers=(0, 1), score=1.0, usable_range=2.0>"
+
+
+def test_directions_are_added_by_sum_and_not_multiplied(record, latents):
+    x, hue = record["x"], record["hue"]
+    assert torch.equal(move(latents, sum([x, hue])), move(latents, x + hue))
+    with pytest.raises(TypeError):
+        x * hue

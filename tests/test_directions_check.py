@@ -36,7 +36,7 @@ def record():
 
 def test_every_field_is_checked(record):
     check_record(record)
-    assert {*PER_DIRECTION, *SCALARS, "vectors", "numbers", "finding"} == record.keys()
+    assert {*PER_DIRECTION, *SCALARS, "vectors", "numbers", "finding", "probe"} == record.keys()
 
 
 @pytest.mark.parametrize(

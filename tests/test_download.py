@@ -101,7 +101,7 @@ def test_a_cut_download_goes_on_where_it_broke(server, path):
 def test_it_goes_on_at_the_next_call_too(server, path, monkeypatch):
     monkeypatch.setattr(download, "TRIES", 1)
     server.cuts = [300_000]
-    with pytest.raises(InputError, match="run again to go on"):
+    with pytest.raises(InputError, match="run again to resume"):
         fetch(server.url("model.bin"), path)
     assert not path.exists()
     fetch(server.url("model.bin"), path)

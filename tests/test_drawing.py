@@ -1,4 +1,4 @@
-"""What sheets and films share: how far to go, pictures of samples, labels, even steps."""
+"""What sheets and videos share: how far to go, images of samples, labels, even steps."""
 
 import re
 
@@ -54,7 +54,7 @@ def test_coordinates_are_moved_by_the_position_or_set_to_it():
 
 
 @pytest.mark.parametrize(("max_batch", "sizes"), [(2, [2, 2, 1]), (5, [5]), (32, [5])])
-def test_pictures_are_those_of_the_latents_however_many_at_once(max_batch, sizes):
+def test_images_are_those_of_the_latents_however_many_at_once(max_batch, sizes):
     generator = flat(num_classes=2)
     seen = []
     generator.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
@@ -67,15 +67,15 @@ def test_pictures_are_those_of_the_latents_however_many_at_once(max_batch, sizes
 
 @pytest.fixture
 def of_cubes(monkeypatch):
-    """Distances of pictures' cubes in place of a network's: even steps are those of the cube root."""
+    """Distances of images' cubes in place of a network's: even steps are those of the cube root."""
     cubes = Similarity(
         lambda images: [(4 * images[:, :, 0, 0]) ** 3], lambda a, b: (a[0] - b[0]).abs().sum(1)
-    )  # of z, as a flat picture is z / 4
+    )  # of z, as a flat image is z / 4
     monkeypatch.setattr(drawing, "similarity_of", lambda name, device, weights: (cubes, f"cubes of {name}"))
 
 
 @pytest.mark.parametrize("absolute", [True, False])
-def test_even_steps_change_the_picture_equally(of_cubes, absolute):
+def test_even_steps_change_the_image_equally(of_cubes, absolute):
     start = 0.7 if absolute else 0.0  # no matter where coordinates are set
     samples = Samples(torch.full((2, 1, 3), start), torch.zeros(2).long())
     walk, seen = Walk(even=True, absolute=absolute, features="z"), []
@@ -88,11 +88,11 @@ def test_even_steps_change_the_picture_equally(of_cubes, absolute):
     )
     assert len(notes) == 3 and re.match(found, notes[0])
     assert [(each.step, each.total, each.phase, each.unit) for each in seen][-1] == (
-        3, 3, "spacing pictures evenly", "direction",
+        3, 3, "spacing images evenly", "direction",
     )  # fmt: skip
 
 
 def test_around_zero_the_sample_as_it_is_stands_in_the_middle(of_cubes):
-    samples = Samples(torch.full((1, 1, 3), 1.0), torch.zeros(1).long())  # pictures change more above 0 than below
+    samples = Samples(torch.full((1, 1, 3), 1.0), torch.zeros(1).long())  # images change more above 0 than below
     (places,), _ = evenly(flat(), [RED], samples, Walk(even=True), 5, around_zero=True)
     assert places[2] == 0 and places[0] == -2 and places[4] < 1.5

@@ -149,7 +149,7 @@ def test_alignment_takes_one_factor_and_leaves_the_other(painter, reader):
 
 
 def test_another_resolution_is_refused(painter):
-    with pytest.raises(InputError, match="painter draws 4 pixels; the factor network reads 8"):
+    with pytest.raises(InputError, match="painter generates images of 4 pixels, but the factor network reads 8"):
         effects(painter, Reader([LINE], 8), torch.eye(DIM))
 
 

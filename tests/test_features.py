@@ -62,7 +62,7 @@ def test_lpips_with_weights_in_a_folder(tmp_path, images, rng):
     found = distance(images, images.flip(0))
     assert found.shape == (2,) and found[0] == pytest.approx(found[1].item(), rel=1e-4)
 
-    def activations(x):  # of whole pictures of 256 pixels, normalised as LPIPS does
+    def activations(x):  # of whole images of 256 pixels, normalised as LPIPS does
         x = interpolate(x, (256, 256), mode="bilinear")
         x = (x - torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1)) / torch.tensor([0.458, 0.448, 0.450]).view(
             3, 1, 1

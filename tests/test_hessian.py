@@ -9,7 +9,7 @@ from direction_finder.directions import Directions
 from direction_finder.discovery.configs import HessianConfig
 from direction_finder.discovery.hessian import find, penalties
 from direction_finder.discovery.loop import batch_penalty, draw_batch, starting_rows
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule, load_generator
 from direction_finder.orthogonal import gram_schmidt
@@ -220,7 +220,7 @@ def test_a_random_forward_is_refused():
         def forward(self, z):
             return z[:, :3, None, None].expand(-1, 3, 4, 4) + 0.01 * torch.randn(len(z), 3, 4, 4)
 
-    with pytest.raises(InputError, match="another picture for the same z"):
+    with pytest.raises(InputError, match="another image for the same z"):
         discovery.find(WrappedModule(Noisy(), 4), "hessian", steps=1, batch_size=2)
 
 
@@ -231,7 +231,7 @@ def test_a_random_forward_is_refused():
         ({"batch_size": 0}, "batch_size is 0"),
         ({"epsilon": 0.0}, "epsilon"),
         ({"reduction": "sum"}, "mean, max"),
-        ({"max_batch": 3}, "one sample takes 4 rows"),
+        ({"max_batch": 3}, "expected at least 4, the rows of one sample"),
         ({"num_directions": 7}, "searched space has 6 dimensions"),
         ({"num_directions": 2, "score_samples": 0}, "score_samples"),
         ({"dims": (3, 6)}, "dimensions 0 to 5"),

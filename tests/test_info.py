@@ -22,10 +22,10 @@ def test_a_run_and_everything_in_it(run_folder):
     record = info(run_folder / "directions.safetensors")
     assert (record["kind"], record["class_name"], record["config"]["seed"]) == ("directions", "class 1", 0)
     assert info(run_folder / "state.safetensors")["step"] == 2
-    picture = info(run_folder / "grid.png")
-    assert (picture["kind"], picture["made"]["directions"]) == ("picture", [0])
-    film = info(run_folder / "video.mp4")
-    assert (film["kind"], film["frames"], film["made"]["samples"]) == ("film", 6, 1)
+    image = info(run_folder / "grid.png")
+    assert (image["kind"], image["made"]["directions"]) == ("image", [0])
+    video = info(run_folder / "video.mp4")
+    assert (video["kind"], video["frames"], video["made"]["samples"]) == ("video", 6, 1)
     assert info(run_folder / "edit.json")["steps"] == ["align:1=0.0"]
     assert info(run_folder / "log.jsonl")["last"][0]["step"] == 2
     assert info(run_folder / "config.json")["holds"]["method"] == "hessian"
@@ -45,15 +45,15 @@ def test_what_is_wrong_is_said(run_folder, tmp_path):
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes((run_folder / "directions.safetensors").read_bytes()[:-50])
     (tmp_path / "page.pth").write_text("<html>")
-    (tmp_path / "text.png").write_text("no picture")
-    (tmp_path / "text.mp4").write_text("no film")
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "text.json").write_text("{")
     torch.save({**dcgan_state(), "main.0.weight": torch.full((9, 16, 4, 4), torch.inf)}, tmp_path / "inf.pth")
     for name, words in {
         "cut.safetensors": "cut short",
         "page.pth": "web page",
-        "text.png": "not a readable picture",
-        "text.mp4": "not a readable film",
+        "text.png": "not a readable image",
+        "text.mp4": "not a readable video",
         "text.json": "not an edit recipe",
         "inf.pth": "NaN or infinite",
         ".": "neither a run",

@@ -25,7 +25,7 @@ def bring(file: Path, out: Path, *more: object) -> Directions:
 
 @pytest.mark.parametrize(("name", "more", "where"), [
     ("our_goldens", [], slice(0, 120)),
-    ("our_goldens_mid", ["--space", "mid"], slice(40, 80)),
+    ("our_goldens_mid", ["--part", "mid"], slice(40, 80)),
 ])  # fmt: skip
 def test_published_matrices_are_orthonormalised_and_placed(name, more, where, tmp_path, monkeypatch):
     monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path))  # where biggan-128 is not
@@ -61,7 +61,7 @@ def test_every_format_there_and_back(tmp_path):
     cut = torch.load(tmp_path / "c.pt", weights_only=True)
     assert torch.equal(cut, part.vectors[:, 40:80])
     refused = call("render", "grid", tmp_path / "mid")
-    assert refused.exit_code == 2 and "bound to no generator; name one with --generator" in refused.stderr
+    assert refused.exit_code == 2 and "not bound to a generator; name one with --generator" in refused.stderr
     for file in ("a.npy", "b.pt", "c.pt"):
         assert json.loads(call("info", tmp_path / file, "--json").stdout)["kind"] == "matrix of directions"
     refused = call("export", tmp_path / "mid", "--out", tmp_path / "c.txt")
@@ -109,9 +109,9 @@ def test_what_is_no_matrix_of_directions_is_refused(tmp_path, monkeypatch):
         ("wide.npy", ["--generator", "shapes-64"], "25 dimensions, but shapes-64 has 24"),
         ("twice.pt", [], "rank below 24: row 5"),
         ("other.pt", [], "expected a matrix"),
-        ("eye.npy", ["--generator", "biggan-128", "--space", "mid"], "biggan-128 has 40"),
-        ("eye.npy", ["--generator", "clevr-1fov", "--space", "mid"], "clevr-1fov has all"),
-        ("eye.npy", ["--space", "mid", "--dims", "0-23"], "leave out --dims"),
+        ("eye.npy", ["--generator", "biggan-128", "--part", "mid"], "biggan-128 has 40"),
+        ("eye.npy", ["--generator", "clevr-1fov", "--part", "mid"], "clevr-1fov has all"),
+        ("eye.npy", ["--part", "mid", "--dims", "0-23"], "leave out --dims"),
         ("eye.npy", ["--generator", "shapes-64", "--dim", 24], "leave it out"),
         ("eye.npy", ["--class", "cube"], "unconditional"),
     ]:
@@ -188,11 +188,11 @@ def test_a_generator_or_its_outline_is_noted(saved):
 
 def test_columns_are_put_where_they_belong(saved):
     path, rows = saved(2, 3)
-    for part in ({"space": "mid"}, {"dims": (3, 5)}):
+    for part in ({"part": "mid"}, {"dims": (3, 5)}):
         found = import_directions(path, OUTLINE._replace(dim=9), class_name="dog", **part)
         assert torch.equal(found.vectors[:, 3:6], rows) and found.vectors.count_nonzero() == rows.count_nonzero()
         assert (found.class_index, found.class_name, found.scale) == (1, "dog", 0.5)
-        assert found.config["dims"] == [3, 5] and found.config["space"] == part.get("space")
+        assert found.config["dims"] == [3, 5] and found.config["part"] == part.get("part")
     assert import_directions(path, dims=(3, 5)).dim == 6  # as small as can be
     assert import_directions(path, dims=(3, 5), dim=20).dim == 20
 
@@ -200,7 +200,7 @@ def test_columns_are_put_where_they_belong(saved):
 def test_directions_act_on_the_layers_named(saved):
     path, _ = saved(2, 12)
     outline = OUTLINE._replace(chunk=None)
-    for part in ({"space": "fine"}, {"layers": (4, 5)}):
+    for part in ({"part": "fine"}, {"layers": (4, 5)}):
         assert import_directions(path, outline, **part).layers == ((4, 5), (4, 5))
     assert import_directions(path, outline).layers == (None, None)
     assert import_directions(path, layers=(7, 8)).layers == ((7, 8), (7, 8))  # of a generator that is not known
@@ -218,9 +218,9 @@ def test_a_free_matrix_alone_is_orthonormalised_unless_something_is_said(saved):
 @pytest.mark.parametrize(
     ("size", "given", "words"),
     [
-        (5, {"generator": OUTLINE}, r"5 dimensions, but mine has 12 \(dimensions 0-11 of z\); spaces are all, coarse"),
-        (4, {"generator": OUTLINE, "space": "middle"}, "space 'middle': mine has all, coarse, mid, fine"),
-        (3, {"generator": OUTLINE, "space": "mid", "dims": (3, 5)}, "leave out `dims` and `layers`"),
+        (5, {"generator": OUTLINE}, r"5 dimensions, but mine has 12 \(dimensions 0-11 of z\); parts are all, coarse"),
+        (4, {"generator": OUTLINE, "part": "middle"}, "part 'middle' does not exist: mine has all, coarse, mid, fine"),
+        (3, {"generator": OUTLINE, "part": "mid", "dims": (3, 5)}, "leave out `dims` and `layers`"),
         (12, {"generator": OUTLINE, "dim": 12}, "`dim` is read from the generator"),
         (12, {"generator": OUTLINE, "class_name": "horse"}, "class 'horse' is unknown"),
         (3, {"generator": OUTLINE, "dims": (10, 12)}, "mine has dimensions 0 to 11"),

@@ -54,5 +54,5 @@ def test_a_folder_of_that_name_is_itself(outputs):
 def test_without_runs_it_is_refused(empty, outputs):
     if empty:
         outputs.mkdir()
-    with pytest.raises(InputError, match=r"^latest: there are no runs in outputs/ of this folder; name one$"):
+    with pytest.raises(InputError, match=r"^latest: this folder has no runs under outputs/; name a run folder$"):
         newest_run("latest")

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
     {"errors", "lazy", "progress", "randomness", "version"},
     {"class_names", "files", "settings"},
-    {"direction", "directions_check", "samples"},
+    {"direction", "directions_check", "directions_file", "samples"},
     {"directions"},
     {
         "penalty",
@@ -28,7 +28,7 @@ ROWS = [
         "parallel",
         "datasets",
         "edits",
-        "pictures",
+        "images",
         "figures",
     },
     {"generators"},

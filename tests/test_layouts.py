@@ -1,4 +1,4 @@
-"""The layouts of a sheet, read off pictures of one colour each."""
+"""The layouts of a sheet, read off images of one colour each."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from direction_finder.errors import InputError
 from direction_finder.rendering import layouts
 from direction_finder.rendering.drawing import Walk
-from direction_finder.rendering.layouts import sheet
+from direction_finder.rendering.layouts import render_sheet
 from direction_finder.samples import Samples
 from tests.flat import bytes_of, channels, colours, flat
 
@@ -24,7 +24,7 @@ def moved(z, *by):
 
 
 def test_blocks_are_a_section_for_each_direction(samples):
-    drawing = sheet(flat(), channels()["red", "blue"], samples, ONE, steps=3)
+    drawing = render_sheet(flat(), channels()["red", "blue"], samples, ONE, steps=3)
     rows = list(drawing.rows())
     assert [row.title for row in rows] == ["direction 0: red", "", "direction 2: blue  (score 0.5)", ""]
     assert [row.label for row in rows] == ["sample 0", "sample 1"] * 2 == drawing.labels * 2
@@ -34,7 +34,7 @@ def test_blocks_are_a_section_for_each_direction(samples):
 
 
 def test_directions_that_reach_further_say_so(samples):
-    drawing = sheet(flat(), channels()[[1, 0]], samples[0], Walk(), steps=3)
+    drawing = render_sheet(flat(), channels()[[1, 0]], samples[0], Walk(), steps=3)
     rows = list(drawing.rows())
     assert [row.title for row in rows] == ["direction 1  (extent 3)", "direction 0: red  (extent 2)"]
     assert drawing.columns == ["-1", "0", "+1"]  # in extents
@@ -43,7 +43,7 @@ def test_directions_that_reach_further_say_so(samples):
 
 
 def test_coordinates_may_be_set(samples):
-    drawing = sheet(flat(), channels()[[1]], samples[1], Walk(1.0, absolute=True), steps=2)
+    drawing = render_sheet(flat(), channels()[[1]], samples[1], Walk(1.0, absolute=True), steps=2)
     (row,) = drawing.rows()
     assert colours(row.images) == bytes_of([-1, -1, 1], [-1, 1, 1])
 
@@ -61,7 +61,7 @@ def test_even_steps_stand_in_the_titles(steps, absolute, columns, samples, monke
         return [places] * len(directions), ["even enough"] * len(directions)
 
     monkeypatch.setattr(layouts, "evenly", evenly)
-    drawing = sheet(flat(), channels()[:1], samples[0], Walk(even=True, absolute=absolute), steps=steps)
+    drawing = render_sheet(flat(), channels()[:1], samples[0], Walk(even=True, absolute=absolute), steps=steps)
     (row,) = drawing.rows()
     listed = " ".join(["-1.5", "0", "+0.5"][:steps])
     assert row.title == f"direction 0: red  (extent 2)  at {listed}" and drawing.columns == columns
@@ -71,7 +71,7 @@ def test_even_steps_stand_in_the_titles(steps, absolute, columns, samples, monke
 
 
 def test_an_overview_has_a_column_for_each_direction(samples):
-    drawing = sheet(flat(), channels()[[2, 1, 0]], samples, Walk(), layout="overview")
+    drawing = render_sheet(flat(), channels()[[2, 1, 0]], samples, Walk(), layout="overview")
     rows = list(drawing.rows())
     assert drawing.columns == ["original", "blue", "1", "red"] and drawing.count == 2
     assert [(row.label, row.title) for row in rows] == [("sample 0", ""), ("sample 1", "")]
@@ -79,7 +79,7 @@ def test_an_overview_has_a_column_for_each_direction(samples):
 
 
 def test_a_pair_goes_across_and_down(samples):
-    drawing = sheet(flat(), channels()[[2, 0]], samples, Walk(), layout="pair", steps=3)
+    drawing = render_sheet(flat(), channels()[[2, 0]], samples, Walk(), layout="pair", steps=3)
     rows = list(drawing.rows())
     assert (drawing.columns, drawing.labels) == (["-3", "0", "+3"], ["-2", "0", "+2"])
     assert drawing.count == len(rows) == 6
@@ -92,7 +92,7 @@ def test_a_pair_goes_across_and_down(samples):
 def test_each_sample_is_drawn_as_its_class(samples):
     generator = flat(num_classes=2)
     for layout, of in (("blocks", channels()[:1]), ("overview", channels()[:1]), ("pair", channels()[:2])):
-        *_, last = sheet(generator, of, samples, ONE, layout=layout, steps=3).rows()
+        *_, last = render_sheet(generator, of, samples, ONE, layout=layout, steps=3).rows()
         darker = [channel - 2 for channel in B]
         middle = {"blocks": (1, darker), "overview": (0, darker), "pair": (1, moved(darker, 0, 1, 0))}
         place, expected = middle[layout]
@@ -103,7 +103,7 @@ def test_each_sample_is_drawn_as_its_class(samples):
 def test_rows_are_drawn_when_they_are_asked_for(layout, samples):
     generator, calls = flat(), []
     generator.register_forward_pre_hook(lambda *_: calls.append(1))
-    rows = sheet(generator, channels()[:2], samples, ONE, layout=layout, steps=2).rows()
+    rows = render_sheet(generator, channels()[:2], samples, ONE, layout=layout, steps=2).rows()
     assert not calls
     next(rows)
     assert len(calls) == 1
@@ -120,4 +120,4 @@ def test_rows_are_drawn_when_they_are_asked_for(layout, samples):
 )
 def test_what_cannot_be_laid_out_is_refused(given, words, samples):
     with pytest.raises(InputError, match=words):
-        sheet(flat(), channels(), samples, **{"walk": ONE, **given})
+        render_sheet(flat(), channels(), samples, **{"walk": ONE, **given})

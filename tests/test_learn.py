@@ -137,8 +137,8 @@ def test_spaces_get_a_run_each_and_a_line_at_the_end(tmp_path, monkeypatch):
     golden = Path(__file__).parent / "golden" / "biggan-brock.safetensors"
     state = {key.removeprefix("state."): tensor for key, tensor in load_file(golden).items() if "state." in key}
     torch.save(state, "G.pth")
-    result = call("learn", "--generator", "biggan:G.pth", "--class", "class 1", "--method", "random", "--space", "mid",
-                  "--space", "fine", "--score-samples", 1)  # fmt: skip
+    result = call("learn", "--generator", "biggan:G.pth", "--class", "class 1", "--method", "random", "--part", "mid",
+                  "--part", "fine", "--score-samples", 1)  # fmt: skip
     assert result.exit_code == 0, result.stderr
     stems = ("00001-random-biggan-g-class-1-mid", "00002-random-biggan-g-class-1-fine")
     runs = [Path("outputs") / stem for stem in stems]
@@ -148,9 +148,9 @@ def test_spaces_get_a_run_each_and_a_line_at_the_end(tmp_path, monkeypatch):
         assert found.vectors[:, dims[0] : dims[1] + 1].square().sum() == pytest.approx(40)
         assert re.search(rf"{run}: class 1; {run.name.rpartition('-')[2]}; 40 directions; strongest", result.stdout)
     for more, word in [(["--dims", "0-1"], "leave out --dims"), (["--out", "a"], "there are 2 runs")]:
-        refused = call("learn", "--generator", "biggan:G.pth", "--space", "mid", "--space", "fine", *more)
+        refused = call("learn", "--generator", "biggan:G.pth", "--part", "mid", "--part", "fine", *more)
         assert refused.exit_code == 2 and word in refused.stderr
-    refused = call("learn", "--generator", "clevr-1fov", "--space", "mid")
+    refused = call("learn", "--generator", "clevr-1fov", "--part", "mid")
     assert refused.exit_code == 2 and "clevr-1fov has all" in refused.stderr
 
 

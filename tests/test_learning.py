@@ -25,7 +25,7 @@ def generator(dcgan_file):
 
 
 class Layered(nn.Module):
-    """Three layers of four numbers, and one of two classes, to flat pictures."""
+    """Three layers of four numbers, and one of two classes, to flat images."""
 
     def forward(self, latents: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         return (latents.sum((1, 2)) + classes)[:, None, None, None].sin().expand(-1, 3, 4, 4)
@@ -51,7 +51,7 @@ def files(run: Run) -> dict[str, bytes]:
 
 def test_there_is_a_search_for_each_class_and_space(layered):
     found = searches(layered, "random", {"seed": 3}, ["class 0", "1"], ["mid", "all"])
-    assert [(each.class_name, each.space, each.config.layers) for each in found] == [
+    assert [(each.class_name, each.part, each.config.layers) for each in found] == [
         ("class 0", "mid", (1, 1)),
         ("class 0", "all", None),
         ("class 1", "mid", (1, 1)),
@@ -59,17 +59,17 @@ def test_there_is_a_search_for_each_class_and_space(layered):
     ]
     assert {each.config.seed for each in found} == {3} and found[0].record == found[-1].record
     (one,) = searches(layered, "random", {})
-    assert (one.class_name, one.space, one.config.class_index) == (None, None, None)
+    assert (one.class_name, one.part, one.config.class_index) == (None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("method", "settings", "classes", "spaces", "words"),
+    ("method", "settings", "classes", "parts", "words"),
     [
         ("pca", {}, (), (), "unknown method 'pca'"),
         ("random", {"steps": 3}, (), (), "no setting steps"),
         ("hessian", {"steps": 0}, (), (), "steps is 0"),
         ("random", {}, ("class 0", "zebra"), (), "zebra"),
-        ("random", {}, (), ("coarse", "deep"), "space 'deep'"),
+        ("random", {}, (), ("coarse", "deep"), "part 'deep'"),
         ("random", {"layers": (0, 1)}, (), ("all",), "leave out `dims` and `layers`"),
         ("random", {"dims": (0, 1)}, (), ("all",), "leave out `dims` and `layers`"),
         ("random", {"layers": (0, 99)}, (), (), "layers 0-99"),
@@ -79,18 +79,18 @@ def test_there_is_a_search_for_each_class_and_space(layered):
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_drawn(
-    method, settings, classes, spaces, words, layered, monkeypatch
+    method, settings, classes, parts, words, layered, monkeypatch
 ):
     def drawn(*_):
-        raise AssertionError("a picture was drawn")
+        raise AssertionError("a image was drawn")
 
     monkeypatch.setattr(type(layered), "run", drawn)
     with pytest.raises(InputError, match=words):
-        searches(layered, method, settings, classes, spaces)
+        searches(layered, method, settings, classes, parts)
 
 
 def test_a_refused_search_leaves_no_folder(generator, tmp_path):
-    for given in ({"class_name": "zebra"}, {"space": "deep"}, {"steps": 3}):
+    for given in ({"class_name": "zebra"}, {"part": "deep"}, {"steps": 3}):
         with pytest.raises(InputError):
             learn(generator, "random", out=tmp_path / "run", **given)
     assert not any(tmp_path.iterdir())
@@ -101,7 +101,7 @@ def test_a_refused_search_leaves_no_folder(generator, tmp_path):
     [
         ({"class_names": ["class 1"]}, "random-dcgan-small-class-1"),
         ({}, "random-dcgan-small-random-classes"),
-        ({"spaces": ["all"]}, "random-dcgan-small-random-classes-all"),
+        ({"parts": ["all"]}, "random-dcgan-small-random-classes-all"),
     ],
 )
 def test_a_search_has_a_name(given, name, generator):
@@ -162,7 +162,7 @@ def test_a_run_of_a_loaded_generator_goes_on_by_itself(generator, tmp_path, monk
 def test_a_run_of_a_module_goes_on_with_the_generator_at_hand(tmp_path):
     run = stopped(planted(6), tmp_path / "run")
     before = files(run)
-    with pytest.raises(InputError, match=r"bound to no generator; name one with `generator`$"):
+    with pytest.raises(InputError, match=r"not bound to a generator; name one with `generator`$"):
         resume(run.folder)
     with pytest.raises(InputError, match="has other weights now than when the run began"):
         resume(run.folder, generator=planted(6, seed=1))
@@ -186,7 +186,7 @@ def test_a_moved_generator_is_named_anew_and_for_good(generator, dcgan_file, tmp
     [
         ({"seed": 1}, r"leave out `seed`$"),
         ({"steps": 9, "eta": 1.0, "class_name": "1"}, r"leave out `eta`, `class_name`$"),
-        ({"steps": 0}, "can only be prolonged"),
+        ({"steps": 0}, "can only be made longer"),
         ({"steps": 9}, "laid out for 4 steps"),
     ],
 )

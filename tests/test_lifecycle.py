@@ -74,7 +74,7 @@ def test_numbered_folders_are_taken_away_too(tmp_path, monkeypatch):
 
 def test_a_folder_in_use_is_refused_and_stays(run):
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
-    with pytest.raises(InputError, match="holds a run already"), begun(run.folder, "run", CONTENT):
+    with pytest.raises(InputError, match="contains a run already"), begun(run.folder, "run", CONTENT):
         pass
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
@@ -104,5 +104,5 @@ def test_a_change_stays_if_the_run_was_stopped_from_outside(error, run):
 
 def test_a_run_can_only_be_prolonged():
     check_longer("steps", 5, 5)
-    with pytest.raises(InputError, match=r"^`steps` 4: the run is at step 5 already; it can only be prolonged$"):
+    with pytest.raises(InputError, match=r"^`steps` 4: the run is at step 5 already; it can only be made longer$"):
         check_longer("steps", 4, 5)

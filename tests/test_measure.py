@@ -13,18 +13,18 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from direction_finder import datasets
-from direction_finder.datasets import Pictures, read_image, read_pictures
+from direction_finder.datasets import Images, read_image, read_images
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError, MissingExtra
 from direction_finder.figures import heat_map
 from direction_finder.generators import Generator
+from direction_finder.images import as_images
 from direction_finder.metrics import reference
 from direction_finder.metrics.factor_network import FactorNetwork, accuracy, fit, read_all
 from direction_finder.metrics.features import lite0
 from direction_finder.metrics.reference import Reference, choice
-from direction_finder.pictures import as_images
 from direction_finder.reports.table import table
-from direction_finder.runs.kept import Kept
+from direction_finder.runs.measure_cache import MeasureCache
 from direction_finder.scenes import make
 from tests.conftest import call
 
@@ -83,7 +83,7 @@ def test_values_are_in_the_factors_units(renders, network_file):
     assert set(read) == {"class", "x", "y", "size", "hue", "light"} and len(read["x"]) == 100
     assert read["hue"].min() >= 0 and read["hue"].max() < 1
     assert np.corrcoef(read["x"], renders[1].values["x"])[0, 1] > 0.8
-    with pytest.raises(InputError, match="pictures of 32 pixels"):
+    with pytest.raises(InputError, match="images of 32 pixels"):
         network.read(torch.zeros(1, 3, 32, 32))
 
 
@@ -106,7 +106,7 @@ def test_measure_and_page(measured, network_file):
                   "--factor-network", network_file)  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert re.search(r"disentanglement +0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", result.stdout)
-    assert result.stdout.count("spread kept") == 5
+    assert result.stdout.count("remaining spread") == 5
     report = json.loads((measured / "factors.json").read_text())
     assert np.shape(report["effects"]) == (6, 5) and len(report["names"]) == 6
     with Image.open(measured / "factors.png") as drawn:
@@ -124,9 +124,9 @@ def test_measure_and_page(measured, network_file):
 
 
 def test_hessians(measured):
-    result = call("measure", measured, "--metric", "hessians", "--samples", 3)
+    result = call("measure", measured, "--metric", "diagonality", "--samples", 3)
     assert result.exit_code == 0, result.stderr
-    found = json.loads((measured / "hessians.json").read_text())
+    found = json.loads((measured / "diagonality.json").read_text())
     assert 0 <= found["percent"]["low"] <= found["percent"]["value"] <= 1 and found["ratio_of_sums"]["value"] > 0
     ratio = f"{found['ratio_of_sums']['value']:.3f}"
     assert ratio in result.stdout and ratio in (measured / "index.html").read_text()
@@ -149,14 +149,16 @@ def test_the_share_is_that_of_the_basis(measured):
     assert refused.exit_code == 2 and "full orthonormal basis: there are 5 directions of 6" in refused.stderr
 
 
-EVERY_LONG = [word for name in ("factors", "hessians", "share", "activeness", "paths", "ppl", "fid",
+EVERY_LONG = [word for name in ("factors", "diagonality", "share", "activeness", "paths", "ppl", "fid",
                                   "fidelity")
               for word in ("--metric", name)]  # fmt: skip
 
 
 def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders, tmp_path, monkeypatch):
     monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("direction_finder.commands.actions.measure.FIGURES", {})  # they take long, and are drawn anew
+    monkeypatch.setattr(
+        "direction_finder.commands.actions.measure.FIGURES", {}
+    )  # they take long, and are drawn uncached
     other = shutil.copytree(measured, tmp_path / "other")
     record = Directions.load(measured / "directions.safetensors")
     replace(record, vectors=record.vectors.flip(0)).save(other / "directions.safetensors")
@@ -182,7 +184,7 @@ def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders,
 
     stop_at = needed - 4  # in the middle of the last of them
     stopped = call(*arguments)
-    assert stopped.exit_code == 130 and "goes on where it was" in stopped.stderr
+    assert stopped.exit_code == 130 and "Repeat the command to resume it" in stopped.stderr
     assert len(list(parts.iterdir())) == 2  # those of a target that was done, too
     stop_at, calls = None, 0
     again = call(*arguments)
@@ -196,24 +198,24 @@ def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders,
 
 def test_damaged_parts_are_taken_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path))
-    with pytest.raises(KeyboardInterrupt), Kept({"a": 1}) as keep:
+    with pytest.raises(KeyboardInterrupt), MeasureCache({"a": 1}) as keep:
         assert keep("x", lambda: torch.ones(2)).tolist() == [1, 1]
         raise KeyboardInterrupt
-    with Kept({"a": 2}) as other:
+    with MeasureCache({"a": 2}) as other:
         assert other("x", lambda: torch.zeros(2)).tolist() == [0, 0]
-    with pytest.raises(KeyboardInterrupt), Kept({"a": 1}) as keep:
+    with pytest.raises(KeyboardInterrupt), MeasureCache({"a": 1}) as keep:
         assert keep("x", lambda: torch.zeros(2)).tolist() == [1, 1]
         raise KeyboardInterrupt
     (file,) = (tmp_path / "measures").iterdir()
     file.write_bytes(b"cut")
-    with Kept({"a": 1}) as keep:
+    with MeasureCache({"a": 1}) as keep:
         assert keep("x", lambda: torch.zeros(2)).tolist() == [0, 0]
     assert not file.exists()
 
 
 def test_several_targets_side_by_side(measured, tmp_path):
     other = shutil.copytree(measured, tmp_path / "other")
-    few = ["--metric", "activeness", "--metric", "hessians", "--samples", 3]
+    few = ["--metric", "activeness", "--metric", "diagonality", "--samples", 3]
     result = call("measure", measured, other, *few, "--out", tmp_path / "both")
     assert result.exit_code == 0, result.stderr
     head, _, first, second = (tmp_path / "both" / "measures.md").read_text().splitlines()
@@ -221,7 +223,7 @@ def test_several_targets_side_by_side(measured, tmp_path):
     assert first.partition("|")[2].partition("|")[2] == second.partition("|")[2].partition("|")[2]
     assert first in result.stdout
     reports = json.loads((tmp_path / "both" / "measures.json").read_text())
-    assert f"{100 * reports[str(other)]['hessians']['percent']['value']:.3f} [" in second
+    assert f"{100 * reports[str(other)]['diagonality']['percent']['value']:.3f} [" in second
     assert (tmp_path / "both" / "activeness.png").is_file()
     for path in [*(tmp_path / "both").iterdir(), *other.glob("*.json")]:
         assert json.loads(call("info", path, "--json").stdout)["problems"] == [], path
@@ -268,7 +270,7 @@ def test_info_knows_all_of_it(measured, network_file, generator, renders, tmp_pa
     assert kinds["factor network"]["resolution"] == 16
     assert kinds["training run"]["step"] == 1
     assert kinds["data set, shapes"]["factors"][0] == "class"
-    assert {"figure", "page", "directions", "picture"} <= set(kinds)
+    assert {"figure", "page", "directions", "image"} <= set(kinds)
 
 
 def test_fidelity(generator, renders, network_file):
@@ -282,12 +284,12 @@ def test_fidelity(generator, renders, network_file):
 
 def test_what_cannot_be_measured_is_refused(generator, measured, renders, network_file):
     for arguments, word in [
-        ([generator, "--metric", "factors"], "no run folder or directions file"),
+        ([generator, "--metric", "factors"], "not a run folder or directions file"),
         ([generator, "--metric", "fidelity"], "needs --renders"),
         ([generator, "--metric", "fidelity", "--samples", 101, "--renders", renders[1].folder, "--other-renders",
-          renders[0].folder], "101 samples: there are 100 and 400"),
+          renders[0].folder], "101 samples: there are only 100 and 400"),
         (["eyes", "--metric", "fidelity", "--renders", renders[1].folder, "--other-renders", renders[0].folder],
-         "class is cube"),
+         "class is one of cube"),
         ([measured, "--metric", "alignment", "--name"], "--name needs --metric factors"),
     ]:  # fmt: skip
         result = call("measure", *arguments, "--factor-network", network_file)
@@ -330,10 +332,10 @@ def test_distances_and_path_lengths(measured, generator, renders):
     assert json.loads(anywhere.stdout)[generator]["ppl"]["value"] != of_generator["ppl"]["value"]
 
 
-def test_only_the_chosen_pictures_are_read(renders, monkeypatch):
-    pictures = Pictures(renders[1].folder)
-    everything, about = read_pictures(renders[1].folder)
-    assert pictures.about.items() < about.items() and len(pictures) == len(everything) == about["num"]
+def test_only_the_chosen_images_are_read(renders, monkeypatch):
+    images = Images(renders[1].folder)
+    everything, about = read_images(renders[1].folder)
+    assert images.about.items() < about.items() and len(images) == len(everything) == about["num"]
     monkeypatch.setattr(reference, "BATCH", 3)
     read, batches = [], []
     monkeypatch.setattr(datasets, "read_image", lambda path: read.append(path) or read_image(path))
@@ -342,16 +344,16 @@ def test_only_the_chosen_pictures_are_read(renders, monkeypatch):
         batches.append(len(images))
         return images.flatten(1)
 
-    seen = Reference(pictures, 8, seed=1, features=features).seen
-    chosen = choice(len(pictures), 8, 1)
-    assert read == [pictures.paths[index] for index in chosen] and len(set(chosen)) == 8 and batches == [3, 3, 2]
+    seen = Reference(images, 8, seed=1, features=features).seen
+    chosen = choice(len(images), 8, 1)
+    assert read == [images.paths[index] for index in chosen] and len(set(chosen)) == 8 and batches == [3, 3, 2]
     assert torch.equal(seen, Reference(everything, 8, seed=1, features=features).seen)
-    assert pictures.sha256(chosen) == pictures.sha256(list(chosen)) != pictures.sha256(chosen[::-1])
+    assert images.sha256(chosen) == images.sha256(list(chosen)) != images.sha256(chosen[::-1])
 
 
 def test_distances_that_cannot_be_measured(measured, generator, renders, tmp_path):
     refused = call("measure", generator, "--metric", "fid")
-    assert refused.exit_code == 2 and "fid and kid need --real" in refused.stderr
+    assert refused.exit_code == 2 and "give a data set or a folder of images as --real" in refused.stderr
     refused = call("measure", measured, generator, "--metric", "paths")
-    assert refused.exit_code == 2 and "no run folder or directions file, which --metric paths" in refused.stderr
+    assert refused.exit_code == 2 and "not a run folder or directions file, which --metric paths" in refused.stderr
     assert not refused.stdout and not (measured / "paths.json").exists()  # before anything was measured

@@ -80,7 +80,7 @@ def reports() -> dict[str, dict]:
     distance = {"value": 2.0, "features": "x", "samples": 3}
     return {
         "factors": {"scores": {"disentanglement": one}},
-        "hessians": dict.fromkeys(("percent", "ratio", "percent_bending", "ratio_of_sums"), one),
+        "diagonality": dict.fromkeys(("percent", "ratio", "percent_bending", "ratio_of_sums"), one),
         "share": part,
         "activeness": {"active": 1, "of": [part]},
         "paths": {"of": [part, one], "features": "x"},
@@ -105,6 +105,6 @@ def test_figures_of_every_metric_lie_in_their_bounds(name):
 def test_what_is_better_is_what_papers_say():
     ways = {name: {cell.quantity.better for cell in METRICS[name].cells(report)} for name, report in reports().items()}
     assert {name for name, way in ways.items() if way == {"lower"}} == {"ppl", "fid", "kid", "fidelity"}
-    assert {name for name, way in ways.items() if way == {"higher"}} == {"factors", "hessians", "share"}
+    assert {name for name, way in ways.items() if way == {"higher"}} == {"factors", "diagonality", "share"}
     assert {name for name, metric in METRICS.items() if not metric.of_directions} == {"ppl", "fid", "kid", "fidelity"}
     assert {name for name, metric in METRICS.items() if metric.network} == {"factors", "alignment", "fidelity"}

@@ -24,7 +24,7 @@ SIZE, DEVIATION = 24, 0.014
 
 
 class Synthesis(Planted):
-    """Pictures of w of deviation 0.014, as a style network's: along its planted directions they change ever less."""
+    """Images of w of deviation 0.014, as a style network's: along its planted directions they change ever less."""
 
     def __init__(self):
         super().__init__(SIZE, 0)
@@ -36,7 +36,7 @@ class Synthesis(Planted):
 
 
 def style() -> WrappedModule:
-    """A network of styles: z -> w of deviation 0.014, neither normal nor centred, -> pictures."""
+    """A network of styles: z -> w of deviation 0.014, neither normal nor centred, -> images."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         mapping = nn.Sequential(nn.Linear(SIZE, 64), nn.LeakyReLU(0.2), nn.Linear(64, SIZE))
@@ -57,7 +57,7 @@ def test_the_defaults_find_rank_and_render_directions_in_w(tmp_path):
     listed = json.loads((run / "rank.json").read_text())["short_list"]
     ranked, generator = Directions.load(run), load_generator(spec)
     drift, latents = Drift(generator), generator.sample(8, stream(5, "z"))[:, None]
-    for index in listed:  # as far as render goes by default, pictures stay usual
+    for index in listed:  # as far as render goes by default, images stay usual
         assert 1 < ranked.ranges[index] < 32  # deviations
         assert drift.along(ranked[index], ranked.ranges[index]) < 1.05 * drift.threshold
     for index in (0, 1):
@@ -72,7 +72,7 @@ def test_the_defaults_find_rank_and_render_directions_in_w(tmp_path):
     ("method", "settings"),
     [
         ("jacobian", {"points": 4}),
-        ("joint", {"points": 2}),
+        ("hessian-direct", {"points": 2}),
         ("hessian", {"steps": 3, "batch_size": 4}),
         ("orojar", {"steps": 3}),
     ],
@@ -90,12 +90,12 @@ class Scaled(Plain):
         return super().forward(w / DEVIATION)
 
 
-def test_the_file_holds_a_scale_only_where_it_is_not_1(tmp_path):
-    for generator, scale in ((WrappedModule(Plain()), None), (WrappedModule(Plain(), sample=uniform), 0.58)):
+def test_the_file_holds_the_scale(tmp_path):
+    for generator, scale in ((WrappedModule(Plain()), 1.0), (WrappedModule(Plain(), sample=uniform), 0.58)):
         discovery.find(generator, "random").save(tmp_path / "d.safetensors")
         with safe_open(tmp_path / "d.safetensors", framework="pt") as file:
             metadata = json.loads(file.metadata()[METADATA_KEY])
-        assert metadata.get("scale") == (None if scale is None else pytest.approx(scale, rel=0.02))
+        assert metadata["scale"] == pytest.approx(scale, rel=0.02)
         assert Directions.load(tmp_path / "d.safetensors").scale == generator.scale
 
 
@@ -125,7 +125,7 @@ def test_a_mapping_may_repeat_w_for_every_layer_and_nothing_else():
 
     rng = stream(0, "z")
     assert mapped(Repeated(1.0))(3, rng).shape == (3, DIM)
-    with pytest.raises(InputError, match="every layer other latents"):
+    with pytest.raises(InputError, match="different latents for each layer"):
         mapped(Repeated(2.0))(3, rng)
 
 

@@ -29,13 +29,13 @@ def stop(progress) -> None:
 
 @pytest.fixture
 def trained(tmp_path) -> OpenRun:
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     for number in range(8):
-        Image.effect_noise((8, 8), 20 * number).convert("RGB").save(pictures / f"{number}.png")
+        Image.effect_noise((8, 8), 20 * number).convert("RGB").save(images / f"{number}.png")
     quiet = Upkeep(preview_every=0, score_every=0)
     given = {"resolution": 8, "upkeep": quiet, "progress": stop, **TINY}
-    return open_run(df.train("progan", pictures, out=tmp_path / "trained", **given).folder)
+    return open_run(df.train("progan", images, out=tmp_path / "trained", **given).folder)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_run_of_train(trained):
 
 def test_a_run_of_import(imported, dcgan_file):
     assert imported.finished and len(imported.directions) == 4 and imported.steps() == []
-    with pytest.raises(df.InputError, match="bound to no generator; name one with `generator`"):
+    with pytest.raises(df.InputError, match="not bound to a generator; name one with `generator`"):
         imported.generator()
     with pytest.raises(df.InputError, match="has no 'threads'"):
         imported.resume()
@@ -126,7 +126,7 @@ def test_a_run_of_train_takes_no_other_argument(given, name, trained):
     assert {path: path.read_bytes() for path in trained.folder.iterdir()} == before
 
 
-def test_a_value_of_the_log_is_drawn_over_steps_or_over_pictures_shown(run_folder, trained):
+def test_a_value_of_the_log_is_drawn_over_steps_or_over_images_shown(run_folder, trained):
     run = open_run(run_folder)
     axes = run.plot("penalty")
     (line,) = axes.lines
@@ -139,7 +139,7 @@ def test_a_value_of_the_log_is_drawn_over_steps_or_over_pictures_shown(run_folde
 
 
 def test_a_value_that_the_log_does_not_hold_is_refused_with_those_it_holds(run_folder, imported):
-    with pytest.raises(df.InputError, match=r"the log holds no 'loss'; it holds step, penalty, "):
+    with pytest.raises(df.InputError, match=r"the log has no 'loss'; it has step, penalty, "):
         open_run(run_folder).plot("loss")
-    with pytest.raises(df.InputError, match=r"it holds nothing$"):
+    with pytest.raises(df.InputError, match=r"it has nothing$"):
         imported.plot("penalty")

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from direction_finder.commands.given import Coordinate, Drawing
+from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.commands.options import (
     CoordinateOrPercentile,
     NumberRange,

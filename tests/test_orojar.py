@@ -5,7 +5,7 @@ from direction_finder import discovery
 from direction_finder.discovery.configs import OrojarConfig
 from direction_finder.discovery.loop import draw_batch
 from direction_finder.discovery.orojar import penalties
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import WrappedModule
 from direction_finder.penalty import jacobian_penalty
 from tests.planted import worst_match

@@ -70,12 +70,12 @@ def test_directions_that_are_bound_to_none_are_in_nothing(folder):
 
 
 def test_a_training_is_told_with_all_its_settings(folder):
-    training = {"model": "progan", "data": {"kind": "pictures", "num": 8}, "start": None, "settings": {"kimg": 600}}
+    training = {"model": "progan", "data": {"kind": "images", "num": 8}, "start": None, "settings": {"kimg": 600}}
     config(folder, **training)
     (folder / "directions.safetensors").unlink()
     text = written(folder)
-    assert "<h1>ProGAN trained on pictures</h1>" in text
-    assert cells(text)[:3] == [["data", "pictures, 8 pictures"], ["started from", "nothing"], ["kimg", "600"]]
+    assert "<h1>ProGAN trained on images</h1>" in text
+    assert cells(text)[:3] == [["data", "images, 8 images"], ["started from", "nothing"], ["kimg", "600"]]
     config(folder, start={"file": "x.safetensors"})
     assert ["started from", "x.safetensors"] in cells(written(folder))
 
@@ -115,9 +115,9 @@ def test_nothing_in_a_run_becomes_markup(folder):
     assert text.count("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;") >= 9
 
 
-def test_pictures_and_films_are_in_it_in_the_order_of_their_captions(folder):
+def test_images_and_films_are_in_it_in_the_order_of_their_captions(folder):
     kinds = {
-        "video.mp4": b"film",
+        "video.mp4": b"video",
         "zebra.webp": b"webp",
         "align-2.png": b"align",
         "grid.png": b"grid",
@@ -130,7 +130,7 @@ def test_pictures_and_films_are_in_it_in_the_order_of_their_captions(folder):
     assert re.findall("<code>(.*?)</code>", text) == ["grid.png", "align-2.png", "video.mp4", "walk.gif", "zebra.webp"]
     embedded = re.findall(r'src="data:(.*?);base64,(.*?)"', text)
     assert [(kind, base64.b64decode(data)) for kind, data in embedded] == [
-        ("image/png", b"grid"), ("image/png", b"align"), ("video/mp4", b"film"), ("image/gif", b"gif"),
+        ("image/png", b"grid"), ("image/png", b"align"), ("video/mp4", b"video"), ("image/gif", b"gif"),
         ("image/webp", b"webp"),
     ]  # fmt: skip
     assert text.count("<video") == 1 and text.count("<img") == 4 and "http" not in text
@@ -176,7 +176,7 @@ def test_known_factors_are_told(folder):
     })  # fmt: skip
     text = written(folder)
     assert cells(text)[-4:] == [
-        ["", "moves", "x", "hue"], ["direction 1", "hue 83%", "0.25", "2.00"],
+        ["", "changes", "x", "hue"], ["direction 1", "hue 83%", "0.25", "2.00"],
         ["direction 0", "x 100%", "1.00", "0.00"],
         ["direction 2", "mixed", "0.00", "0.00"],
     ]  # fmt: skip
@@ -208,8 +208,8 @@ def test_without_matplotlib_it_is_written_without_curves_and_that_is_noted(folde
     (folder / "log.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
     notes: list[str] = []
     assert write_page(folder, on_note=notes.append).is_file()
-    assert notes[0].startswith("Without curves: a figure needs pip install")
-    with pytest.warns(UserWarning, match="Without curves"):
+    assert notes[0].startswith("The curves are left out: a figure needs pip install")
+    with pytest.warns(UserWarning, match="The curves are left out"):
         write_page(folder)
 
 

@@ -39,7 +39,7 @@ def test_along_a_direction_of_a_linear_map_it_is_the_squared_gain(linear):
     for index in (0, 3):
         found = lengths_along(linear, squared, axes[index], Sampling(max_batch=4), samples=9)
         expected = linear.module.matrix[:, index].double().square().sum()
-        assert torch.allclose(found, expected.expand(9), rtol=0.02)  # float32 pictures
+        assert torch.allclose(found, expected.expand(9), rtol=0.02)  # float32 images
 
 
 def test_of_paths_through_a_linear_map(linear):
@@ -78,7 +78,7 @@ def test_extreme_lengths_are_left_out():
     assert trimmed_mean(lengths).value == 1.0
 
 
-def test_the_offline_similarity_is_smooth_and_zero_for_equal_pictures(rng):
+def test_the_offline_similarity_is_smooth_and_zero_for_equal_images(rng):
     similarity = lite0_similarity()
     images = torch.rand(2, 3, 32, 32, generator=rng) * 2 - 1
     step = torch.randn(2, 3, 32, 32, generator=rng)

@@ -72,7 +72,7 @@ def test_wrong_and_renamed_weights_are_named(name, tmp_path):
     state, _, _ = golden(name)
     for key in (key for key in state if key.endswith(("weight", "bias"))):
         renamed = {f"{each}s" if each == key else each: tensor for each, tensor in state.items()}
-        with pytest.raises(InputError, match=key.replace(".", r"\.") + "|no ProGAN"):
+        with pytest.raises(InputError, match=key.replace(".", r"\.") + "|not a ProGAN"):
             load_generator(write(tmp_path / "renamed.safetensors", renamed))
     wrong = {**state, "more.weight": torch.zeros(2)}
     with pytest.raises(InputError, match=r"more\.weight is not part of"):

@@ -89,7 +89,7 @@ def test_two_files_of_one_name_are_two_modules(gans):
         ("gans:key", r"KeyError: 'generator' \(gans.py:22\)"),
         ("gans:argument", r"called without arguments, failed: .*missing 1 required positional argument: 'dim'"),
         ("gans:leaves", r"SystemExit: 3 \(gans.py:33\)"),
-        ("gans:nothing", "gave a int: expected an nn.Module"),
+        ("gans:nothing", "returned type int: expected an nn.Module"),
         ("gans:Bare", "a Generator without name"),
         ("gans:missing", "gans has no missing"),
         ("wrong:load", r"SyntaxError: .*\(wrong.py, line 1\)"),

@@ -1,4 +1,4 @@
-"""The short list: each signal against what is known, the published matrices, and the way to a picture of it."""
+"""The short list: each signal against what is known, the published matrices, and the way to an image of it."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def basis(size: int, seed: int = 0) -> torch.Tensor:
 # rows that their authors named: rotation, zoom, smoosh; background, colour, scene light, object light
 @pytest.mark.parametrize(
     ("name", "more", "picked"),
-    [("our_goldens", [], {5, 6, 8}), ("our_goldens_mid", ["--space", "mid"], {0, 5, 8, 25})],
+    [("our_goldens", [], {5, 6, 8}), ("our_goldens_mid", ["--part", "mid"], {0, 5, 8, 25})],
 )
 def test_localisation_finds_what_people_picked(name, more, picked, tmp_path, monkeypatch):
     monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path))
@@ -122,12 +122,12 @@ def test_localised_in_layers(generator):
     assert 1 / 3 <= float(signal.values[0]) < 1
 
 
-def test_a_split_z_is_ranked_by_its_chunks_and_the_pictures(tmp_path):
+def test_a_split_z_is_ranked_by_its_chunks_and_the_images(tmp_path):
     held = load_file(GOLDEN / "biggan-brock.safetensors")
     torch.save(
         {key.removeprefix("state."): value for key, value in held.items() if "state." in key}, tmp_path / "G.pth"
     )
-    brought = ["--generator", f"biggan:{tmp_path / 'G.pth'}", "--space", "mid", "--out", tmp_path / "run"]
+    brought = ["--generator", f"biggan:{tmp_path / 'G.pth'}", "--part", "mid", "--out", tmp_path / "run"]
     assert call("import", GOLDEN / "our_goldens_mid.pt", *brought).exit_code == 0
     result = call("rank", tmp_path / "run", "--samples", 2, "--hessians", 0, "--ranges", "none")
     assert result.exit_code == 0, result.stderr
@@ -146,12 +146,12 @@ def test_rank_then_render_name_and_align(run_folder, tmp_path):
     record = Directions.load(run_folder)
     reached = [index for index, reach in enumerate(record.ranges) if reach is not None]
     assert len(report["short_list"]) == 3 and set(reached) <= set(report["short_list"])
-    picture = tmp_path / "grid.png"
-    assert call("render", "grid", run_folder, "--samples", 1, "--out", picture).exit_code == 0
-    made = json.loads(call("info", picture, "--json").stdout)["made"]
+    image = tmp_path / "grid.png"
+    assert call("render", "grid", run_folder, "--samples", 1, "--out", image).exit_code == 0
+    made = json.loads(call("info", image, "--json").stdout)["made"]
     assert made["directions"] == report["short_list"]
-    assert call("render", "grid", run_folder, "--samples", 1, "--directions", "all", "--out", picture).exit_code == 0
-    assert len(json.loads(call("info", picture, "--json").stdout)["made"]["directions"]) == len(record)
+    assert call("render", "grid", run_folder, "--samples", 1, "--directions", "all", "--out", image).exit_code == 0
+    assert len(json.loads(call("info", image, "--json").stdout)["made"]["directions"]) == len(record)
 
     chosen = report["short_list"][0]
     assert call("name", run_folder, chosen, "rotation").exit_code == 0

@@ -73,7 +73,7 @@ def test_commands_exist_with_these_options(line):
     assert {word for word in words if word.startswith("--")} <= known
 
 
-def test_pictures_exist():
+def test_images_exist():
     for page, text in PAGES.items():
         for path in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (page.parent / path).is_file(), f"{page}: {path}"

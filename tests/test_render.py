@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from direction_finder.edits import align, move
-from direction_finder.pictures import MADE_KEY
+from direction_finder.images import MADE_KEY
 from direction_finder.rendering.drawing import SMALLEST, drawn
-from direction_finder.runs.target import Loader, Target
+from direction_finder.runs.loading import Loaded, Loader
 from tests.conftest import NUM_CLASSES, call
 
 CELL = SMALLEST + 4
@@ -20,14 +20,14 @@ def pixels(path):
 
 
 def cell(sheet: np.ndarray, row_from_bottom: int, column_from_right: int) -> np.ndarray:
-    """A picture of a sheet without titles below it, counted from the bottom right corner."""
+    """An image of a sheet without titles below it, counted from the bottom right corner."""
     bottom = len(sheet) - row_from_bottom * CELL - 4
     right = sheet.shape[1] - column_from_right * CELL - 4
     return sheet[bottom - SMALLEST : bottom, right - SMALLEST : right]
 
 
 def expected(run_folder, edit, index, amount, sample, samples):
-    target = Target.open(run_folder, Loader("cpu"))
+    target = Loaded.open(run_folder, Loader("cpu"))
     own = target.samples(samples, 0, None)
     latents, classes = own.latents, own.classes
     direction = target.directions[index]
@@ -66,7 +66,7 @@ def test_overview_and_pair(run_folder):
     command = ("render", "grid", run_folder, "--layout", "pair", "--samples", 1, "--steps", 3, "--extent", 2)
     assert call(*command, "--directions", "2,0").exit_code == 0
     sheet = pixels(run_folder / "pair.png")
-    target = Target.open(run_folder, Loader("cpu"))
+    target = Loaded.open(run_folder, Loader("cpu"))
     own = target.samples(1, 0, None)
     both = move(move(own.latents, target.directions[0].vector, 2.0), target.directions[2].vector, -2.0)
     assert np.array_equal(cell(sheet, 0, 2), drawn(target.generator, both, own.classes, 32)[0])
@@ -78,14 +78,14 @@ def test_a_video_walks_there_and_back(run_folder):
         "render", "video", run_folder, "--directions", "0-4", "--rows", 2, "--samples", 2, "--seconds", 0.8, "--fps", 10
     )
     assert result.exit_code == 0, result.stderr
-    film = iio.imread(run_folder / "video.mp4").astype(int)
-    assert len(film) == 3 * 8  # three pages of at most two directions
-    assert film.shape[1:3] == (2 * CELL, film.shape[2])
-    first = film[0, 4:90, -90:-4]
-    assert np.abs(film[4, 4:90, -90:-4] - first).mean() < 4  # half way round: back where it began
-    assert np.abs(film[2, 4:90, -90:-4] - first).mean() > 6  # at one end: elsewhere
-    assert film[:16].std() > 30
-    assert (film[-1, CELL + 10 :] > 240).all()  # the last page has one direction and a white row
+    video = iio.imread(run_folder / "video.mp4").astype(int)
+    assert len(video) == 3 * 8  # three pages of at most two directions
+    assert video.shape[1:3] == (2 * CELL, video.shape[2])
+    first = video[0, 4:90, -90:-4]
+    assert np.abs(video[4, 4:90, -90:-4] - first).mean() < 4  # half way round: back where it began
+    assert np.abs(video[2, 4:90, -90:-4] - first).mean() > 6  # at one end: elsewhere
+    assert video[:16].std() > 30
+    assert (video[-1, CELL + 10 :] > 240).all()  # the last page has one direction and a white row
 
 
 def test_directions_files_work_without_their_run(run_folder, dcgan_file, tmp_path):
@@ -96,13 +96,13 @@ def test_directions_files_work_without_their_run(run_folder, dcgan_file, tmp_pat
 
 
 def test_samples_are_the_same_however_many(run_folder):
-    target = Target.open(run_folder, Loader("cpu"))
+    target = Loaded.open(run_folder, Loader("cpu"))
     few, many = target.samples(2, 7, None), target.samples(5, 7, None)
     assert few == many[:2] and few != target.samples(2, 8, None)
 
 
 def test_another_class_can_be_drawn(run_folder):
-    target = Target.open(run_folder, Loader("cpu"))
+    target = Loaded.open(run_folder, Loader("cpu"))
     assert target.samples(3, 0, "class 2").classes.tolist() == [2, 2, 2]
     assert target.samples(3, 0, None).classes.tolist() == [1, 1, 1]
     assert call("render", "grid", run_folder, "--class", NUM_CLASSES).exit_code == 2

@@ -1,15 +1,15 @@
-"""One function for each kind of picture: what they take, and that they report."""
+"""One function for each kind of image: what they take, and that they report."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from direction_finder.rendering import Film, Sheet, align_sheet, compare, grid, video
+from direction_finder.rendering import Sheet, Video, align_sheet, compare, grid, video
 from direction_finder.rendering.alignment import aligned, compared
 from direction_finder.rendering.drawing import Walk
-from direction_finder.rendering.films import film
-from direction_finder.rendering.layouts import sheet
+from direction_finder.rendering.layouts import render_sheet
+from direction_finder.rendering.videos import render_video
 from direction_finder.samples import Samples
 from tests.flat import channels, flat
 
@@ -25,7 +25,7 @@ def same(image, drawing: Sheet) -> bool:
 
 def test_a_grid_takes_a_direction_some_or_a_record(samples):
     generator, record = flat(), channels()
-    one, two = (sheet(generator, list(record[:number]), samples, Walk(), steps=7) for number in (1, 2))
+    one, two = (render_sheet(generator, list(record[:number]), samples, Walk(), steps=7) for number in (1, 2))
     assert same(grid(generator, record["red"], samples), one) and same(grid(generator, record[:1], samples), one)
     assert same(grid(generator, record[:2], samples), two) and same(grid(generator, [*record][:2], samples), two)
     assert not same(grid(generator, record[1], samples), one)
@@ -35,11 +35,11 @@ def test_settings_reach_the_drawing(samples):
     generator, record = flat(), channels()
     walk = Walk(1.5, absolute=True, max_batch=1)
     given = {"extent": 1.5, "absolute": True, "max_batch": 1}
-    expected = sheet(generator, list(record[:2]), samples, walk, layout="pair", steps=3)
+    expected = render_sheet(generator, list(record[:2]), samples, walk, layout="pair", steps=3)
     assert same(grid(generator, record[:2], samples, layout="pair", steps=3, **given), expected)
-    filmed = film(generator, list(record), samples, walk, seconds=0.2, fps=10, rows=2)
+    filmed = render_video(generator, list(record), samples, walk, seconds=0.2, fps=10, rows=2)
     found = video(generator, record, samples, seconds=0.2, fps=10, rows=2, **given)
-    assert isinstance(found, Film) and (len(found), found.fps) == (4, 10)
+    assert isinstance(found, Video) and (len(found), found.fps) == (4, 10)
     assert all(np.array_equal(*pair) for pair in zip(found, filmed, strict=True))
 
 

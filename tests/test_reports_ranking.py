@@ -94,7 +94,7 @@ def test_a_signal_is_drawn_with_the_line_of_chance(made):
     assert heights == pytest.approx([4, 2, 0.5, 0.4, 0.3, 0.2, 0.1]) and axes.get_ylabel() == "activeness"
     assert axes.lines[0].get_ydata()[0] == pytest.approx(1.0)
     assert made.plot("localised", ax=axes) is axes and axes.lines[1].get_ydata()[0] == pytest.approx(0.5)
-    with pytest.raises(InputError, match=r"^signal 'beauty': there are localised, activeness$"):
+    with pytest.raises(InputError, match=r"^signal 'beauty': expected one of localised, activeness$"):
         made.plot("beauty")
 
 
@@ -104,7 +104,7 @@ def test_a_signal_that_is_zero_everywhere_is_drawn(made):
 
 
 def test_ranges_that_were_not_found_are_explained(made):
-    assert made.unlimited.startswith("no range: pictures stay usual up to ")
+    assert made.unlimited.startswith("no range: images stay in the normal range up to ")
     assert dataclasses.replace(made, measured=(0,)).unlimited is None
     assert dataclasses.replace(made, measured=()).unlimited is None
 
@@ -129,7 +129,7 @@ def test_ranges_are_measured_of_those_asked_for(ranges, measured, generator, dir
 
 
 def test_ranges_of_another_word_are_refused_before_anything_is_drawn(generator, directions, monkeypatch):
-    monkeypatch.setattr(type(generator), "run", lambda *_: pytest.fail("a picture was drawn"))
+    monkeypatch.setattr(type(generator), "run", lambda *_: pytest.fail("a image was drawn"))
     with pytest.raises(InputError, match=r"^`ranges` 'some': expected listed, all, none$"):
         rank(generator, directions, ranges="some")
     with pytest.raises(InputError, match="5 dimensions"):

@@ -134,7 +134,7 @@ def test_a_reserved_folder_is_gone_if_nothing_came_into_it(tmp_path):
 
 
 def test_a_folder_that_holds_anything_is_not_reserved(tmp_path, run):
-    with pytest.raises(InputError, match=f"holds a run already; go on with it by --resume {run.folder}"):
+    with pytest.raises(InputError, match=f"contains a run already; resume it with --resume {run.folder}"):
         reserved(run.folder).__enter__()
     (run.folder / CONFIG).rename(run.folder / "other.json")
     with pytest.raises(InputError, match="exists and is not empty"):

@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from direction_finder.errors import Diverged, InputError
 from direction_finder.files import read_json
 from direction_finder.runs import training
+from direction_finder.runs.api import finetune, train
 from direction_finder.runs.folder import Run
 from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep
-from direction_finder.runs.training import Watch, finetune, snapshot_settings, train
+from direction_finder.runs.training import Watch, snapshot_settings
 from direction_finder.training.progan import ProGANTrainer
 
 TINY = {
@@ -29,7 +30,7 @@ TINY = {
 QUIET = Upkeep(preview_every=0, score_every=0, save_every=1000)
 
 
-def write_pictures(folder: Path, seed: int = 0) -> Path:
+def write_images(folder: Path, seed: int = 0) -> Path:
     folder.mkdir()
     for number, pixels in enumerate(np.random.default_rng(seed).integers(0, 255, (8, 8, 8, 3), np.uint8)):
         Image.fromarray(pixels).save(folder / f"{number}.png")
@@ -37,18 +38,18 @@ def write_pictures(folder: Path, seed: int = 0) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Path:
-    return write_pictures(tmp_path / "pictures")
+def images(tmp_path) -> Path:
+    return write_images(tmp_path / "pictures")
 
 
-def trained(pictures: Path, out: Path, stop: int | None = None, **given) -> Run:
+def trained(images: Path, out: Path, stop: int | None = None, **given) -> Run:
     """A ProGAN of two levels, which takes four steps."""
 
     def progress(step) -> None:
         if step.step == stop:
             step.stop()
 
-    return train("progan", pictures, out=out, resolution=8, progress=progress, **{"upkeep": QUIET, **TINY, **given})
+    return train("progan", images, out=out, resolution=8, progress=progress, **{"upkeep": QUIET, **TINY, **given})
 
 
 def weights(run: Run) -> bytes:
@@ -79,42 +80,42 @@ def break_at(number: int, patch: pytest.MonkeyPatch) -> None:
         ({"start": "nowhere.safetensors"}, "nowhere.safetensors"),
         ({"device": "abacus"}, "abacus"),
         ({"kimg": 0.001}, "growing takes"),
-        ({"batch_size": 64, "largest_batch": 64}, "8 pictures are fewer than a batch of 64"),
+        ({"batch_size": 64, "largest_batch": 64}, "8 images are fewer than a batch of 64"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_leaves_no_folder(given, words, pictures, tmp_path):
+def test_what_does_not_fit_is_refused_and_leaves_no_folder(given, words, images, tmp_path):
     with pytest.raises(InputError, match=words):
-        train("progan", pictures, out=tmp_path / "run", **{"resolution": 8, "upkeep": QUIET, **TINY, **given})
+        train("progan", images, out=tmp_path / "run", **{"resolution": 8, "upkeep": QUIET, **TINY, **given})
     assert not (tmp_path / "run").exists()
 
 
-def test_unknown_models_and_labels_are_refused(pictures, tmp_path):
+def test_unknown_models_and_labels_are_refused(images, tmp_path):
     with pytest.raises(InputError, match=r"^model 'stylegan': expected biggan or progan$"):
-        train("stylegan", pictures, out=tmp_path / "run")
+        train("stylegan", images, out=tmp_path / "run")
     with pytest.raises(InputError, match="pictures"):
-        train("biggan", pictures, out=tmp_path / "run")
+        train("biggan", images, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_holds_what_it_was_made_of(pictures, tmp_path):
-    run = trained(pictures, tmp_path / "run")
+def test_a_run_holds_what_it_was_made_of(images, tmp_path):
+    run = trained(images, tmp_path / "run")
     assert run.finished and {path.name for path in run.folder.iterdir()} == {
         "config.json", "log.jsonl", "state.safetensors", SNAPSHOT, "generator.safetensors",
     }  # fmt: skip
     config = read_json(run.folder / "config.json")
     assert config["model"] == "progan" and config["start"] is None and config["settings"].items() >= TINY.items()
-    assert config["data"]["folder"] == str(pictures) and config["data"]["resolution"] == 8
+    assert config["data"]["folder"] == str(images) and config["data"]["resolution"] == 8
     assert "label" not in config["data"] and [step["step"] for step in run.steps()] == [1, 2, 3, 4]
 
 
-def test_folders_are_named_by_model_and_data(pictures, tmp_path, monkeypatch):
+def test_folders_are_named_by_model_and_data(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert trained(pictures, None, stop=1).folder.name.startswith("00001-progan-")
+    assert trained(images, None, stop=1).folder.name.startswith("00001-progan-")
 
 
-def test_a_stopped_run_goes_on_exactly_where_it_was(pictures, tmp_path):
-    whole = trained(pictures, tmp_path / "whole")
-    run = trained(pictures, tmp_path / "run", stop=2)
+def test_a_stopped_run_goes_on_exactly_where_it_was(images, tmp_path):
+    whole = trained(images, tmp_path / "whole")
+    run = trained(images, tmp_path / "run", stop=2)
     assert not run.finished and len(run.steps()) == 2
     began = []
     again = training.resume(run.folder, upkeep=QUIET, watch=Watch(on_begin=lambda run: began.append(run.finished)))
@@ -122,58 +123,58 @@ def test_a_stopped_run_goes_on_exactly_where_it_was(pictures, tmp_path):
     assert [step["step"] for step in again.steps()] == [1, 2, 3, 4]
 
 
-def test_upkeep_may_change_and_does_not_touch_the_weights(pictures, tmp_path):
-    whole = trained(pictures, tmp_path / "whole")
-    run = trained(pictures, tmp_path / "run", stop=1)
+def test_upkeep_may_change_and_does_not_touch_the_weights(images, tmp_path):
+    whole = trained(images, tmp_path / "whole")
+    run = trained(images, tmp_path / "run", stop=1)
     again = training.resume(run.folder, upkeep=Upkeep(preview_every=1, score_every=0, save_every=0))
     assert weights(again) == weights(whole)
     assert [path.name for path in sorted((run.folder / "previews").iterdir())] == [f"{n:06d}.png" for n in (2, 3, 4)]
 
 
-def test_a_run_is_prolonged_by_what_its_length_is_measured_in(pictures, tmp_path):
-    run = trained(pictures, tmp_path / "run")
+def test_a_run_is_prolonged_by_what_its_length_is_measured_in(images, tmp_path):
+    run = trained(images, tmp_path / "run")
     again = training.resume(run.folder, 0.028, upkeep=QUIET)
     assert again.config["settings"]["kimg"] == 0.028 and len(again.steps()) == 6
     assert {name: model.longer for name, model in MODELS.items()} == {"biggan": "steps", "progan": "kimg"}
 
 
-def test_a_run_that_cannot_go_on_stays_as_it_is(pictures, tmp_path):
-    run = trained(pictures, tmp_path / "run")
+def test_a_run_that_cannot_go_on_stays_as_it_is(images, tmp_path):
+    run = trained(images, tmp_path / "run")
     before = content(run.folder)
     with pytest.raises(InputError, match=r"a run of `train progan`, not of `train biggan`$"):
         training.resume(run.folder, model="biggan")
-    with pytest.raises(InputError, match=r"^`kimg` 0\.013 is 3 steps: the run is at step 4 already$"):
+    with pytest.raises(InputError, match=r"^`kimg` 0\.013 is 3 steps: the run is at step 4 already; set it higher .*$"):
         training.resume(run.folder, 0.013, upkeep=QUIET)
-    (pictures / "0.png").write_bytes((pictures / "1.png").read_bytes())
-    with pytest.raises(InputError, match="other pictures now than when the run began"):
+    (images / "0.png").write_bytes((images / "1.png").read_bytes())
+    with pytest.raises(InputError, match="its images have changed since the run began"):
         training.resume(run.folder)
     assert content(run.folder) == before
 
 
-def test_losses_that_are_no_numbers_end_it_in_a_line_and_the_run_goes_on(pictures, tmp_path, monkeypatch):
-    whole = trained(pictures, tmp_path / "whole")
+def test_losses_that_are_no_numbers_end_it_in_a_line_and_the_run_goes_on(images, tmp_path, monkeypatch):
+    whole = trained(images, tmp_path / "whole")
     saved = Upkeep(preview_every=0, score_every=0, save_every=0)
     with monkeypatch.context() as patch:
         break_at(3, patch)
         with pytest.raises(
-            Diverged, match=r"^the losses are not finite at step 3: .*; go on from the last saved state"
+            Diverged, match=r"^the losses are not finite at step 3: .*; resume from the last saved state"
         ):
-            trained(pictures, tmp_path / "run", upkeep=saved)
+            trained(images, tmp_path / "run", upkeep=saved)
     run = Run.open(tmp_path / "run", training.NEEDED)
     assert not run.finished and int(run.read_state()["step"]) == 2 and len(run.steps()) == 2
     again = training.resume(run.folder, upkeep=QUIET)
     assert again.finished and weights(again) == weights(whole)
 
 
-def test_a_run_that_falls_apart_before_its_first_state_leaves_nothing(pictures, tmp_path, monkeypatch):
+def test_a_run_that_falls_apart_before_its_first_state_leaves_nothing(images, tmp_path, monkeypatch):
     break_at(2, monkeypatch)
     with pytest.raises(Diverged):
-        trained(pictures, tmp_path / "run", upkeep=Upkeep(preview_every=1, score_every=0, save_every=1000))
+        trained(images, tmp_path / "run", upkeep=Upkeep(preview_every=1, score_every=0, save_every=1000))
     assert not (tmp_path / "run").exists()
 
 
-def test_the_sizes_of_a_network_are_read_off_its_snapshot(pictures, tmp_path):
-    run = trained(pictures, tmp_path / "run", stop=1, codes=1)
+def test_the_sizes_of_a_network_are_read_off_its_snapshot(images, tmp_path):
+    run = trained(images, tmp_path / "run", stop=1, codes=1)
     sizes = {"z_dim": 2, "width": 4, "max_width": 8, "codes": 1}
     assert snapshot_settings(run.folder) == (run.folder / SNAPSHOT, sizes)
     assert snapshot_settings(run.folder / SNAPSHOT) == (run.folder / SNAPSHOT, sizes)
@@ -183,23 +184,23 @@ def test_the_sizes_of_a_network_are_read_off_its_snapshot(pictures, tmp_path):
 
 
 @pytest.mark.parametrize("left_out", ["average.layer0.weight", "average.output", "critic.last.0.weight"])
-def test_what_is_no_snapshot_is_refused(left_out, pictures, tmp_path):
-    run = trained(pictures, tmp_path / "run", stop=1)
+def test_what_is_no_snapshot_is_refused(left_out, images, tmp_path):
+    run = trained(images, tmp_path / "run", stop=1)
     state = load_file(run.folder / SNAPSHOT)
     save_file({name: each for name, each in state.items() if not name.startswith(left_out)}, tmp_path / "x.safetensors")
-    with pytest.raises(InputError, match="no snapshot of `train progan`, with generator and critic"):
+    with pytest.raises(InputError, match="not a snapshot of `train progan`, which has a generator and a critic"):
         snapshot_settings(tmp_path / "x.safetensors")
     with pytest.raises(InputError, match="no such file"):
         snapshot_settings(tmp_path / "nowhere.safetensors")
 
 
-def test_fine_tuning_begins_fully_grown_with_the_snapshot(pictures, tmp_path):
-    run = trained(pictures, tmp_path / "run")
-    tuned = finetune(run.folder, pictures, out=tmp_path / "tuned", resolution=8, upkeep=QUIET, kimg=0.004,
+def test_fine_tuning_begins_fully_grown_with_the_snapshot(images, tmp_path):
+    run = trained(images, tmp_path / "run")
+    tuned = finetune(run.folder, images, out=tmp_path / "tuned", resolution=8, upkeep=QUIET, kimg=0.004,
                      batch_size=4, learning_rate=1e-9)  # fmt: skip
     start = tuned.config["start"]
     assert start["file"] == str(run.folder / SNAPSHOT) and len(start["sha256"]) == 64
-    assert {step["grown"] for step in tuned.steps()} == {1.0}
+    assert {step["level"] for step in tuned.steps()} == {1.0}
     before, after = (load_file(each.folder / "generator.safetensors") for each in (run, tuned))
     assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)  # half precision
     assert json.loads((tuned.folder / "config.json").read_text())["settings"]["width"] == TINY["width"]

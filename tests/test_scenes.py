@@ -9,7 +9,7 @@ from PIL import Image
 
 from direction_finder.datasets import Dataset, image_name
 from direction_finder.errors import InputError
-from direction_finder.scenes import KINDS, draw, edge_map, make, picture, redrawn
+from direction_finder.scenes import KINDS, draw, edge_map, make, redrawn, render_image
 from direction_finder.scenes.families import FAMILIES, Thing
 from direction_finder.scenes.render import render
 from tests.conftest import call
@@ -72,10 +72,10 @@ def test_the_shadow_falls_away_from_the_light():
     assert (right - left)[24:40, 36:44].mean() > 20
 
 
-def test_a_picture_depends_on_seed_and_index_alone(shapes, tmp_path):
+def test_a_image_depends_on_seed_and_index_alone(shapes, tmp_path):
     data = Dataset.open(shapes)
     assert redrawn(data, range(20)) == []
-    assert not np.array_equal(picture("shapes", 3, 4, SIZE), picture("shapes", 4, 4, SIZE))
+    assert not np.array_equal(render_image("shapes", 3, 4, SIZE), render_image("shapes", 4, 4, SIZE))
     longer = make("shapes", tmp_path / "longer", num=22, resolution=SIZE, seed=3, workers=1)
     assert np.array_equal(longer.images(range(20)), data.images())
     assert longer.values["hue"][:20].tolist() == data.values["hue"].tolist()
@@ -104,7 +104,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(shapes, tmp_path):
 
 def test_verify(shapes, tmp_path):
     result = call("scenes", "verify", shapes, "--redraw", 3)
-    assert result.exit_code == 0 and "20 pictures whole, 3 rendered again" in result.stdout
+    assert result.exit_code == 0 and "20 images are undamaged; 3 rendered again are identical" in result.stdout
     damaged = tmp_path / "damaged"
     shutil.copytree(shapes, damaged)
     (damaged / image_name(5)).write_bytes((damaged / image_name(6)).read_bytes())
@@ -115,7 +115,7 @@ def test_verify(shapes, tmp_path):
     text = (forged / "dataset.json").read_text().replace('"seed": 3', '"seed": 4')
     (forged / "dataset.json").write_text(text)
     result = call("scenes", "verify", forged, "--redraw", 2)
-    assert result.exit_code == 2 and "rendered otherwise" in result.stderr
+    assert result.exit_code == 2 and "rendered differently" in result.stderr
 
 
 def test_another_set_is_not_overwritten(shapes, tmp_path):
@@ -123,7 +123,7 @@ def test_another_set_is_not_overwritten(shapes, tmp_path):
     for arguments, word in [
         (["shapes", "--seed", 4, "--num", 20], "seed 3, not 4"),
         (["clevr-1fov", "--seed", 3, "--num", 20], "kind"),
-        (["shapes", "--seed", 3, "--num", 10], "20 pictures already"),
+        (["shapes", "--seed", 3, "--num", 10], "20 images already"),
     ]:
         result = call("scenes", *arguments, "--resolution", SIZE, "--out", shapes)
         assert result.exit_code == 2 and word in result.stderr, result.stderr

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from direction_finder.errors import InputError
-from direction_finder.pictures import MADE_KEY, Row
+from direction_finder.images import MADE_KEY, Row
 from direction_finder.rendering.sheets import Sheet
 
 COLUMNS, LABELS = ["a", "b"], ["short", "much longer"]
@@ -38,7 +38,7 @@ def test_nothing_is_drawn_before_it_is_asked_for(sheet, drawn):
     assert drawn == [0, 1, 0, 1]
 
 
-def test_on_disk_and_in_a_notebook_it_is_the_same_picture(sheet, tmp_path):
+def test_on_disk_and_in_a_notebook_it_is_the_same_image(sheet, tmp_path):
     pixels = np.asarray(sheet.image())
     left = pixels.shape[1] - 2 * 24
     assert (pixels[-4 - 20 : -4, left : left + 20] == 50).all() and left > 70  # wide enough for the longer label
@@ -60,7 +60,7 @@ def test_each_row_is_reported_before_the_next_is_drawn(sheet, drawn, tmp_path, t
         sheet.save(tmp_path / "a.png", on_step=on_step)
     else:
         sheet.image(on_step)
-    phase = "a.png" if to_file else "drawing"
+    phase = "a.png" if to_file else "rendering"
     assert seen == [(1, 2, phase, "row", 1), (2, 2, phase, "row", 2)]
 
 

@@ -6,15 +6,15 @@ from pytorch_pretrained_biggan import BigGAN
 from torch.nn.functional import one_hot
 
 from direction_finder import discovery
-from direction_finder.datasets import read_pictures
+from direction_finder.datasets import read_images
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import class_names, load_generator
 from direction_finder.generators.shipped import shipped
+from direction_finder.images import as_images
 from direction_finder.metrics.activeness import active, activeness
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork, accuracy, read_all
 from direction_finder.penalty import hessian_penalty
-from direction_finder.pictures import as_images
 from direction_finder.scenes import make
 
 
@@ -64,7 +64,7 @@ def test_it_draws_the_class_asked_for_and_every_factor_varies(generator, network
 @torch.no_grad()
 @pytest.mark.parametrize(("kind", "most_on"), [("clevr-1fov", 3), ("clevr-simple", 12)])
 def test_the_progans_draw_their_renders_and_fine_tuning_lowered_the_penalty(kind, most_on, tmp_path):
-    real, _ = read_pictures(make(kind, tmp_path / "new", num=40, resolution=32, seed=77, workers=1).folder)
+    real, _ = read_images(make(kind, tmp_path / "new", num=40, resolution=32, seed=77, workers=1).folder)
     real = as_images(torch.from_numpy(real))
     penalties, on = {}, {}
     for name in (kind, f"{kind}-hp"):

@@ -27,7 +27,7 @@ def directions() -> Directions:
 @pytest.fixture
 def nothing_drawn(generator, monkeypatch):
     def drawn(*_):
-        raise AssertionError("a picture was drawn")
+        raise AssertionError("a image was drawn")
 
     monkeypatch.setattr(type(generator), "run", drawn)
 
@@ -49,9 +49,9 @@ def test_it_says_what_is_measured(generator, directions):
 def test_what_is_missing_is_said_when_it_is_needed(generator, directions):
     task = Task(generator)
     for asked, words in (
-        (lambda: task.found, "planted: this metric is of directions, and there are none"),
+        (lambda: task.found, "planted: this metric measures directions, and there are none"),
         (lambda: task.reader, "needs a factor network"),
-        (lambda: task.seen, "need `real`, a data set or a folder of images"),
+        (lambda: task.seen, "give a data set or a folder of images as `real`"),
     ):
         with pytest.raises(InputError, match=words):
             asked()
@@ -67,13 +67,13 @@ def test_a_task_is_a_value(generator):
 @pytest.mark.parametrize(
     ("metric", "given", "words"),
     [
-        ("beauty", {}, r"^metric 'beauty': expected one of factors, alignment, hessians, "),
+        ("beauty", {}, r"^metric 'beauty': expected one of factors, alignment, diagonality, "),
         ("activeness", {"features": "lite"}, r"^`features` 'lite': expected lite0 or published$"),
         ("ppl", {"place": "middle"}, r"^`place` 'middle': expected end or full$"),
         ("activeness", {"samples": 0}, r"^`samples` 0: expected at least 1$"),
         ("activeness", {"class_name": "cube"}, "the generator is unconditional"),
-        ("fid", {}, "need `real`"),
-        ("kid", {}, "need `real`"),
+        ("fid", {}, "folder of images as `real`"),
+        ("kid", {}, "folder of images as `real`"),
         ("fidelity", {}, "needs `renders` and `other_renders`"),
         ("factors", {"factor_network": "nowhere.safetensors"}, "no such file"),
     ],

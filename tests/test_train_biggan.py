@@ -23,8 +23,8 @@ SMALL = {"z_dim": 6, "channel_width": 4, "discriminator_width": 4, "batch_size":
 NAMES = ["red", "blue"]
 
 
-def pictures(n: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Dark pictures with a bright square, red or blue by class, at a random place."""
+def images(n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Dark images with a bright square, red or blue by class, at a random place."""
     rng = np.random.default_rng(0)
     images, classes = np.full((n, 16, 16, 3), 40, np.uint8), np.arange(n) % 2
     for image, label in zip(images, classes, strict=True):
@@ -36,14 +36,12 @@ def pictures(n: int = 40) -> tuple[np.ndarray, np.ndarray]:
 def run(steps: int, **given) -> tuple[biggan.Players, list]:
     seen = []
     settings = {name: given.pop(name) for name in list(given) if name in Config.__dataclass_fields__}
-    players = biggan.train(
-        *pictures(), NAMES, Config(steps=steps, **{**SMALL, **settings}), on_step=seen.append, **given
-    )
+    players = biggan.train(*images(), NAMES, Config(steps=steps, **{**SMALL, **settings}), on_step=seen.append, **given)
     return players, seen
 
 
 @pytest.fixture(autouse=True)
-def few_pictures_for_statistics(monkeypatch):
+def few_images_for_statistics(monkeypatch):
     monkeypatch.setattr(biggan, "MEASURED", 60)
 
 
@@ -80,7 +78,7 @@ def test_resumed_equals_uninterrupted(trained):
         if progress.step == 2:
             progress.stop()
 
-    biggan.train(*pictures(), NAMES, Config(steps=4, **SMALL), on_step=stop_at_two)
+    biggan.train(*images(), NAMES, Config(steps=4, **SMALL), on_step=stop_at_two)
     state = load(save({name: tensor.contiguous() for name, tensor in halves[-1].state().items()}))
     again, later = run(4, resume=state)
     assert [each.step for each in later] == [3, 4]
@@ -134,7 +132,7 @@ def test_every_resolution_builds(resolution):
 
 
 def test_other_resolutions_are_refused():
-    with pytest.raises(InputError, match="pictures of 20 pixels: expected 16, 32"):
+    with pytest.raises(InputError, match="images of 20 pixels: expected 16, 32"):
         biggan.package_config(Config(), 20, NAMES)
 
 
@@ -155,7 +153,7 @@ def test_a_snapshot_is_gone_on_from(trained):
         ({"batch_size": 0}, "batch_size is 0: expected at least 1"),
         ({"averaging": 1.0}, "averaging is 1.0: expected a number below 1"),
         ({"channel_width": 5}, "even"),
-        ({"batch_size": 80}, "40 pictures are fewer"),
+        ({"batch_size": 80}, "40 images are fewer"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):

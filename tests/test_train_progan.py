@@ -17,13 +17,13 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import nn
 
-from direction_finder.datasets import read_pictures
+from direction_finder.datasets import read_images
 from direction_finder.errors import Diverged, InputError
 from direction_finder.generators import load_generator
 from direction_finder.generators.networks.progan import ProGAN
+from direction_finder.images import as_images
 from direction_finder.metrics.reference import Reference
 from direction_finder.penalty import hessian_penalty
-from direction_finder.pictures import as_images
 from direction_finder.randomness import normal, stream
 from direction_finder.training import growth, progan, progan_losses
 from direction_finder.training.growth import Place
@@ -34,7 +34,7 @@ from tests.conftest import call
 SMALL = {"z_dim": 5, "width": 4, "max_width": 8, "batch_size": 4, "fade_kimg": 0.02, "stable_kimg": 0.02, "kimg": 0.16}
 
 
-def pictures(n: int = 40, side: int = 16) -> np.ndarray:
+def coloured_squares(n: int = 40, side: int = 16) -> np.ndarray:
     """A bright square of one of many colours at a random place, on dark grey."""
     rng = np.random.default_rng(0)
     images = np.full((n, side, side, 3), 40, np.uint8)
@@ -49,7 +49,7 @@ def run(images: np.ndarray | None = None, **given) -> tuple[progan.Players, list
     settings = {name: given.pop(name) for name in list(given) if name in ProGANConfig.__dataclass_fields__}
     config = ProGANConfig(**{**SMALL, **settings})
     given.setdefault("on_step", seen.append)
-    return progan.train(pictures() if images is None else images, config, **given), seen
+    return progan.train(coloured_squares() if images is None else images, config, **given), seen
 
 
 def weights(players: progan.Players) -> bytes:
@@ -189,8 +189,8 @@ def test_a_layer_that_fades_in_counts_as_far_as_it_has(rng):
     assert penalty(0.25, [1]) == pytest.approx(low.item())
 
 
-def test_real_pictures_are_as_smooth_as_drawn_ones():
-    images = as_images(torch.from_numpy(pictures(4, 32)))
+def test_real_images_are_as_smooth_as_drawn_ones():
+    images = as_images(torch.from_numpy(coloured_squares(4, 32)))
     assert torch.equal(growth.at_level(images, 3.0), images)
     assert growth.at_level(images, 1.0).shape[-1] == 8
     blocks = images.unflatten(2, (16, 2)).unflatten(4, (16, 2)).mean((3, 5))
@@ -253,7 +253,7 @@ def test_fine_tuning_starts_from_a_snapshot(ramped):
     run(start=kept, grown=True, codes=2, kimg=0.004, on_step=first.append, learning_rate=1e-9)
     expected = {name.removeprefix("average."): each for name, each in kept.items() if name.startswith("average.")}
     found = first[0].weights()
-    assert first[0].values["grown"] == 2
+    assert first[0].values["level"] == 2
     assert all(torch.allclose(found[name], each.float(), atol=1e-4) for name, each in expected.items() if name != "lod")
     with pytest.raises(InputError, match="of other networks"):
         run(start=kept, grown=True, codes=2, width=6)
@@ -262,7 +262,7 @@ def test_fine_tuning_starts_from_a_snapshot(ramped):
 def test_infogan_guesses_what_the_generator_sees():
     """The target is z after its pixel norm, which divides the length away: it cannot be guessed."""
     _, seen = run(codes=3, code_weight=5.0, kimg=1.5, batch_size=8, learning_rate=3e-3)
-    missed = [each.values["missed"] for each in seen]
+    missed = [each.values["info_loss"] for each in seen]
     assert np.mean(missed[-20:]) < 0.8 * np.mean(missed[:20])
 
 
@@ -283,26 +283,26 @@ def test_training_that_falls_apart_is_stopped():
         ({"kimg": 0.0}, "kimg is 0.0: expected a number above 0"),
         ({"codes": 6}, "codes is 6: z has 5 components"),
         ({"penalty_reduction": "sum"}, "expected one of max, batch-max, mean"),
-        ({"batch_size": 52}, "40 pictures are fewer than a batch of 52"),
+        ({"batch_size": 52}, "40 images are fewer than a batch of 52"),
         ({"batch_size": 6}, "batch_size is 6: expected a multiple of 4"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         run(**settings)
-    with pytest.raises(InputError, match="pictures of 20 pixels"):
+    with pytest.raises(InputError, match="images of 20 pixels"):
         run(np.zeros((40, 20, 20, 3), np.uint8))
 
 
 def test_it_learns():
-    """16x16 in half a minute: the critic's distance falls, and pictures get the data's mean and spread of colour."""
-    images = pictures(400)
+    """16x16 in half a minute: the critic's distance falls, and images get the data's mean and spread of colour."""
+    images = coloured_squares(400)
     seen = []
     players, _ = run(
         images, z_dim=8, width=16, max_width=16, batch_size=16, largest_batch=16, fade_kimg=1.0, stable_kimg=1.0,
         kimg=11.0, average_kimg=1.0, on_step=lambda progress: seen.append(progress.values),
     )  # fmt: skip
-    grown = [each["distance"] for each in seen if each["grown"] == 2]
+    grown = [each["distance"] for each in seen if each["level"] == 2]
     assert np.mean(grown[-100:]) < 0.85 * max(np.mean(grown[at : at + 100]) for at in range(0, len(grown) - 100, 50))
     with torch.no_grad():
         drawn = players.average(normal(400, 8, stream(1, "test")), 2.0).clamp(-1, 1)
@@ -310,7 +310,7 @@ def test_it_learns():
     real = as_images(torch.from_numpy(images))
 
     def figures(each):
-        colours = each.mean((2, 3))  # of a whole picture
+        colours = each.mean((2, 3))  # of a whole image
         return torch.cat([colours.mean(0), colours.std(0)])
 
     assert (figures(drawn) - figures(real)).abs().max() < 0.1
@@ -319,9 +319,9 @@ def test_it_learns():
 
 @pytest.fixture
 def data(tmp_path):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
-    for number, image in enumerate(pictures(24)):
+    for number, image in enumerate(coloured_squares(24)):
         Image.fromarray(np.pad(image, ((0, 0), (3, 3), (0, 0)))).save(folder / f"{number}.png")
     return folder
 
@@ -335,7 +335,7 @@ def test_the_commands(data, tmp_path):
     result = call("train", "progan", data, "--out", out, *flags, "--preview-every", 20)
     assert result.exit_code == 0, result.stderr
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert logged[-1]["kimg"] >= 0.16 and logged[-1]["grown"] == 2 and "seconds_per_kimg" in logged[-1]
+    assert logged[-1]["kimg"] >= 0.16 and logged[-1]["level"] == 2 and "seconds_per_kimg" in logged[-1]
     assert (out / "previews" / "000020.png").is_file()
     generator = load_generator(f"progan:{out / 'generator.safetensors'}")
     assert (generator.dim, generator.resolution) == (5, 16)
@@ -360,21 +360,21 @@ def test_the_commands(data, tmp_path):
     config = json.loads((tuned / "config.json").read_text())
     assert config["settings"]["z_dim"] == 5 and config["settings"]["width"] == 4 and config["start"]["sha256"]
     logged = [json.loads(line) for line in (tuned / "log.jsonl").read_text().splitlines()]
-    assert logged[0]["grown"] == 2 and logged[-1]["penalty_weight"] == 0.01 and logged[-1]["penalty"] > 0
+    assert logged[0]["level"] == 2 and logged[-1]["penalty_weight"] == 0.01 and logged[-1]["penalty"] > 0
     scored = {each["kimg"]: each["frechet"] for each in logged if "frechet" in each}
     assert list(scored) == [0.008, 0.016, 0.02] and min(scored.values()) > 0
     best = load_generator(f"progan:{tuned / 'best.safetensors'}")
-    reference = Reference(read_pictures(data, 16)[0], 8)
+    reference = Reference(read_images(data, 16)[0], 8)
     found = reference.distance(lambda z: best(z[:, None]), 5)
     assert found == pytest.approx(min(scored.values()), rel=1e-3)
 
     (tuned / "config.json").write_text(json.dumps({**config, "finished": None}))
     (problem,) = json.loads(call("info", tuned, "--json").stdout)["problems"]
-    assert f"finetune --resume {tuned} goes on with it" in problem
+    assert f"finetune --resume {tuned} resumes it" in problem
 
     for arguments, word in [
         (["finetune"], "no checkpoint"),
-        (["finetune", out / "generator.safetensors", data, "--resolution", 16], "no snapshot of `train progan`"),
+        (["finetune", out / "generator.safetensors", data, "--resolution", 16], "not a snapshot of `train progan`"),
         (["train", "progan"], "no data"),
         (["train", "progan", data], "--resolution"),
         (["train", "progan", tmp_path / "empty", "--resolution", 16], "no data set and no images"),

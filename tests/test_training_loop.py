@@ -131,7 +131,7 @@ def test_a_run_that_is_done_does_nothing():
 
 
 def test_a_run_that_is_beyond_its_total_is_refused():
-    with pytest.raises(InputError, match=r"^`steps` 2: the run is at step 3 already$"):
+    with pytest.raises(InputError, match=r"^`steps` 2: the run is at step 3 already; set it higher to train longer$"):
         run(Doubling(total=2), resume=half_done())
 
 
@@ -154,7 +154,7 @@ def test_losses_that_are_not_finite_end_the_training_in_one_line(loss):
     with pytest.raises(Diverged) as caught:
         run(Failing([1.0, 2.0, loss, 1.0]), on_step=seen.append)
     assert str(caught.value) == (
-        "the losses are not finite at step 3: the training fell apart; go on from the last saved state with smaller "
+        "the losses are not finite at step 3: the training has diverged; resume from the last saved state with smaller "
         "numbers"
     )
     assert [each.step for each in seen] == [1, 2]
@@ -162,7 +162,7 @@ def test_losses_that_are_not_finite_end_the_training_in_one_line(loss):
 
 @pytest.mark.parametrize("loss", [1.0, float("nan")])
 def test_a_trainer_can_tell_that_it_has_collapsed(loss):
-    with pytest.raises(Diverged, match=r"^it draws nothing at step 2: the training fell apart; .* smaller numbers$"):
+    with pytest.raises(Diverged, match=r"^it draws nothing at step 2: the training has diverged; .* smaller numbers$"):
         run(Failing([1.0, loss, 1.0], collapsed_at=2))
 
 

@@ -113,6 +113,7 @@ def test_changed_code_and_copied_folders_ask_again(folder):
     assert "has changed since `learn`" in changed.stderr
     for run in ("own", "copied"):
         assert call("render", "grid", run, "--generator", "python:mine:blocks", "--samples", 1).exit_code == 0
+        assert call("render", "grid", run, "--samples", 1).exit_code == 0  # named once, for this folder
     assert call("learn", "--resume", "copied", "--generator", "python:mine.py:blocks", "--points", 4).exit_code == 0
     assert call("render", "grid", "copied", "--samples", 1).exit_code == 0  # named once, for this folder
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from direction_finder import discovery
 from direction_finder.discovery import METHODS, configure, tuning
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.discovery.tuning import choose_batch, choose_precision
 from direction_finder.errors import InputError
 from direction_finder.generators import Half, WrappedModule, load_generator
@@ -94,7 +94,7 @@ def test_half_precision_begins_at_the_first_stage_that_keeps_the_result(
     assert measured["cosine"] == pytest.approx(outcome[chosen][0], abs=1e-6)
 
 
-@pytest.mark.parametrize("method", ["hessian", "orojar", "joint", "jacobian"])
+@pytest.mark.parametrize("method", ["hessian", "orojar", "hessian-direct", "jacobian"])
 def test_the_work_measured_is_a_piece_of_the_method(method, small):
     config = configure(method, {"class_index": 1})
     work = METHODS[method].work
@@ -102,7 +102,7 @@ def test_the_work_measured_is_a_piece_of_the_method(method, small):
     original = small.run
     small.run = lambda latents, *rest: rows.append(len(latents)) or original(latents, *rest)
     exact = work(SearchSpace(small, config), config, 6)
-    assert max(rows) == {"hessian": 4, "orojar": 6, "joint": 6, "jacobian": 6}[method]
+    assert max(rows) == {"hessian": 4, "orojar": 6, "hessian-direct": 6, "jacobian": 6}[method]
     if method == "hessian":  # one sample may take more rows than asked for
         many = dataclasses.replace(config, num_probes=8)
         assert METHODS[method].work(SearchSpace(small, many), many, 6).abs().max() > 0
@@ -121,7 +121,8 @@ def test_a_wrapped_module_is_halved_as_a_whole(monkeypatch):
     assert chosen.precision == "bfloat16:image"
     products = Products(generator)
     found = discovery.find(generator, "jacobian", points=4, precision="bfloat16:image", keep_going=True)
-    assert set(products.types) == {torch.bfloat16}
+    search, probe = products.types[:-2], products.types[-2:]
+    assert set(search) == {torch.bfloat16} and set(probe) == {torch.float32}
     exact = discovery.find(generator, "jacobian", points=4, keep_going=True)
     assert (found.vectors[0] @ exact.vectors[0]).abs() > 0.99
 
@@ -167,7 +168,7 @@ def test_the_batch_fills_the_limit_and_no_more(small, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"precision": "half"}, "expected exact, fast, or one of bfloat16, float16 with the stage"),
+        ({"precision": "half"}, "expected exact, fast, or one of bfloat16, float16 followed by the stage"),
         ({"precision": "bfloat16"}, "expected exact, fast"),
         ({"precision": "bfloat16:layer7"}, "has no stage 'layer7'; it has layer0, layer1, image"),
         ({"memory_limit": 0.0}, "memory_limit is 0.0"),

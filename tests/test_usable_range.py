@@ -9,7 +9,7 @@ import torch
 from direction_finder.directions import Direction, Directions
 from direction_finder.edits import spread, steady_walk
 from direction_finder.generators import load_generator
-from direction_finder.metrics.even import even_positions
+from direction_finder.metrics.even_spacing import even_positions
 from direction_finder.metrics.samples import Sampling
 from direction_finder.metrics.usable_range import Drift
 from tests.conftest import call
@@ -29,7 +29,7 @@ def test_the_drift_is_at_its_threshold_at_the_range_and_beyond_it_after(drift, c
     assert drift.along(direction, 2 * reach) > 1.02 * drift.threshold
 
 
-def test_one_picture_in_twenty_exceeds_the_threshold(drift):
+def test_one_image_in_twenty_exceeds_the_threshold(drift):
     rng = torch.Generator().manual_seed(5)
     latents = spread(drift.generator.sample(400, rng), drift.generator.num_layers)
     features = drift._features(latents, torch.zeros(400, dtype=torch.long))
@@ -42,12 +42,12 @@ def test_where_the_length_of_z_is_divided_away_a_move_may_never_lead_out(tmp_pat
     assert call("import", tmp_path / "one.npy", *brought).exit_code == 0
     result = call("rank", tmp_path / "run", "--samples", 2, "--hessians", 0)
     assert result.exit_code == 0, result.stderr
-    assert "no range: pictures stay usual up to 32; render goes to 3" in result.stdout
+    assert "no range: images stay in the normal range up to 32; `render` goes to 3 by default" in result.stdout
     assert Directions.load(tmp_path / "run").ranges == (None,)
 
 
 def test_even_positions_of_a_known_curve():
-    """Pictures that lie at x^3: even distances want positions at the cube roots of even steps."""
+    """Images that lie at x^3: even distances want positions at the cube roots of even steps."""
     even = even_positions(lambda x: (x**3).diff().square(), 2.0, 9)
     assert torch.allclose(even.positions**3, torch.linspace(-8, 8, 9), atol=0.15)
     assert even.ratio < 1.1 and even.uniform > 100 and even.positions[0] == -2 and even.positions[-1] == 2

@@ -10,7 +10,7 @@ from direction_finder.generators import WrappedModule, load_generator
 
 
 class Net(nn.Module):
-    """z -> 3x4x4 pictures through two linear layers; the class shifts them. Counts its calls of `out`."""
+    """z -> 3x4x4 images through two linear layers; the class shifts them. Counts its calls of `out`."""
 
     def __init__(self, dim=5, classes=0, channels=3):
         super().__init__()
@@ -104,7 +104,7 @@ def test_python_factories(module_file):
     for spec, options, words in (
         ("python:users_gan:missing", {}, "missing"),
         ("python:no_such_module_x:f", {}, "no_such_module_x"),
-        ("python:users_gan:other", {}, "gave a int"),
+        ("python:users_gan:other", {}, "returned type int"),
         ("python:users_gan", {}, "package.module:factory"),
         ("python:users_gan:plain", {"dim": 9}, "give `dim`"),
         ("python:users_gan:generator", {"dim": 9}, "fixes its own"),
@@ -126,3 +126,29 @@ def test_options_that_do_not_apply_are_refused(dcgan_file):
         load_generator("eyes", num_classes=4)
     with pytest.raises(InputError, match="truncation"):
         load_generator("eyes", -1.0)
+
+
+class Concatenated(nn.Module):
+    """Takes z and a one-hot class side by side, and returns images among other things."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(7, 9), nn.Linear(9, 3 * 16)
+
+    def forward(self, z, onehot):
+        hidden = torch.relu(self.first(torch.cat([z, onehot], 1)))
+        return {"image": torch.tanh(self.last(hidden)).view(-1, 3, 4, 4), "hidden": hidden[:, :, None, None]}
+
+
+class ByKeyword(Concatenated):
+    def forward(self, *, z, onehot):
+        return super().forward(z, onehot)
+
+
+def test_z_may_stand_beside_the_class_and_images_beside_other_outputs():
+    generator = WrappedModule(Concatenated(), num_classes=2)
+    assert generator.dim == 5 and "z has 5 dimensions" in generator.notes[-1] and generator.output == "image"
+    with pytest.raises(InputError, match=r"size of z is not 7"):
+        WrappedModule(Concatenated(), num_classes=3, dim=7)
+    with pytest.raises(InputError, match="takes z, onehot by keyword only"):
+        WrappedModule(ByKeyword(), num_classes=2)

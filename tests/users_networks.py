@@ -1,6 +1,6 @@
-"""Networks as users have them, each with its plain twin: one that makes the same pictures in the plainest way.
+"""Networks as users have them, each with its plain twin: one that makes the same images in the plainest way.
 
-`KINDS` maps the name of a factory in this file to that of its twin. z has 6 numbers, pictures are 16x16.
+`KINDS` maps the name of a factory in this file to that of its twin. z has 6 numbers, images are 16x16.
 """
 
 import warnings
@@ -38,11 +38,11 @@ class Plain(nn.Module):
     def start(self, z: Tensor) -> Tensor:
         return self.first(z).view(-1, 8, 4, 4)
 
-    def picture(self, x: Tensor) -> Tensor:
+    def image(self, x: Tensor) -> Tensor:
         return (8 * self.last(self.middle(x.relu()).relu())).tanh()
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.picture(self.start(z))
+        return self.image(self.start(z))
 
 
 class Blocks(Plain):

@@ -1,4 +1,4 @@
-"""The command line: one verb a file, each imported only when it runs."""
+"""Run the command line. Each verb has its own file, which is imported only when the verb is used."""
 
 import importlib
 import keyword
@@ -14,43 +14,46 @@ from click.shell_completion import CompletionItem
 from direction_finder.errors import DirectionFinderError, out_of_memory
 
 VERBS = {
-    "learn": "Find directions in a generator, per class.",
-    "rank": "Say which directions matter, and why.",
-    "name": "Call a direction what it does.",
-    "render": "Draw grids and videos of a run's directions.",
+    "learn": "Find directions in a generator.",
+    "rank": "List the directions that matter, and why.",
+    "name": "Give a direction a name.",
+    "render": "Render grids and videos of a run's directions.",
     "align": "Set many samples to one value along a direction.",
     "edit": "Apply several edits; save and replay them as a recipe.",
-    "measure": "Score directions against known factors.",
-    "train": "Train a generator on pictures.",
-    "finetune": "Train a ProGAN on, with the Hessian Penalty.",
+    "measure": "Measure directions and generators with numbers and figures.",
+    "train": "Train a generator on images.",
+    "finetune": "Fine-tune a ProGAN with the Hessian Penalty.",
     "scenes": "Render data sets with known factors.",
-    "import": "Make a run of another tool's matrix of directions.",
+    "import": "Create a run from another tool's matrix of directions.",
     "export": "Write a run's directions as a matrix for other tools.",
-    "page": "Gather what a run holds on one HTML page.",
+    "page": "Write one HTML page with everything in a run.",
     "classes": "Search a generator's class names.",
-    "info": "Say what any file or run is, how it was made and what is wrong with it.",
+    "info": "Describe any file or run: what it is, how it was made and what is wrong with it.",
 }
 
 
 class Verbs(click.Group):
-    """Imports a verb (and torch with it) when it is called; turns errors of the user into one line and exit code 2."""
+    """Import a verb (and torch with it) when it is called; turn user errors into one line and exit code 2."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of `--help`."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command of a verb; None if there is no such verb."""
         if cmd_name not in VERBS:
             return None
         name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
         return getattr(importlib.import_module(f"direction_finder.commands.{name}"), name)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer verbs without importing them."""
+        """Return the verbs that complete a word, without importing them."""
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         return [CompletionItem(verb, help=text) for verb, text in VERBS.items() if verb.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
@@ -62,6 +65,7 @@ class Verbs(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
+        """Run a verb, and print an expected error as one line."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         try:
@@ -83,25 +87,25 @@ class Verbs(click.Group):
             if not out_of_memory(error):
                 raise
             fail(f"{str(error).splitlines()[0]}; lower --max-batch")
-        except BrokenPipeError:  # the reader of our output is gone, e.g. `| head`
+        except BrokenPipeError:  # the reader of our output has closed it, e.g. `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except OSError as error:
-            where = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-            fail(f"{where}; nothing was half-written")
+            text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            fail(f"{text}; no file was left incomplete")
 
 
 def fail(message: str) -> None:
-    """Print one line and end with exit code 2."""
+    """Print an error as one line and exit with code 2."""
     click.echo(f"Error: {as_options(' '.join(message.split()))}", err=True)
     sys.exit(2)
 
 
 def as_options(message: str) -> str:
-    """Return a message of the library with the names of settings, which it has in backticks, as options."""
+    """Return a message of the library with settings, which are in backticks, written as options."""
 
-    def option(found: re.Match) -> str:
-        return found[0] if found[1] in VERBS else f"--{found[1].replace('_', '-')}"
+    def option(match: re.Match) -> str:
+        return match[0] if match[1] in VERBS else f"--{match[1].replace('_', '-')}"
 
     return re.sub(r"`([a-z]+(?:_[a-z]+)*)`", option, message)
 
@@ -109,9 +113,12 @@ def as_options(message: str) -> str:
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="direction-finder", prog_name="direction-finder")
 def main() -> None:
-    """Find, draw and apply directions in the latent space of a pretrained GAN.
+    """Find, render and apply directions in the latent space of a pretrained GAN.
+
+    Each command has a --help with an example. For a first run:
 
     \b
     direction-finder learn --generator shapes-64 --class cube
-    direction-finder render grid outputs/00001-jacobian-shapes-64-cube
+    direction-finder rank latest
+    direction-finder render grid latest
     """

@@ -1,11 +1,11 @@
-"""`direction-finder align`: the same value along a direction for every sample."""
+"""Define `direction-finder align`, which sets every sample to the same value along a direction."""
 
 from pathlib import Path
 
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.given import Coordinate, Drawing
+from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.commands.options import (
     CoordinateOrPercentile,
     RunPath,
@@ -19,14 +19,18 @@ from direction_finder.commands.options import (
 )
 @click.argument("target", type=RunPath())
 @click.option(
-    "--direction", shell_complete=completion.directions, required=True, metavar="NUMBER", help="Which direction."
+    "--direction",
+    shell_complete=completion.directions,
+    required=True,
+    metavar="NUMBER",
+    help="Direction to align along: its number or name.",
 )
 @click.option(
     "--to",
     type=CoordinateOrPercentile(),
     multiple=True,
-    help="Coordinate to set, or a percentile of the samples' own, e.g. 75%; repeat for several rows.  [default: 0, and "
-    "the ends of the usable range]",
+    help="Coordinate to set, or a percentile of the coordinates of random samples, e.g. 75%; repeat for several rows.  "
+    "[default: 0, and the ends of the usable range]",
 )
 @samples_option
 @click.option(
@@ -41,9 +45,10 @@ def align(
     out: Path | None,
     drawing: Drawing,
 ) -> None:
-    """Draw samples as they are and aligned: their component along a direction removed and set to a value.
+    """Render samples unchanged, and with their coordinate along one direction set to the same value.
 
-    As in the paper's Fig. 7: the original row, then a row for each value.
+    TARGET is a run folder, a directions file, or "latest" for the newest run. The sheet has the original samples in its
+    first row, then one row for each value.
     """
     from direction_finder.commands.actions import align as action
 

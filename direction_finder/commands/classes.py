@@ -1,4 +1,4 @@
-"""`direction-finder classes`: search class names."""
+"""Define `direction-finder classes`, which searches class names."""
 
 import click
 
@@ -15,22 +15,22 @@ from direction_finder.errors import InputError
     shell_complete=completion.generators,
     show_default=True,
     metavar="SPEC",
-    help="Whose classes.",
+    help="Generator whose classes are listed.",
 )
 def classes(text: str, generator: str) -> None:
-    """List the classes whose name contains TEXT, with their numbers; all of them without TEXT."""
+    """List the classes whose name contains TEXT, with their numbers. Without TEXT, all classes are listed."""
     names = known_names(generator)
     if names is None:
         from direction_finder.generators import class_names  # imports torch, which known names do not need
 
         names = class_names(generator)
-    found = search_classes(names, text)
-    if not found:
-        what = (
+    indexes = search_classes(names, text)
+    if not indexes:
+        problem = (
             f"no class of {generator} contains {text!r}"
             if names
             else f"{generator} is unconditional: it has no classes"
         )
-        raise InputError(f"{what}; try a shorter part of the name")
-    for index in found:
+        raise InputError(f"{problem}; try a shorter part of the name")
+    for index in indexes:
         click.echo(f"{index:4d}  {names[index]}")

@@ -1,4 +1,4 @@
-"""A person at a terminal: sees bars, and stops a loop with Ctrl-C without losing anything."""
+"""Show progress bars in a terminal, and stop loops with Ctrl-C without losing anything."""
 
 import signal
 from types import FrameType
@@ -9,7 +9,7 @@ from direction_finder.progress import Bars, Progress
 
 
 class Console(Bars):
-    """Shows progress, and turns Ctrl-C and SIGTERM into a stop after the current step. A second one stops at once."""
+    """Show progress, and turn Ctrl-C and SIGTERM into a stop after the current step; a second one stops at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,6 +25,7 @@ class Console(Bars):
         super().__exit__(*error)
 
     def __call__(self, progress: Progress) -> None:
+        """Show the progress of a step, and stop the loop if the user asked for it."""
         super().__call__(progress)
         if self.stopped:
             progress.stop()
@@ -33,4 +34,4 @@ class Console(Bars):
         if self.stopped:
             raise KeyboardInterrupt
         self.stopped = True
-        click.echo("\nStopping after this step; once more to stop at once.", err=True)
+        click.echo("\nStopping after this step; press Ctrl-C again to stop at once.", err=True)

@@ -1,10 +1,10 @@
-"""`direction-finder edit`: several edits at once, saved as a recipe that replays exactly."""
+"""Define `direction-finder edit`, which applies several edits and saves them as a recipe."""
 
 from pathlib import Path
 
 import click
 
-from direction_finder.commands.given import Drawing
+from direction_finder.commands.option_values import Drawing
 from direction_finder.commands.options import RunPath, drawing_options, given_options, samples_option
 
 
@@ -17,18 +17,19 @@ from direction_finder.commands.options import RunPath, drawing_options, given_op
     "steps",
     multiple=True,
     metavar="EDIT:NUMBER=VALUE",
-    help="align:5=0 sets the coordinate along direction 5; move:3=2.5 adds to it. Repeat; done in order.",
+    help="Edit to apply: align:5=0 sets the coordinate along direction 5 to 0, move:3=2.5 adds 2.5 along direction 3. "
+    "Repeat for several, which are applied in order.",
 )
 @click.option(
     "--recipe",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Replay this recipe instead: on its own samples, or on those that --samples, --seed and --class name.",
+    help="Recipe to apply instead of --step. It uses its own samples, unless --samples, --seed or --class change them.",
 )
 @samples_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Sheet to write, .png; the recipe goes beside it as .json.  [default: edit.png in the run folder]",
+    help="Sheet to write, .png; the recipe is saved beside it as .json.  [default: edit.png in the run folder]",
 )
 @drawing_options
 @click.pass_context
@@ -41,7 +42,9 @@ def edit(
     out: Path | None,
     drawing: Drawing,
 ) -> None:
-    """Draw samples as they are and edited, and keep the edit as a small recipe file.
+    """Render samples unchanged and edited, and save the edits as a small recipe file.
+
+    TARGET is a run folder, a directions file, or "latest" for the newest run. To apply a saved recipe to other samples:
 
     \b
     direction-finder edit outputs/demo --recipe edit.json --samples 8 --seed 5 --class sphere

@@ -1,4 +1,4 @@
-"""`direction-finder export`: directions as a bare matrix for other tools."""
+"""Define `direction-finder export`, which writes directions as a plain matrix for other tools."""
 
 from pathlib import Path
 
@@ -9,16 +9,19 @@ from direction_finder.commands.options import RunPath
 
 @click.command(epilog="Example: direction-finder export outputs/demo --out demo.npy")
 @click.argument("target", type=RunPath())
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File, .npy or .pt.")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write, .npy or .pt."
+)
 @click.option(
     "--searched",
     is_flag=True,
-    help="Only the dimensions of z that were searched: what hessian_penalty's tools take for a part of z.",
+    help="Write only the dimensions of z that were searched, as hessian_penalty's tools expect for a part of z.",
 )
 def export(target: Path, out: Path, searched: bool) -> None:
-    """Write the directions of a run as a matrix, a direction a row, for NumPy (.npy) or torch (.pt).
+    """Write the directions of a run as a matrix for NumPy (.npy) or torch (.pt), with one direction per row.
 
-    Names, layers and all that is known of them stay behind.
+    TARGET is a run folder, a directions file, or "latest" for the newest run. A matrix cannot contain names, layers or
+    other information about the directions.
     """
     from direction_finder.commands.actions import export as action
 

@@ -1,11 +1,11 @@
-"""`direction-finder finetune`: train a ProGAN on, with the Hessian Penalty."""
+"""Define `direction-finder finetune`, which fine-tunes a ProGAN with the Hessian Penalty."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from direction_finder.commands.given import Training
+from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import config_options, grouped
 from direction_finder.commands.training_options import (
     FOLDER,
@@ -38,11 +38,13 @@ from direction_finder.training.progan_config import ProGANConfig
 def finetune(
     ctx: click.Context, checkpoint: Path | None, data: Path | None, options: Training, **settings: Any
 ) -> None:
-    """Train a ProGAN on, fully grown, with the Hessian Penalty on its activations, so that each component of z comes
-    to do one thing and the superfluous ones nothing.
+    """Fine-tune a fully grown ProGAN with the Hessian Penalty on its activations.
 
-    CHECKPOINT is a run of `train progan`, or its snapshot. With --penalty-weight 0 the same training goes on without
-    the penalty, for comparison. The run folder is as that of `train progan`, and --resume works alike.
+    Afterwards, each component of z changes one thing in the image, and superfluous components change nothing.
+
+    CHECKPOINT is a run of `train progan`, or its snapshot. DATA is a data set that `scenes` made, or a folder of
+    images. With --penalty-weight 0 the training continues without the penalty, for comparison. The run folder and
+    --resume are like those of `train progan`.
     """
     from direction_finder.commands.actions import train as action
 

@@ -1,18 +1,16 @@
-"""`direction-finder import`: directions of other tools as a run."""
+"""Define `direction-finder import`, which creates a run from directions of another tool."""
 
 from pathlib import Path
 
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.given import Import
+from direction_finder.commands.option_values import Import
 from direction_finder.commands.options import NumberRange, device_option, grouped
-from direction_finder.settings import SPACES
+from direction_finder.settings import PARTS
 
 
-@click.command(
-    "import", epilog="Example: direction-finder import our_goldens_mid.pt --generator biggan-128 --space mid"
-)
+@click.command("import", epilog="Example: direction-finder import our_goldens_mid.pt --generator biggan-128 --part mid")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @grouped(
     "options",
@@ -22,36 +20,41 @@ from direction_finder.settings import SPACES
         "spec",
         shell_complete=completion.generators,
         metavar="SPEC",
-        help="What they are for; biggan-128 need not be at hand.",
+        help="Generator that the directions belong to; biggan-128 need not be installed. Without --generator they can "
+        "be used with any generator of that size.",
     ),
-    click.option("--space", type=click.Choice(SPACES), help="Which part of the latents the columns stand for."),
+    click.option("--part", type=click.Choice(PARTS), help="Part of the latents that the columns stand for."),
     click.option(
-        "--dims", type=NumberRange(), help="The same in numbers: dimensions of z, e.g. 40-79.  [default: all]"
+        "--dims", type=NumberRange(), help="Dimensions of z that the columns stand for, e.g. 40-79.  [default: all]"
     ),
-    click.option("--layers", type=NumberRange(), help="They act on these layers only.  [default: all]"),
-    click.option("--dim", type=click.IntRange(1), help="Size of z, without --generator.  [default: the file's]"),
+    click.option("--layers", type=NumberRange(), help="Layers that the directions act on.  [default: all]"),
+    click.option(
+        "--dim", type=click.IntRange(1), help="Size of z, if there is no --generator.  [default: that of the file]"
+    ),
     click.option(
         "--class",
         "class_text",
         shell_complete=completion.classes,
         metavar="NAME",
-        help="Class that they were found for.  [default: random classes]",
+        help="Class that the directions were found for.  [default: random classes]",
     ),
     click.option(
         "--orthonormalise/--as-given",
         "orthonormalise",
         default=None,
-        help="Gram-Schmidt over the rows, in order, or only scale them to length 1.  [default: Gram-Schmidt for a bare "
-        ".pt, the matrix that hessian_penalty and OroJaR train]",
+        help="Make the rows orthonormal by Gram-Schmidt, in order, or only scale them to length 1.  [default: "
+        "orthonormalise a .pt with a single matrix, as hessian_penalty and OroJaR write it]",
     ),
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: the next number in outputs/]"
+)
 @device_option
 def import_(file: Path, options: Import, out: Path | None, device: str) -> None:
-    """Make a run of a matrix of directions: hessian_penalty's and OroJaR's .pt, GANLatentDiscovery's .pt, GANSpace's
-    .npz, .npy, or a .pt of a list or dict of vectors.
+    """Create a run from another tool's matrix of directions.
 
-    `render`, `rank`, `measure` and `edit` then take it as one that `learn` made.
+    FILE is a .pt of hessian_penalty, OroJaR or GANLatentDiscovery, a .npz of GANSpace, a .npy, or a .pt of a list or
+    dict of vectors. `render`, `rank`, `measure` and `edit` then work as for a run of `learn`.
     """
     from direction_finder.commands.actions import import_ as action
 

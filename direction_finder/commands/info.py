@@ -1,4 +1,4 @@
-"""`direction-finder info`: what a file, a run or a generator is, how it was made, what is wrong with it."""
+"""Define `direction-finder info`, which describes a file, a run or a generator."""
 
 import json
 
@@ -9,13 +9,14 @@ from direction_finder.reports.describing import describe
 
 @click.command(epilog="Example: direction-finder info outputs/00001-hessian-eyes-blue")
 @click.argument("target")
-@click.option("--check", is_flag=True, help="Of a run: read its tensors too, not only their headers.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--check", is_flag=True, help="Read the tensors of a run too, not only their headers.")
+@click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def info(target: str, check: bool, as_json: bool) -> None:
-    """Say what TARGET is, how it was made and what is wrong with it.
+    """Describe what TARGET is, how it was made and what is wrong with it.
 
-    TARGET is a run folder (or latest), a directions file, a data set, a recipe, an image or video of ours, a
-    generator's weights, folder or name, a factor network, or a matrix of directions.
+    TARGET is a run folder (or "latest"), a directions file, a data set, a file of samples, or a recipe. It may also be
+    an image or video that this package made, a generator's weights, folder or name, a factor network, or a matrix of
+    directions.
     """
     facts = describe(target, check=check)
     if as_json:

@@ -1,4 +1,4 @@
-"""`direction-finder learn`: find directions in a generator."""
+"""Define `direction-finder learn`, which finds directions in a generator."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.given import Learning
+from direction_finder.commands.option_values import Learning
 from direction_finder.commands.options import (
     config_options,
     device_option,
@@ -15,7 +15,7 @@ from direction_finder.commands.options import (
     threads_option,
 )
 from direction_finder.discovery.configs import CONFIGS, DEFAULT
-from direction_finder.settings import ACTIVATIONS, OUTPUTS, SAVE_EVERY, SPACES
+from direction_finder.settings import ACTIVATIONS, OUTPUTS, PARTS, SAVE_EVERY
 
 WHAT = several(
     click.option(
@@ -23,8 +23,8 @@ WHAT = several(
         "spec",
         shell_complete=completion.generators,
         metavar="SPEC",
-        help="Known name, biggan:FILE, biggan-deep:FOLDER, hf:OWNER/NAME, dcgan:FILE, progan:FILE or "
-        "python:MODULE:FACTORY.",
+        help="Generator to search: a known name like shapes-64, biggan:FILE, biggan-deep:FOLDER, hf:OWNER/NAME, "
+        "dcgan:FILE, progan:FILE, or your own as python:MODULE:FUNCTION or python:FILE.py:FUNCTION.",
     ),
     click.option(
         "--class",
@@ -32,39 +32,62 @@ WHAT = several(
         shell_complete=completion.classes,
         metavar="NAME",
         multiple=True,
-        help="Class to learn for; repeat for one run each.  [default: random classes]",
+        help="Class of the images; repeat for several, with one run each.  [default: random classes]",
     ),
     click.option(
-        "--space",
-        "space_texts",
+        "--part",
+        "part_texts",
         multiple=True,
-        type=click.Choice(SPACES),
-        help="Part of the latents to search: thirds of BigGAN's chunks of z, or of the layers. Repeat for one run "
-        "each.  [default: all]",
+        type=click.Choice(PARTS),
+        help="Part of the latents to search: a third of BigGAN's chunks of z, or of the layers. Repeat for several, "
+        "with one run each.  [default: all]",
     ),
     click.option(
-        "--method", type=click.Choice(list(CONFIGS)), default=DEFAULT, show_default=True, help="How to find directions."
+        "--method",
+        type=click.Choice(list(CONFIGS)),
+        default=DEFAULT,
+        show_default=True,
+        help="Method that finds directions.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: the next number in outputs/]"),
+    click.option(
+        "--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: the next number in outputs/]"
+    ),
     click.option(
         "--resume",
         type=click.Path(path_type=Path),
-        help="Go on with this run; --steps or --points prolong it.",
+        help="Resume this run where it stopped; a larger --steps or --points makes it longer.",
     ),
     click.option(
-        "--truncation", type=float, help="Cut z to [-2, 2] and scale it.  [default: z ~ N(0, I), as the paper]"
+        "--truncation",
+        type=float,
+        help="Truncate z to [-2, 2] and multiply it by this factor.  [default: no truncation, z ~ N(0, I)]",
     ),
     click.option(
-        "--num-classes", type=click.IntRange(0), help="Classes, where the weights cannot tell (dcgan, python)."
+        "--num-classes",
+        type=click.IntRange(0),
+        help="Number of classes, if it cannot be read from the weights (dcgan, python).",
     ),
-    click.option("--dim", type=click.IntRange(1), help="Size of z, where it cannot be read off (python)."),
-    click.option("--fused-scale", is_flag=True, default=None, help="genforce's ProGAN with fused upsampling (progan)."),
+    click.option("--dim", type=click.IntRange(1), help="Size of z, if it cannot be read from the network (python)."),
     click.option(
-        "--key", metavar="NAME", help="Network to take from a file that holds several (biggan, dcgan, progan)."
+        "--fused-scale",
+        is_flag=True,
+        default=None,
+        help="The file is genforce's ProGAN with fused upsampling (progan).",
     ),
-    click.option("--activation", type=click.Choice(ACTIVATIONS), help="Of a dcgan: file.  [default: relu]"),
-    click.option("--output-activation", type=click.Choice(OUTPUTS), help="Of a dcgan: file.  [default: tanh]"),
-    click.option("--resolution", type=click.IntRange(1), help="Of the images, where a dcgan: file allows several."),
+    click.option(
+        "--key", metavar="NAME", help="Network to load from a file that contains several (biggan, dcgan, progan)."
+    ),
+    click.option("--activation", type=click.Choice(ACTIVATIONS), help="Activation of a dcgan: file.  [default: relu]"),
+    click.option(
+        "--output-activation",
+        type=click.Choice(OUTPUTS),
+        help="Last activation of a dcgan: file.  [default: tanh]",
+    ),
+    click.option(
+        "--resolution",
+        type=click.IntRange(1),
+        help="Size of the images in pixels, if a dcgan: file allows several.",
+    ),
 )
 
 HOW = several(
@@ -76,9 +99,9 @@ HOW = several(
         default=SAVE_EVERY,
         show_default=True,
         metavar="SECONDS",
-        help="How often the state is saved.",
+        help="Seconds between two saves of the state.",
     ),
-    click.option("--dry-run", is_flag=True, help="Print the full configuration and end."),
+    click.option("--dry-run", is_flag=True, help="Print the full configuration and exit."),
 )
 
 
@@ -88,8 +111,8 @@ HOW = several(
 def learn(ctx: click.Context, options: Learning, **settings: Any) -> None:
     """Find directions in a frozen generator and write them to a run folder.
 
-    A run that was stopped or killed goes on with --resume FOLDER and gives the same file, byte for byte, as one that
-    never was.
+    If a run was stopped or killed, --resume FOLDER continues it and produces exactly the same file as an uninterrupted
+    run.
     """
     from direction_finder.commands.actions import learn as action
 

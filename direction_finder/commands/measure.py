@@ -1,10 +1,10 @@
-"""`direction-finder measure`: numbers for runs and generators."""
+"""Define `direction-finder measure`, which measures runs and generators."""
 
 from pathlib import Path
 
 import click
 
-from direction_finder.commands.given import Measuring
+from direction_finder.commands.option_values import Measuring
 from direction_finder.commands.options import (
     SamplesOrFile,
     class_option,
@@ -29,59 +29,67 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
         multiple=True,
         required=True,
         type=click.Choice(METRICS),
-        help="factors: what each direction does to each known factor, and the scores. alignment: what is left of each "
-        "factor's spread when samples are aligned along the direction that moves it most. hessians: D% and D_R, how "
-        "diagonal the pixels' Hessians are in these directions. share: the part of held-out Hessians' energy that a "
-        "basis puts on their diagonals. activeness: how much the picture varies as the coordinate along each is set to "
-        "-2, 0, 2. paths: how far pictures move for a small step along each. Of generators too: ppl, perceptual path "
-        "length; fid and kid, distances to real pictures; fidelity, against renders. Repeat for "
-        "several.",
+        help="What to measure; repeat for several. factors: how far each direction changes each known factor. "
+        "alignment: how much of a factor's spread remains after aligning along the direction that changes it most. "
+        "diagonality: D% and D_R, how diagonal the Hessians of the pixels are along the directions. share: how much of "
+        "the energy of new Hessians lies on their diagonals. activeness: how much the image varies as a direction's "
+        "coordinate is set to -2, 0 and 2. paths: how far images change for a small step along each direction. ppl: "
+        "perceptual path length of the generator. fid and kid: distances to real images. fidelity: comparison with "
+        "renders.",
     ),
     click.option(
         "--factor-network",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="What reads the factors (`train factors` makes one).  [default: the one for `shapes` at 64 pixels]",
+        help="Network that reads factors in images, made by `train factors`.  [default: the one for `shapes` at 64 "
+        "pixels]",
     ),
     click.option(
         "--samples",
         type=SamplesOrFile(2),
-        help="Latents, or a file of them.  [default: 256; hessians and paths 100, share 64, activeness 300, "
-        "ppl 1000, fid and kid 5000, fidelity as many as renders]",
+        help="Number of random samples, or a file of samples.  [default: 256; diagonality and paths 100, share 64, "
+        "activeness 300, ppl 1000, fid and kid 5000, fidelity as many as renders]",
     ),
     class_option,
-    click.option("--real", type=FOLDER, help="For fid and kid: a data set, or a folder of images."),
+    click.option("--real", type=FOLDER, help="Real images for fid and kid: a data set or a folder."),
     click.option(
         "--place",
         type=click.Choice(PLACES),
         default=PLACES[0],
         show_default=True,
-        help="For ppl: the step is taken at the end of a path, as the paper's, or anywhere on it (full).",
+        help="For ppl: take the step at the end of a path, as in its paper, or anywhere on it (full).",
     ),
     features_options,
-    click.option("--renders", type=FOLDER, help="For fidelity: renders that nothing was trained on."),
-    click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare."),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the latents."),
-    click.option("--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch."),
+    click.option("--renders", type=FOLDER, help="For fidelity: renders that were not used in training."),
+    click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare with."),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random samples."),
+    click.option(
+        "--max-batch",
+        default=32,
+        show_default=True,
+        type=click.IntRange(1),
+        help="Images rendered at once, at most.",
+    ),
     click.option(
         "--name",
         "write_names",
         is_flag=True,
-        help="Name the directions after the factors that they move: then x can be given for a direction's number.",
+        help="Name the directions after the factors that they change, so that x can be used instead of a number.",
     ),
     click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Folder for measures.json and measures.md, a table of all targets, and figures of them side by side.",
+        help="Folder for measures.json, measures.md with a table of all targets, and figures that compare them.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    click.option("--json", "as_json", is_flag=True, help="Print the results as JSON."),
     generator_option,
     device_option,
 )
 def measure(targets: tuple[str, ...], options: Measuring) -> None:
-    """Measure run folders, directions files or generators; several are set side by side in a table.
+    """Measure run folders, directions files or generators; several are compared in a table.
 
-    Each metric of a run is written beside its directions as a file of its name, with figures as PNG and SVG, and all of
-    it as one page, index.html. A command that was stopped goes on where it was when it is given again.
+    TARGETS are run folders, directions files, "latest" or names of generators. Each metric of a run is saved in its
+    folder as METRIC.json, with figures as PNG and SVG, and as part of the page index.html. Repeat a stopped command to
+    resume it.
     """
     from direction_finder.commands.actions import measure as action
 

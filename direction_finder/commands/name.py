@@ -1,4 +1,4 @@
-"""`direction-finder name`: call a direction what it does."""
+"""Define `direction-finder name`, which gives a direction a name."""
 
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from direction_finder.commands.options import RunPath
 @click.argument("direction", shell_complete=completion.directions)
 @click.argument("text", required=False)
 def name(target: Path, direction: str, text: str | None) -> None:
-    """Name a direction of a run: then TEXT can be given wherever its number can. Without TEXT its name goes.
+    """Give a direction of a run the name TEXT, which can then be used instead of its number.
 
-    DIRECTION is its number, or the name that it has.
+    TARGET is a run folder, a directions file, or "latest" for the newest run. DIRECTION is a number, or the current
+    name. Without TEXT, the name is removed.
     """
     from direction_finder.commands.actions import name as action
 

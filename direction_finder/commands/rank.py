@@ -1,11 +1,11 @@
-"""`direction-finder rank`: a short list of directions, with reasons."""
+"""Define `direction-finder rank`, which lists the directions that matter, with reasons."""
 
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from direction_finder.commands.given import Drawing
+from direction_finder.commands.option_values import Drawing
 from direction_finder.commands.options import RunPath, SamplesOrFile, drawing_options
 
 
@@ -16,30 +16,30 @@ from direction_finder.commands.options import RunPath, SamplesOrFile, drawing_op
     "others",
     multiple=True,
     type=RunPath(),
-    help="Another run, of another seed or method, to agree with; repeat for several.",
+    help="Run with another seed or method, to check which directions agree; repeat for several.",
 )
-@click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Length of the short list.")
+@click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Greatest length of the short list.")
 @click.option(
     "--samples",
     default=16,
     show_default=True,
     type=SamplesOrFile(2),
-    help="Latents on which activeness is measured, or a file of them.",
+    help="Number of samples on which activeness is measured, or a file of samples.",
 )
 @click.option(
     "--hessians",
     default=16,
     show_default=True,
     type=click.IntRange(0),
-    help="Hessians that are measured along the directions; 0: none, for large generators without a GPU.",
+    help="Number of Hessians measured along the directions; use 0 for large generators without a GPU.",
 )
 @click.option(
     "--ranges",
     type=click.Choice(["listed", "all", "none"]),
     default="listed",
     show_default=True,
-    help="Whose usable range is measured and kept, the default extent of `render` and `align`: as far as pictures stay "
-    "such as random z give.",
+    help="Directions whose usable range is measured: how far one can follow them before images leave the normal range. "
+    "It is saved as the default extent of `render` and `align`.",
 )
 @drawing_options
 def rank(
@@ -51,11 +51,19 @@ def rank(
     ranges: Literal["listed", "all", "none"],
     drawing: Drawing,
 ) -> None:
-    """Say which directions matter, and why; `render` then shows these unless told otherwise.
+    """List the directions that matter, and why. By default, `render` then shows these.
 
-    Signals: energy in one chunk of z (or effect from one third of the layers), energy on the diagonal of Hessians,
-    activeness, and agreement with other runs, each beside what random directions give. Where `measure --metric factors`
-    was taken, what each direction moves is shown too, but not ranked by. What was ranked is kept in rank.json.
+    TARGET is a run folder, a directions file, or "latest" for the newest run. Each direction gets several signals,
+    which are compared with those of random directions:
+
+    \b
+    localised   how much of it lies in one chunk of z, or acts in one third of the layers
+    diagonal    how little it interacts with other directions (energy on the diagonal of Hessians)
+    activeness  how much it changes the image
+    agreement   how close it is to a direction of another run (--with)
+
+    After `measure --metric factors`, the factor that each direction changes is shown too. Results are saved in
+    rank.json.
     """
     from direction_finder.commands.actions import rank as action
     from direction_finder.reports.ranking import Settings

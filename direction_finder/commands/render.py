@@ -1,11 +1,11 @@
-"""`direction-finder render grid` and `render video`: what each direction does."""
+"""Define `direction-finder render grid` and `render video`, which show what each direction does."""
 
 from pathlib import Path
 
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.given import Drawing, Walking
+from direction_finder.commands.option_values import Drawing, Walking
 from direction_finder.commands.options import (
     SHOWN,
     RunPath,
@@ -22,29 +22,39 @@ walking_options = grouped(
         "--directions",
         shell_complete=completion.directions,
         metavar="NUMBERS",
-        help="Which, e.g. 0-7,12, or all.  [default: those of `rank`, or the first 8]",
+        help="Directions to show: numbers like 0-7,12, names, or all.  [default: those that `rank` listed, or 0-7]",
     ),
     samples_option,
     click.option(
         "--extent",
         type=click.FloatRange(0, min_open=True),
         metavar="NUMBER",
-        help="How far to go, both ways.  [default: the direction's usable range, or 3]",
+        help="How far to follow each direction, both ways, in standard deviations of z.  [default: the direction's "
+        "usable range, which `rank` measures, or 3]",
     ),
     click.option(
         "--even",
         is_flag=True,
-        help="Space positions so that consecutive pictures are equally far apart, on average over the samples.",
+        help="Space the steps so that each one changes the image by the same amount, on average over the samples.",
     ),
     features_options,
-    click.option("--absolute", is_flag=True, help="Set each sample's coordinate to the value, instead of adding it."),
-    click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: in the run folder]"),
+    click.option(
+        "--absolute",
+        is_flag=True,
+        help="Set each sample's coordinate along the direction, instead of adding to it.",
+    ),
+    click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: a file in the run folder]"),
 )
 
 
 @click.group()
 def render() -> None:
-    """Draw grids and videos of the directions of a run (or of a directions file)."""
+    """Render grids and videos that show what directions do.
+
+    \b
+    direction-finder render grid latest
+    direction-finder render video latest
+    """
 
 
 @render.command(
@@ -56,14 +66,21 @@ def render() -> None:
     type=click.Choice(["blocks", "overview", "pair"]),
     default="blocks",
     show_default=True,
-    help="blocks: each direction, samples down, steps across. overview: samples down, directions across, at full "
-    "extent. pair: two directions, the first across, the second down, a block for each sample.",
+    help="How the sheet is arranged. blocks: one block per direction, with samples down and steps across. overview: "
+    "samples down, directions across, each at its full extent. pair: one block per sample, with the first of two "
+    "directions across and the second down.",
 )
-@click.option("--steps", default=7, show_default=True, type=click.IntRange(2), help="Pictures along each direction.")
+@click.option(
+    "--steps", default=7, show_default=True, type=click.IntRange(2), help="Number of images along each direction."
+)
 @walking_options
 @drawing_options
 def grid(target: Path, layout: str, steps: int, walking: Walking, drawing: Drawing) -> None:
-    """Draw a labelled sheet of pictures along directions, as .png."""
+    """Render a labelled sheet of images that follow directions, as .png.
+
+    TARGET is a run folder, a directions file, or "latest" for the newest run. The rows and columns show how random
+    samples change along each direction.
+    """
     from direction_finder.commands.actions import render as action
 
     action.grid(target, layout, steps, walking, drawing)
@@ -82,12 +99,15 @@ def grid(target: Path, layout: str, steps: int, walking: Walking, drawing: Drawi
     default=SHOWN,
     show_default=True,
     type=click.IntRange(1),
-    help="Directions shown at once; more follow one after another.",
+    help="Number of directions shown at once; further ones follow one after another.",
 )
 @walking_options
 @drawing_options
 def video(target: Path, seconds: float, fps: int, rows: int, walking: Walking, drawing: Drawing) -> None:
-    """Film all samples moving along directions and back, as .mp4 (or .gif, by the ending of --out)."""
+    """Render a video of samples that move along directions and back, as .mp4 or .gif.
+
+    TARGET is a run folder, a directions file, or "latest" for the newest run. The ending of --out chooses the format.
+    """
     from direction_finder.commands.actions import render as action
 
     action.video(target, seconds, fps, rows, walking, drawing)

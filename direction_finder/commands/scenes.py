@@ -1,4 +1,4 @@
-"""`direction-finder scenes`: render data sets with known factors, and check them."""
+"""Define `direction-finder scenes`, which renders data sets with known factors and checks them."""
 
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,21 @@ from direction_finder.commands.options import several
 from direction_finder.errors import InputError
 
 TEXTS = {
-    "clevr-simple": "One object; colour, shape, x and y vary.",
-    "clevr-1fov": "One red cube, which moves along one axis.",
-    "clevr-complex": "Two objects; colour, shape, size, x and y of each vary.",
-    "shapes": "One cube, sphere or cylinder; x, y, size, hue and the light's azimuth vary.",
-    "edges-and-shapes": "Edge maps of `shapes` renders and renders, half and half.",
+    "clevr-simple": "Render one object whose colour, shape, x and y vary.",
+    "clevr-1fov": "Render one red cube that moves along one axis.",
+    "clevr-complex": "Render two objects whose colour, shape, size, x and y vary.",
+    "shapes": "Render a cube, sphere or cylinder whose x, y, size, hue and light vary.",
+    "edges-and-shapes": "Render `shapes`; half of the images show only edges.",
 }
 FOLDER = click.Path(file_okay=False, path_type=Path)
 set_options = several(
-    click.option("--resolution", default=64, show_default=True, type=click.IntRange(16), help="Width and height."),
-    click.option("--out", required=True, type=FOLDER, help="Folder of the data set."),
-    click.option("--workers", type=click.IntRange(1), help="Processes, of one thread each.  [default: one a core]"),
+    click.option(
+        "--resolution", default=64, show_default=True, type=click.IntRange(16), help="Width and height of the images."
+    ),
+    click.option("--out", required=True, type=FOLDER, help="Folder for the data set."),
+    click.option(
+        "--workers", type=click.IntRange(1), help="Number of processes, with one thread each.  [default: one per core]"
+    ),
 )
 
 
@@ -27,8 +31,8 @@ set_options = several(
 def scenes() -> None:
     """Render data sets whose factors are known, and check them.
 
-    A picture depends on its kind, the seed and its index alone. A command that was stopped goes on where it was when it
-    is given again; a larger --num adds pictures.
+    Each image depends only on the kind of scene, the seed and its index. Repeat a stopped command to resume it; a
+    larger --num adds images.
 
     \b
     direction-finder scenes shapes --num 10000 --resolution 64 --seed 0 --out data/shapes
@@ -37,40 +41,47 @@ def scenes() -> None:
 
 
 def _rendered(kind: str) -> click.Command:
-    @scenes.command(kind, help=TEXTS[kind], short_help=TEXTS[kind])
-    @click.option("--num", default=10000, show_default=True, type=click.IntRange(1), help="How many pictures.")
+    example = f"Example: direction-finder scenes {kind} --num 10000 --seed 0 --out data/{kind}"
+
+    @scenes.command(kind, help=TEXTS[kind], short_help=TEXTS[kind], epilog=example)
+    @click.option("--num", default=10000, show_default=True, type=click.IntRange(1), help="Number of images.")
     @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the factors.")
     @set_options
     def command(out: Path, **options: Any) -> None:
         from direction_finder.scenes import make
 
         make(kind, out, progress=True, **options)
-        click.echo(f"{options['num']} pictures and their factors in {out}")
+        click.echo(f"{options['num']} images and their factors in {out}")
 
     return command
 
 
-for each in TEXTS:
-    _rendered(each)
+for scene in TEXTS:
+    _rendered(scene)
 
 
-@scenes.command("edges-and-shoes")
-@click.option("--from", "source", required=True, type=FOLDER, help="edges2shoes/train of pix2pix.")
-@click.option("--num", type=click.IntRange(1), help="How many pictures.  [default: two a file]")
+@scenes.command(
+    "edges-and-shoes",
+    epilog="Example: direction-finder scenes edges-and-shoes --from edges2shoes/train --out data/shoes",
+)
+@click.option("--from", "source", required=True, type=FOLDER, help="Folder edges2shoes/train of pix2pix.")
+@click.option("--num", type=click.IntRange(1), help="Number of images.  [default: two per file]")
 @set_options
 def edges_and_shoes(workers: int | None, out: Path, source: Path, num: int | None, resolution: int) -> None:
-    """Take pix2pix's edges2shoes pairs apart."""
+    """Split the image pairs of pix2pix's edges2shoes into separate images."""
     from direction_finder.scenes import make_edges_and_shoes
 
     data = make_edges_and_shoes(source, out, num=num, resolution=resolution, workers=workers, progress=True)
-    click.echo(f"{len(data)} pictures in {out}")
+    click.echo(f"{len(data)} images in {out}")
 
 
-@scenes.command()
+@scenes.command(epilog="Example: direction-finder scenes verify data/shapes")
 @click.argument("folder", type=FOLDER)
-@click.option("--redraw", default=20, show_default=True, type=click.IntRange(0), help="Pictures rendered once more.")
+@click.option(
+    "--redraw", default=20, show_default=True, type=click.IntRange(0), help="Number of images to render again."
+)
 def verify(folder: Path, redraw: int) -> None:
-    """Compare every file with its checksum, and some pictures with what is rendered now."""
+    """Check a data set: compare every file with its checksum, and render some images again."""
     import numpy as np
 
     from direction_finder.datasets import Dataset
@@ -80,9 +91,11 @@ def verify(folder: Path, redraw: int) -> None:
     if damaged := data.damaged():
         raise InputError(
             f"{folder}: {len(damaged)} files are missing or changed, the first {damaged[0]}; delete them and "
-            "checksums.sha256 and give the command that made the set again"
+            "checksums.sha256, and repeat the command that made the data set"
         )
     chosen = np.linspace(0, len(data) - 1, min(redraw, len(data))).round().astype(int).tolist()
     if wrong := redrawn(data, chosen) if chosen else []:
-        raise InputError(f"{folder}: picture {wrong[0]} is rendered otherwise here ({len(wrong)} of {len(chosen)})")
-    click.echo(f"{folder}: {len(data)} pictures whole, {len(chosen)} rendered again byte for byte")
+        raise InputError(
+            f"{folder}: image {wrong[0]} is rendered differently here ({len(wrong)} of {len(chosen)} differ)"
+        )
+    click.echo(f"{folder}: {len(data)} images are undamaged; {len(chosen)} rendered again are identical")

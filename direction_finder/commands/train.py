@@ -1,11 +1,11 @@
-"""`direction-finder train`: train generators on pictures, and the network that reads factors."""
+"""Define `direction-finder train`, which trains generators, and the network that reads factors."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from direction_finder.commands.given import Training
+from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import config_options, grouped, threads_option
 from direction_finder.commands.training_options import (
     FOLDER,
@@ -18,34 +18,41 @@ from direction_finder.training.biggan_config import BigGANConfig
 from direction_finder.training.progan_config import ProGANConfig
 
 start_option = click.option(
-    "--start", type=click.Path(dir_okay=False, path_type=Path), help="Begin with the networks of this snapshot."
+    "--start",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Begin with the networks of this snapshot of an earlier run.",
 )
 
 
 @click.group()
 def train() -> None:
-    """Train a generator on pictures, or the network that reads factors."""
+    """Train a generator on images, or the network that reads factors.
+
+    \b
+    direction-finder train progan data/simple --kimg 600 --out outputs/simple
+    """
 
 
 @train.command("biggan", epilog="Example: direction-finder train biggan data/shapes --out outputs/shapes")
 @click.argument("data", required=False, type=FOLDER)
-@click.option("--label", default="class", show_default=True, help="Factor that is the class.")
+@click.option("--label", default="class", show_default=True, help="Factor of the data set to use as the class.")
 @grouped(
     "options",
     Training,
     run_options,
     start_option,
     config_options({"biggan": BigGANConfig}),
-    click.option("--half", is_flag=True, help="Write the generator in half precision: half the bytes."),
+    click.option("--half", is_flag=True, help="Write the generator in half precision, for a file of half the size."),
     how_options,
 )
 @click.pass_context
 def train_biggan(ctx: click.Context, data: Path | None, label: str, options: Training, **settings: Any) -> None:
-    """Train a small class-conditional BigGAN-deep and write it in the layout of pytorch-pretrained-biggan.
+    """Train a small class-conditional BigGAN-deep.
 
-    The run folder gets a log of the losses, sample sheets in previews/, the generator in generator/ (load it with
-    --generator biggan-deep:FOLDER/generator) and snapshot.safetensors, from which --start goes on. A run that was
-    stopped or killed goes on with --resume FOLDER and gives the same weights as one that never was.
+    DATA is a data set that `scenes` made. The run folder contains a log of the losses, and sheets of samples in
+    previews/. The generator is in generator/, in the layout of pytorch-pretrained-biggan; --generator
+    biggan-deep:FOLDER/generator loads it. --start begins another run from snapshot.safetensors. If a run was stopped or
+    killed, --resume FOLDER continues it and produces exactly the same weights as an uninterrupted run.
     """
     from direction_finder.commands.actions import train as action
 
@@ -66,12 +73,12 @@ def train_biggan(ctx: click.Context, data: Path | None, label: str, options: Tra
 )
 @click.pass_context
 def train_progan(ctx: click.Context, data: Path | None, options: Training, **settings: Any) -> None:
-    """Train a ProGAN on a data set that `scenes` made or a folder of images.
+    """Train a ProGAN on a data set that `scenes` made, or on a folder of images.
 
-    The run folder gets a log of the losses, sheets in previews/ (a row of samples, then one for each component of z),
-    the generator in generator.safetensors, the best one so far in best.safetensors (load them with --generator
-    progan:FILE) and snapshot.safetensors, from which --start and `finetune` go on. A run that was stopped or killed
-    goes on with --resume FOLDER and gives the same weights as one that never was.
+    The run folder contains a log of the losses, and sheets in previews/ with a row of samples, then a row for each
+    component of z. The generator is in generator.safetensors and the best one so far in best.safetensors; --generator
+    progan:FILE loads them. --start and `finetune` begin another run from snapshot.safetensors. If a run was stopped or
+    killed, --resume FOLDER continues it and produces exactly the same weights as an uninterrupted run.
     """
     from direction_finder.commands.actions import train as action
 
@@ -83,15 +90,19 @@ def train_progan(ctx: click.Context, data: Path | None, options: Training, **set
 )
 @click.argument("data", type=FOLDER)
 @click.argument("held_out", type=FOLDER)
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
-@click.option("--epochs", default=24, show_default=True, type=click.IntRange(1), help="Passes over the pictures.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of weights and order.")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write, .safetensors."
+)
+@click.option(
+    "--epochs", default=24, show_default=True, type=click.IntRange(1), help="Number of passes over the images."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the weights and the order.")
 @threads_option
 def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:
-    """Train the network that reads factors off pictures, for `measure --metric factors`.
+    """Train the network that reads factors in images, for `measure --metric factors`.
 
-    DATA and HELD_OUT are sets of one kind that `scenes` made with different seeds; HELD_OUT only tells how well the
-    network reads pictures that it has not seen.
+    DATA and HELD_OUT are data sets of the same kind that `scenes` made with different seeds. HELD_OUT only shows how
+    well the network reads images that it has not seen.
     """
     from direction_finder.commands.actions import train as action
 

@@ -1,4 +1,4 @@
-"""Options that `train` and `finetune` share."""
+"""Define the options that `train` and `finetune` share."""
 
 from pathlib import Path
 
@@ -10,13 +10,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 run_options = several(
-    click.option("--out", type=FOLDER, help="Run folder.  [default: the next number under outputs/]"),
-    click.option("--resume", type=FOLDER, help="Go on with this run, exactly where it was."),
+    click.option("--out", type=FOLDER, help="Run folder to create.  [default: the next number under outputs/]"),
+    click.option("--resume", type=FOLDER, help="Resume this run exactly where it stopped."),
 )
 how_options = several(
-    click.option("--preview-every", default=250, show_default=True, type=click.IntRange(0), help="Steps; 0: never."),
+    click.option("--preview-every", default=250, show_default=True, type=click.IntRange(0),
+                 help="Steps between two sheets of samples; 0: none."),
     click.option("--save-every", default=120.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
-                 help="How often the state is saved."),
+                 help="Seconds between two saves of the state."),
     device_option,
     threads_option,
 )  # fmt: skip
@@ -27,13 +28,13 @@ score_options = several(
         show_default=True,
         type=click.FloatRange(0),
         metavar="KIMG",
-        help="How often the pictures are scored once fully grown (Frechet distance, EfficientNet-lite0); the best "
-        "generator is kept; 0: never.",
+        help="Thousands of images between two scores of the fully grown generator (Frechet distance with "
+        "EfficientNet-lite0); the best generator is saved; 0: never.",
     ),
     click.option(
-        "--score-samples", default=1000, show_default=True, type=click.IntRange(2), help="Pictures for a score."
+        "--score-samples", default=1000, show_default=True, type=click.IntRange(2), help="Number of images per score."
     ),
 )
 resolution_option = click.option(
-    "--resolution", type=click.IntRange(8), help="Scale pictures to this.  [default: a data set's own]"
+    "--resolution", type=click.IntRange(8), help="Scale images to this width and height.  [default: unchanged]"
 )

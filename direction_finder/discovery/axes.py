@@ -1,10 +1,10 @@
-"""The two references that every table needs: the axes of z, and random orthonormal directions. No learning."""
+"""Two baselines that need no learning: the axes of z, and random orthonormal directions."""
 
 import torch
 
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import CoordinatesConfig, RandomConfig
-from direction_finder.discovery.space import SearchSpace, finish, strengths
+from direction_finder.discovery.search_space import SearchSpace, finish, strengths
 from direction_finder.generators import Generator
 from direction_finder.orthogonal import gram_schmidt
 from direction_finder.progress import OnStep
@@ -14,7 +14,7 @@ from direction_finder.randomness import normal, stream
 def find_coordinates(
     generator: Generator, config: CoordinatesConfig, *, on_step: OnStep | None = None, resume: dict | None = None
 ) -> Directions:
-    """The coordinate axes of z, each named after its number ("z17")."""
+    """Return the coordinate axes of z, strongest first if they are scored, each named after its number ("z17")."""
     config.check(generator)
     space = SearchSpace(generator, config)
     rows = torch.eye(space.size)
@@ -25,7 +25,7 @@ def find_coordinates(
 def find_random(
     generator: Generator, config: RandomConfig, *, on_step: OnStep | None = None, resume: dict | None = None
 ) -> Directions:
-    """A uniformly random orthonormal basis of the searched dimensions."""
+    """Return a uniformly random orthonormal basis of the searched dimensions, strongest first if it is scored."""
     config.check(generator)
     space = SearchSpace(generator, config)
     rows = gram_schmidt(normal(space.size, space.size, stream(config.seed, "random directions")))

@@ -1,4 +1,4 @@
-"""The settings of the methods. They need no torch, so that `learn --help` answers at once."""
+"""The settings of the methods. This file does not import torch, so that `learn --help` answers at once."""
 
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
@@ -14,27 +14,30 @@ HALVES = ("bfloat16", "float16")
 STARTS = ("random", "coordinates")
 SOLVERS = ("mean", "squares", "subspace", "joint")  # see `diagonalisation`
 PARAMETRISATIONS = ("gram_schmidt", "cayley", "matrix_exp", "stiefel", "none")  # see `orthogonal`
-FEWEST = 2  # points of a solution, also of a run that is stopped at once
+FEWEST = 2  # points that a direct method needs, even if the run is stopped at once
 
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
-    """Settings that all methods have. `class_index` None: no class, or random classes of a conditional generator."""
+    """Settings that all methods have.
+
+    class_index: None means random classes, or no class if the generator is unconditional.
+    """
 
     class_index: int | None = None
-    num_directions: int | None = option(None, "Keep this many, the strongest.  [default: all]", least=1)
-    dims: tuple[int, int] | None = option(None, "Search these dimensions of z only, e.g. 0-39.  [default: all]")
-    layers: tuple[int, int] | None = option(None, "Directions act on these layers only, e.g. 0-4.  [default: all]")
-    max_batch: int = option(32, "Largest batch the generator is given; more is done in slices.", least=2)
+    num_directions: int | None = option(None, "Return only this many of the strongest.  [default: all]", least=1)
+    dims: tuple[int, int] | None = option(None, "Search only these dimensions of z, e.g. 0-39.  [default: all]")
+    layers: tuple[int, int] | None = option(None, "Apply directions to these layers only, e.g. 0-4.  [default: all]")
+    max_batch: int = option(32, "Largest batch for the generator; larger batches are split.", least=2)
     seed: int = option(0, "Seed of all random numbers.", least=0)
 
-    changeable: ClassVar[tuple[str, ...]] = ()  # settings that a resumed run may be given anew
+    changeable: ClassVar[tuple[str, ...]] = ()  # settings that may differ when a run is resumed
 
     def __post_init__(self) -> None:
         check_options(self)
 
     def check(self, generator: "Generator") -> None:
-        """Raise InputError unless this generator has what is to be searched."""
+        """Raise InputError if the generator lacks the dimensions, layers or class to search."""
         first, last = self.dims or (0, 0)
         if not 0 <= first <= last < generator.dim:
             raise InputError(f"dims {first}-{last}: {generator.name} has dimensions 0 to {generator.dim - 1}")
@@ -50,22 +53,22 @@ class SearchConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TunedConfig(SearchConfig):
-    """Settings of methods that work for long, chosen by measuring (see `tuning`) where the user leaves them open."""
+    """Settings of the slow methods. `tuning` can choose the precision and the batch size by measuring."""
 
     precision: str = option(
         EXACT,
-        "exact: float32; fast: half precision where a measurement shows that it pays and the gradient stays the same; "
-        "or as measured before, e.g. bfloat16:layer4.",
+        "exact: float32; fast: half precision where a quick measurement shows that it is faster and that accuracy does "
+        "not suffer; bfloat16:layer4, for example: half precision from that stage on, as an earlier measurement chose.",
     )
-    memory_limit: float | None = option(None, "GiB the run may take: the batch is then chosen by measuring.", above=0)
+    memory_limit: float | None = option(None, "Memory limit in GiB; the batch is then chosen by measuring.", above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         kind, _, stage = self.precision.partition(":")
         if self.precision not in (EXACT, FAST) and not (kind in HALVES and stage):
             raise InputError(
-                f"precision is {self.precision!r}: expected {EXACT}, {FAST}, or one of {', '.join(HALVES)} with the "
-                "stage from which on it is used, e.g. bfloat16:layer4"
+                f"precision is {self.precision!r}: expected {EXACT}, {FAST}, or one of {', '.join(HALVES)} followed by "
+                "the stage from which it is used, e.g. bfloat16:layer4"
             )
 
     def check(self, generator: "Generator") -> None:
@@ -79,7 +82,7 @@ class TunedConfig(SearchConfig):
 
     @property
     def half(self) -> "Half | None":
-        """Where half precision begins; None: nowhere."""
+        """Return where half precision begins, or None if it is not used."""
         kind, _, stage = self.precision.partition(":")
         if not stage:
             return None
@@ -92,42 +95,43 @@ class TunedConfig(SearchConfig):
 
 @dataclasses.dataclass(frozen=True)
 class ScoredConfig(SearchConfig):
-    """Settings of methods whose directions are drawn to learn how strong they are."""
+    """Settings of methods that render images along each direction to measure its strength."""
 
     score_samples: int = option(
-        2, "Samples on which the strength of each direction is measured; 0: not measured, order as learned.", least=0
+        2, "Samples used to measure the strength of each direction; 0: do not measure or sort.", least=0
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.num_directions and not self.score_samples:
             raise InputError(
-                "num_directions keeps the strongest directions: score_samples must be at least 1 to know them"
+                "num_directions selects the strongest directions, which are not known with `score_samples` 0: "
+                "set it to at least 1"
             )
 
 
 @dataclasses.dataclass(frozen=True)
 class LoopConfig(ScoredConfig, TunedConfig):
-    """Settings of a stochastic loop over A."""
+    """Settings of the methods that learn the matrix of directions A by stochastic gradients."""
 
     steps: int = option(50_000, "Optimisation steps.", least=1)
     batch_size: int = option(96, "Samples per step.", least=1)
     learning_rate: float = option(0.01, "Learning rate of Adam.", above=0)
     schedule: str = option(
-        "constant", "Learning rate: constant, or falling linearly to 0.", choices=("constant", "linear")
+        "constant", "Learning rate: constant, or decreasing linearly to 0.", choices=("constant", "linear")
     )
-    momentum: float = option(0.9, "How much of the mean gradient a step keeps (Adam's first beta).", least=0)
-    num_probes: int = option(2, "Rademacher probes per sample (k).", least=2)
+    momentum: float = option(0.9, "Decay rate of the mean gradient (Adam's first beta).", least=0)
+    num_probes: int = option(2, "Random probes per sample (k, Rademacher).", least=2)
     epsilon: float = option(0.1, "Finite-difference step.", above=0)
     at: tuple[str, ...] = option(
-        (IMAGE,), "Penalised outputs: the image or activations; repeat for a sum over several."
+        (IMAGE,), "Output to penalise: the image or an activation; repeat the option to sum over several."
     )
     orthogonal: str = option(
-        "gram_schmidt", "How A is kept orthogonal; stiefel: by Cayley ADAM.", choices=PARAMETRISATIONS
+        "gram_schmidt", "How A stays orthogonal; stiefel uses Cayley ADAM.", choices=PARAMETRISATIONS
     )
-    start: str = option("random", "random, coordinates, or a directions file to start from.")
+    start: str = option("random", "Where to start: random, coordinates, or a directions file.")
     share_points: int = option(
-        8, "Hessians on which the diagonal share is measured as it learns, at a tenth of the cost.", least=0
+        8, "Hessians for measuring the diagonal share during learning, at a tenth of the cost.", least=0
     )
 
     changeable = ("steps",)
@@ -138,17 +142,17 @@ class LoopConfig(ScoredConfig, TunedConfig):
             raise InputError(f"momentum is {self.momentum}: expected a number below 1")
         if self.max_batch < self.rows_per_sample:
             raise InputError(
-                f"max_batch is {self.max_batch}: one sample takes {self.rows_per_sample} rows, expected at least that"
+                f"max_batch is {self.max_batch}: expected at least {self.rows_per_sample}, the rows of one sample"
             )
 
     @property
     def rows_per_sample(self) -> int:
-        """How many rows the generator is given for one sample."""
+        """Return how many rows the generator computes for one sample."""
         raise NotImplementedError
 
     @property
     def eta(self) -> float:
-        """How far from z points are sampled: a field of every loop, with a default of its own."""
+        """Return how far from z points are sampled; every subclass has it as a field with its own default."""
         raise NotImplementedError
 
     def check(self, generator: "Generator") -> None:
@@ -159,10 +163,12 @@ class LoopConfig(ScoredConfig, TunedConfig):
 
 @dataclasses.dataclass(frozen=True)
 class HessianConfig(LoopConfig):
-    """Settings of the paper's loop. The defaults are those of its BigGAN runs, 50,000 steps of 96 samples."""
+    """Settings of the paper's method. The defaults are those of its BigGAN runs: 50,000 steps of 96 samples."""
 
     eta: float = option(5.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
-    reduction: str = option("mean", "Over the entries of an output: mean, or max per sample.", choices=("mean", "max"))
+    reduction: str = option(
+        "mean", "How to reduce over the entries of an output: mean, or max per sample.", choices=("mean", "max")
+    )
 
     @property
     def rows_per_sample(self) -> int:
@@ -171,7 +177,7 @@ class HessianConfig(LoopConfig):
 
 @dataclasses.dataclass(frozen=True)
 class OrojarConfig(LoopConfig):
-    """Settings of OroJaR's loop; the defaults are those of its BigGAN runs."""
+    """Settings of OroJaR's method. The defaults are those of its BigGAN runs."""
 
     batch_size: int = option(32, "Samples per step.", least=1)
     eta: float = option(0.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
@@ -183,24 +189,24 @@ class OrojarConfig(LoopConfig):
 
 @dataclasses.dataclass(frozen=True)
 class DirectConfig(TunedConfig):
-    """Settings of the methods that collect a matrix per point, then solve once."""
+    """Settings of the methods that measure one matrix per point and then solve once."""
 
-    points: int = option(48, "Points z at which a matrix is measured, at most.", least=FEWEST)
-    epsilon: float = option(0.1, "Finite-difference step; the secants are as long as the penalty's.", above=0)
-    at: tuple[str, ...] = option((IMAGE,), "Outputs whose derivatives are taken: the image or activations; repeat.")
-    weight: str = option("unit", "Matrices as they are (raw) or of equal norm (unit).", choices=("unit", "raw"))
-    keep_going: bool = option(False, "Use all points, even if the share has stopped rising.")
+    points: int = option(48, "Largest number of points z at which a matrix is measured.", least=FEWEST)
+    epsilon: float = option(0.1, "Finite-difference step, scaled as in the Hessian Penalty.", above=0)
+    at: tuple[str, ...] = option((IMAGE,), "Output to differentiate: the image or an activation; may be repeated.")
+    weight: str = option("unit", "Scale the matrices to equal norm (unit) or not (raw).", choices=("unit", "raw"))
+    keep_going: bool = option(False, "Use all points, even if the diagonal share has stopped rising.")
 
     changeable = ("points", "weight", "solver", "num_directions", "keep_going")
 
     @property
     def eta(self) -> float:
-        """How far from z points lie: a field of every such method, with a default of its own."""
+        """Return how far from z points are sampled; every subclass has it as a field with its own default."""
         raise NotImplementedError
 
     @property
     def solver(self) -> str:
-        """How the matrices are made diagonal: likewise."""
+        """Return the name of the solver; every subclass has it as a field with its own default."""
         raise NotImplementedError
 
     def check(self, generator: "Generator") -> None:
@@ -209,11 +215,11 @@ class DirectConfig(TunedConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class JointConfig(DirectConfig):
-    """Settings of `joint`."""
+class HessianDirectConfig(DirectConfig):
+    """Settings of `hessian-direct`."""
 
     eta: float = option(5.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
-    solver: str = option("squares", "How the Hessians are made diagonal.", choices=SOLVERS)
+    solver: str = option("squares", "Algorithm that diagonalises the Hessians.", choices=SOLVERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,7 +227,7 @@ class JacobianConfig(DirectConfig):
     """Settings of `jacobian`."""
 
     eta: float = option(0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
-    solver: str = option("joint", "How the matrices J^T J are made diagonal.", choices=SOLVERS)
+    solver: str = option("joint", "Algorithm that diagonalises the matrices J^T J.", choices=SOLVERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +242,7 @@ class RandomConfig(ScoredConfig):
 
 CONFIGS: dict[str, type[SearchConfig]] = {
     "jacobian": JacobianConfig,
-    "joint": JointConfig,
+    "hessian-direct": HessianDirectConfig,
     "hessian": HessianConfig,
     "orojar": OrojarConfig,
     "coordinates": CoordinatesConfig,

@@ -1,4 +1,4 @@
-"""The paper's method: learn an orthogonal matrix that makes the Hessian of the generator diagonal.
+"""The paper's method: learn an orthogonal matrix of directions that makes the generator's Hessian diagonal.
 
 Peebles et al. 2020, "The Hessian Penalty", Sec. 4.4, https://arxiv.org/abs/2008.10599.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import HessianConfig
 from direction_finder.discovery.loop import Batch, gradient_work, minimise, moved_outputs
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.penalty import hessian_penalty
 from direction_finder.progress import OnStep
@@ -24,15 +24,15 @@ def find(
     on_step: OnStep | None = None,
     resume: dict[str, Tensor] | None = None,
 ) -> Directions:
-    """Minimise over A the Hessian Penalty of w -> G(z + A w), taken with respect to w at w = eta e_i.
+    """Minimise over A the Hessian Penalty of w -> G(z + A w) with respect to w, at w = eta e_i; return the rows of A.
 
-    See `loop.minimise` for the rest.
+    See `loop.minimise` for the arguments.
     """
     return minimise(generator, config, "hessian", penalties, on_step=on_step, resume=resume)
 
 
 def penalties(space: SearchSpace, config: HessianConfig, rows: Tensor, batch: Batch) -> Tensor:
-    """The penalty of every sample (n,), summed over the outputs asked for."""
+    """Return the penalty of every sample (n,), summed over the outputs in `config.at`."""
     f = moved_outputs(space, rows, config.at)
     context = (batch.z, batch.classes)
     per_output = hessian_penalty(f, batch.w, epsilon=config.epsilon, probes=batch.probes, context=context)

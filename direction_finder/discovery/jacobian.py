@@ -1,8 +1,9 @@
-"""The first-order sibling solved directly: directions whose changes of the output are orthogonal.
+"""OroJaR's objective solved directly: find directions that change the output in orthogonal ways.
 
 OroJaR (Wei et al. 2021, "Orthogonal Jacobian Regularization", https://arxiv.org/abs/2108.07668) minimises the
-off-diagonal energy of J^T J over bases; the joint diagonaliser of J^T J at many points minimises it at once, with
-forward passes only. The eigenvectors of their mean (solver `mean`) are near it, but mix what is about equally loud.
+off-diagonal energy of J^T J over bases; the joint diagonaliser of J^T J at many points minimises it directly, with
+forward passes only. The eigenvectors of the mean (solver `mean`) are close to it, but mix directions of about equal
+strength.
 """
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import JacobianConfig
-from direction_finder.discovery.joint import collect_and_solve
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.direct import collect_and_solve
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian, jacobian_gram
 from direction_finder.progress import OnStep
@@ -25,7 +26,7 @@ def find(
     on_step: OnStep | None = None,
     resume: dict[str, Tensor] | None = None,
 ) -> Directions:
-    """The orthonormal basis that makes J^T J of the generator, at random points, most diagonal, strongest first."""
+    """Return the orthonormal basis that makes the generator's J^T J at random points most diagonal, strongest first."""
 
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
         x, context = space.draw_point(config.eta, rng)
@@ -36,7 +37,7 @@ def find(
 
 
 def work(space: SearchSpace, config: JacobianConfig, rows: int) -> Tensor:
-    """For `tuning`: the first columns of a Jacobian, from so many pictures at once."""
+    """Compute the first columns of a Jacobian from `rows` images at once, for `tuning` to measure."""
     x, context = space.draw_point(config.eta, stream(config.seed, "tuning"))
     axes = torch.eye(len(x))[: rows // 2]
     return jacobian(space.flat_output(config.at), x, axes, epsilon=config.epsilon, context=context, max_batch=rows)

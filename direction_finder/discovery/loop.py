@@ -1,4 +1,4 @@
-"""Learning an orthogonal matrix by stochastic gradients: the loop that the paper's method and OroJaR's share."""
+"""Learn an orthogonal matrix by stochastic gradients: the loop that the paper's method and OroJaR's share."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from torch import Tensor
 from direction_finder.cayley_adam import CayleyAdam
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import STARTS, LoopConfig
-from direction_finder.discovery.share import ShareMeter
-from direction_finder.discovery.space import (
+from direction_finder.discovery.diagonal_share import ShareMeter
+from direction_finder.discovery.search_space import (
     SearchSpace,
     finish,
     slices,
@@ -27,11 +27,11 @@ from direction_finder.penalty import check_deterministic
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, rademacher, stream
 
-SHARE_EVERY = 10  # steps between two looks at the diagonal share
+SHARE_EVERY = 10  # steps between two measurements of the diagonal share
 
 
 class Batch(NamedTuple):
-    """What one step draws: z (n, dim), classes (n,), w = eta e_i (n, num), probes (num_probes, n, num)."""
+    """The random numbers of one step: z (n, dim), classes (n,), w = eta e_i (n, num), probes (num_probes, n, num)."""
 
     z: Tensor
     classes: Tensor
@@ -52,15 +52,16 @@ def minimise(
     on_step: OnStep | None,
     resume: dict[str, Tensor] | None,
 ) -> Directions:
-    """Minimise over A the mean of `penalise(space, config, rows, batch)`, which gives a penalty per sample.
+    """Minimise over A the mean of `penalise(space, config, rows, batch)`, which returns a penalty per sample.
 
-    Only A gets gradients. All searched dimensions are learned (fewer would pick directions that do nothing); then the
-    `num_directions` strongest are kept. `resume`: the tensors of `Progress.state()`; the result is then, byte for byte,
-    that of a run that was never interrupted. Stopped by `on_step`: the directions so far, not scored.
+    Only A gets gradients. As many directions are learned as there are searched dimensions (fewer would tend towards
+    directions that do nothing); then the `num_directions` strongest are returned. If `on_step` stops the run, the
+    directions so far are returned, without scores.
+    resume: the tensors of `Progress.state()`. A resumed run returns exactly the same result as an uninterrupted run.
     """
     config.check(generator)
     space = SearchSpace(generator, config)
-    # the matrix is small: it stays on the CPU, where a factorisation is quick and the same everywhere
+    # the matrix is small and stays on the CPU, where factorisations are fast and do not depend on the device
     free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
     free.requires_grad_(True)
     optimiser, rate = make_optimiser(config, free)
@@ -96,7 +97,7 @@ def minimise(
         rows = rows_of(free)
         rows = rows / rows.norm(dim=1, keepdim=True)
     recorded = dataclasses.replace(config, steps=step) if stopped else config
-    if config.start not in STARTS:  # the file's digest in place of its path
+    if config.start not in STARTS:  # record the file's hash instead of its path
         recorded = dataclasses.replace(recorded, start=f"sha256:{file_sha256(config.start)}")
     scores = None if stopped else strengths(space, rows, config, on_step)
     return finish(
@@ -112,7 +113,10 @@ def minimise(
 
 
 def gradient_work(penalise: Penalise[Config]) -> Work[Config]:
-    """For `tuning`: the gradient of a batch that makes so many rows, at the starting matrix."""
+    """Return a function that computes, at the starting matrix, the gradient of a batch with a given number of rows.
+
+    `tuning` measures this function.
+    """
 
     def work(space: SearchSpace, config: Config, rows: int) -> Tensor:
         samples = max(1, rows // config.rows_per_sample)
@@ -127,9 +131,10 @@ def gradient_work(penalise: Penalise[Config]) -> Work[Config]:
 
 
 def make_optimiser(config: LoopConfig, free: Tensor) -> tuple[torch.optim.Optimizer, float]:
-    """Adam, or Cayley ADAM for a matrix that stays on the Stiefel manifold, and the rate to begin with.
+    """Return Adam, or Cayley ADAM for a matrix that stays on the Stiefel manifold, and the initial learning rate.
 
-    Cayley ADAM's rate is the length of the whole matrix's step; times the root of its size it moves as Adam does.
+    Cayley ADAM's rate is the step length of the whole matrix. Multiplied by the square root of the number of entries,
+    it makes steps comparable with Adam's.
     """
     if config.orthogonal == "stiefel":
         rate = config.learning_rate * free.numel() ** 0.5
@@ -138,12 +143,15 @@ def make_optimiser(config: LoopConfig, free: Tensor) -> tuple[torch.optim.Optimi
 
 
 def moved_outputs(space: SearchSpace, rows: Tensor, at: tuple[str, ...]) -> Callable[..., list[Tensor]]:
-    """The penalised function of w: (w, z, classes) -> outputs of G(z + w A), a list as long as `at`."""
+    """Return the function to penalise: (w, z, classes) -> the outputs of G(z + w A) named in `at`, as a list."""
     return lambda w, z, classes: space.outputs(at, w @ rows, z, classes)
 
 
 def starting_rows(space: SearchSpace, config: LoopConfig) -> Tensor:
-    """The matrix to start from (size, size): Kaiming normal as in the published code, the axes, or those of a file."""
+    """Return the starting matrix (size, size): Kaiming normal as in the published code, the axes, or a file's vectors.
+
+    Raises InputError if the vectors of the file do not fit the searched dimensions.
+    """
     size = space.size
     if config.start == "coordinates":
         rows = torch.eye(size)
@@ -155,15 +163,15 @@ def starting_rows(space: SearchSpace, config: LoopConfig) -> Tensor:
             vectors = vectors[:, space.first : space.first + size].contiguous()
         if vectors.shape != (size, size):
             raise InputError(
-                f"start {config.start}: {len(vectors)} directions of {vectors.shape[1]} dimensions; the search needs "
-                f"{size} directions within its {size} dimensions"
+                f"start {config.start}: it has {len(vectors)} directions of {vectors.shape[1]} dimensions; the search "
+                f"needs {size} directions within its {size} dimensions: give such a file"
             )
         rows = vectors.clone()
     return rows
 
 
 def draw_batch(space: SearchSpace, config: LoopConfig, num: int, rng: torch.Generator) -> Batch:
-    """Draw a step's random numbers, on the CPU, so that every device sees the same."""
+    """Draw a step's random numbers, on the CPU, so that they are the same for every device."""
     n = config.batch_size
     z = space.generator.sample(n, rng)
     classes = space.classes(n, rng)
@@ -175,7 +183,7 @@ def draw_batch(space: SearchSpace, config: LoopConfig, num: int, rng: torch.Gene
 
 
 def batch_penalty(space: SearchSpace, config: Config, rows: Tensor, batch: Batch, penalise: Penalise[Config]) -> float:
-    """One batch's penalty; its gradient is left in `rows.grad`, summed over slices that keep to `max_batch`."""
+    """Return a batch's mean penalty, computed in slices of at most `max_batch`, and add its gradient to `rows.grad`."""
     n, total = len(batch.z), 0.0
     for part in slices(n, config.max_batch // config.rows_per_sample):
         piece = Batch(batch.z[part], batch.classes[part], batch.w[part], batch.probes[:, part])
@@ -186,7 +194,7 @@ def batch_penalty(space: SearchSpace, config: Config, rows: Tensor, batch: Batch
 
 
 def _gradient(tensor: Tensor) -> Tensor:
-    """What a backward pass left in a tensor."""
+    """Return the gradient of a tensor after a backward pass."""
     assert tensor.grad is not None
     return tensor.grad
 
@@ -217,9 +225,15 @@ def _restore(
 ) -> int:
     try:
         if config.schedule == "linear" and int(state["steps"]) != config.steps:
-            raise InputError(f"steps {config.steps}: the linear schedule was laid out for {int(state['steps'])} steps")
+            raise InputError(
+                f"steps {config.steps}: the linear schedule was laid out for {int(state['steps'])} steps; "
+                "use that number of steps"
+            )
         if state["free"].shape != free.shape:
-            raise InputError(f"the state's matrix is {tuple(state['free'].shape)}, expected {tuple(free.shape)}")
+            raise InputError(
+                f"the saved state's matrix has shape {tuple(state['free'].shape)}, expected {tuple(free.shape)}: "
+                "resume with the settings of that run"
+            )
         with torch.no_grad():
             free.copy_(state["free"])
         optimiser.state[free] = {
@@ -231,4 +245,6 @@ def _restore(
         meter.hessians = state["hessians"]
         return int(state["step"])
     except KeyError as error:
-        raise InputError(f"the saved state lacks {error}: it is not that of such a run") from error
+        raise InputError(
+            f"the saved state has no {error}: it belongs to a run of another method; resume with that method"
+        ) from error

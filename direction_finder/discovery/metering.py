@@ -1,4 +1,4 @@
-"""What a search costs: the images that a generator makes meanwhile."""
+"""Count the images that a generator computes during a search, to report what the search costs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from direction_finder.generators import Generator, Half
 
 @dataclass
 class Meter:
-    """How many images were made, and how many of them with gradients flowing back."""
+    """Counts of the images computed, and of those among them computed with gradients."""
 
     images: int = 0
     gradients: int = 0
@@ -20,7 +20,7 @@ class Meter:
 
 @contextmanager
 def metered(generator: Generator) -> Iterator[Meter]:
-    """Count what a generator does meanwhile."""
+    """Count the images that a generator computes within this context."""
     meter, run, outer = Meter(), generator.run, generator.__dict__.get("run")
 
     def counted(
@@ -34,7 +34,7 @@ def metered(generator: Generator) -> Iterator[Meter]:
     try:
         yield meter
     finally:
-        if outer:  # a search inside of another
+        if outer:  # a search inside another search
             generator.__dict__["run"] = outer
         else:
             del generator.__dict__["run"]

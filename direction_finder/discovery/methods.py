@@ -1,4 +1,4 @@
-"""The methods by name, and `find`, which calls one."""
+"""The table of methods by name, and `find`, which calls one of them."""
 
 import dataclasses
 import time
@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions, Finding
-from direction_finder.discovery import axes, hessian, jacobian, joint, loop, orojar, tuning
+from direction_finder.discovery import axes, hessian, hessian_direct, jacobian, loop, orojar, tuning
 from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig, TunedConfig
 from direction_finder.discovery.metering import metered
-from direction_finder.discovery.space import SearchSpace, finish
+from direction_finder.discovery.search_space import SearchSpace, finish
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.progress import OnStep, Reporting, reporting
 
 Own = Callable[[Generator, SearchConfig], "Tensor | Directions"]
-"""A method of the user's."""
+"""A user's own method."""
 
 
 class Method(NamedTuple):
-    """A way to find directions, the dataclass of its settings, and a piece of its work to measure."""
+    """A method: its `find` function, the dataclass of its settings, and a piece of its work for `tuning` to measure."""
 
     find: Callable[..., Directions]
     config: type[SearchConfig]
@@ -32,7 +32,7 @@ class Method(NamedTuple):
 
 METHODS = {
     "jacobian": Method(jacobian.find, CONFIGS["jacobian"], jacobian.work),
-    "joint": Method(joint.find, CONFIGS["joint"], joint.work),
+    "hessian-direct": Method(hessian_direct.find, CONFIGS["hessian-direct"], hessian_direct.work),
     "hessian": Method(hessian.find, CONFIGS["hessian"], hessian.work),
     "orojar": Method(orojar.find, CONFIGS["orojar"], orojar.work),
     "coordinates": Method(axes.find_coordinates, CONFIGS["coordinates"]),
@@ -41,19 +41,22 @@ METHODS = {
 
 
 def method_named(name: str) -> Method:
-    """The method of this name. Raises InputError if there is none."""
+    """Return the method of this name. Raises InputError if there is none."""
     if name not in METHODS:
         raise InputError(f"unknown method {name!r}: expected one of {', '.join(METHODS)}")
     return METHODS[name]
 
 
 def setting_names(method: str) -> list[str]:
-    """The names of a method's settings."""
+    """Return the names of a method's settings."""
     return [field.name for field in dataclasses.fields(METHODS[method].config)]
 
 
 def configure(method: str, settings: Mapping[str, Any]) -> SearchConfig:
-    """The settings of a method as its dataclass. Raises InputError on an unknown method or setting, or a bad value."""
+    """Return the settings of a method as its dataclass.
+
+    Raises InputError for an unknown method or setting, or an invalid value.
+    """
     return _configured(f"method {method}", method_named(method).config, settings)
 
 
@@ -71,14 +74,17 @@ def _configured(method: str, config: type[SearchConfig], settings: Mapping[str, 
 
 
 def check(generator: Generator, config: SearchConfig) -> None:
-    """Raise InputError, before anything slow, if the generator lacks what is searched or a start cannot be read."""
+    """Check a configuration before anything slow begins.
+
+    Raises InputError if the generator lacks what is to be searched, or if the file to start from cannot be read.
+    """
     config.check(generator)
     if isinstance(config, LoopConfig):
         loop.starting_rows(SearchSpace(generator, config), config)
 
 
 def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:
-    """The configuration with what is chosen by measuring chosen, and the measurements; see `tuning`."""
+    """Return the configuration with its precision and batch size decided, and the measurements; see `tuning`."""
     work = METHODS[method].work
     return tuning.settle(generator, config, work) if work and isinstance(config, TunedConfig) else (config, {})
 
@@ -88,27 +94,27 @@ def find(
     method: str | Own = DEFAULT,
     *,
     class_name: str | int | None = None,
-    space: str | None = None,
+    part: str | None = None,
     progress: Reporting = None,
     **settings: Any,
 ) -> Directions:
     """Find directions in a frozen generator.
 
-    method: one of `METHODS`, or your own callable: it is given the generator and a `SearchConfig`, and returns
+    method: one of `METHODS`, or your own callable. It receives the generator and a `SearchConfig`, and returns
     directions as rows (num, dim), strongest first, or as `Directions`.
-    class_name: a name, part of one, or a number; None: random classes (or none, if the generator is unconditional).
-    space: a part of the latents by name (see `Outline.spaces`), in place of dims and layers; None: as these say.
-    progress: True for a bar on stderr, or a callable that is given each `Progress`, and may stop the search.
+    class_name: a name, part of one, or a number; None: random classes (or no class if the generator is unconditional).
+    part: the name of a part of the latents (see `Outline.parts`), instead of `dims` and `layers`.
+    progress: True for a bar on stderr, or a callable that receives each `Progress` and can stop the search.
     settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
 
     >>> directions = df.find(df.load_generator("shapes-64"), class_name="cube", progress=True)
     >>> print(directions.finding)  # why it stopped, and what it cost
 
-    Raises InputError for settings that there are not, or that do not fit the generator.
+    Raises InputError for settings that do not exist, or that do not fit the generator.
     """
-    if space and settings.keys() & {"dims", "layers"}:
-        raise InputError("`space` names dimensions or layers: leave out `dims` and `layers`")
-    settings |= generator.outline.part(space)
+    if part and settings.keys() & {"dims", "layers"}:
+        raise InputError("`part` names dimensions or layers: leave out `dims` and `layers`")
+    settings |= generator.outline.part(part)
     if class_name is not None:
         settings["class_index"] = generator.class_index(class_name)
     with reporting(progress) as on_step:
@@ -126,40 +132,43 @@ def find_with(
     on_step: OnStep | None = None,
     resume: dict[str, Tensor] | None = None,
 ) -> Directions:
-    """Find directions by a method with its configuration, and note what it cost. resume: a `Progress.state()`."""
+    """Find directions by a method with its configuration, and record the cost in `finding`.
+
+    resume: the tensors of a `Progress.state()`, to resume a run.
+    """
     began = time.monotonic()
     with metered(generator) as meter:
-        found = METHODS[method].find(generator, config, on_step=on_step, resume=resume)
-    share = found.share or {}
+        directions = METHODS[method].find(generator, config, on_step=on_step, resume=resume)
+    share = directions.share or {}
     finding = Finding(
-        found.finding.reason if found.finding else "done",
+        directions.finding.reason if directions.finding else "done",
         meter.images,
         meter.gradients,
         time.monotonic() - began,
         share.get("share"),
         share.get("random_share"),
     )
-    return dataclasses.replace(found, finding=finding)
+    return dataclasses.replace(directions, finding=finding, probe=generator.probe(config.class_index))
 
 
-def _find_by(own: Own, generator: Generator, config: SearchConfig) -> Directions:
-    """Directions by a callable of the user's."""
+def _find_by(method: Own, generator: Generator, config: SearchConfig) -> Directions:
+    """Find directions by a user's own callable."""
     config.check(generator)
-    name, began = getattr(own, "__name__", type(own).__name__), time.monotonic()
+    name, began = getattr(method, "__name__", type(method).__name__), time.monotonic()
     with metered(generator) as meter:
-        found = own(generator, config)
-    if not isinstance(found, Directions):
-        found = _as_directions(found, generator, config, name)
+        directions = method(generator, config)
+    if not isinstance(directions, Directions):
+        directions = _as_directions(directions, generator, config, name)
     finding = Finding(f"{name} returned", meter.images, meter.gradients, time.monotonic() - began)
-    return dataclasses.replace(found, finding=finding)
+    return dataclasses.replace(directions, finding=finding, probe=generator.probe(config.class_index))
 
 
 def _as_directions(rows: Tensor, generator: Generator, config: SearchConfig, name: str) -> Directions:
-    """Rows (num, dim), or (num, size) of the searched dimensions, as a record; they are scaled to unit length."""
+    """Return rows (num, dim), or (num, size) of the searched dimensions, as `Directions` of unit length."""
     space = SearchSpace(generator, config)
     if not isinstance(rows, Tensor) or rows.ndim != 2 or rows.shape[1] not in (space.size, generator.dim):
-        got = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
-        raise InputError(f"{name} gave {got}: expected rows (num, {generator.dim}) of directions, or Directions")
+        kind = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+        raise InputError(f"{name} returned {kind}: expected rows (num, {generator.dim}) of directions, or Directions")
     if rows.shape[1] != space.size:
         rows = rows[:, space.first : space.first + space.size]
     unit = torch.nn.functional.normalize(rows.detach().float().cpu(), dim=1)

@@ -1,4 +1,4 @@
-"""OroJaR's own loop: learn an orthogonal matrix whose directions change the output in orthogonal ways.
+"""OroJaR's method: learn an orthogonal matrix of directions that change the output in orthogonal ways.
 
 Wei et al. 2021, "Orthogonal Jacobian Regularization", https://arxiv.org/abs/2108.07668.
 """
@@ -8,7 +8,7 @@ from torch import Tensor
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import OrojarConfig
 from direction_finder.discovery.loop import Batch, gradient_work, minimise
-from direction_finder.discovery.space import SearchSpace
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.penalty import jacobian_penalty
 from direction_finder.progress import OnStep
@@ -21,12 +21,15 @@ def find(
     on_step: OnStep | None = None,
     resume: dict[str, Tensor] | None = None,
 ) -> Directions:
-    """Minimise over A the off-diagonal energy of J^T J, J the Jacobian of w -> G(z + A w); see `loop.minimise`."""
+    """Minimise over A the off-diagonal energy of J^T J, where J is the Jacobian of w -> G(z + A w).
+
+    See `loop.minimise` for the arguments.
+    """
     return minimise(generator, config, "orojar", penalties, on_step=on_step, resume=resume)
 
 
 def penalties(space: SearchSpace, config: OrojarConfig, rows: Tensor, batch: Batch) -> Tensor:
-    """The penalty of every sample (n,), over all outputs asked for together."""
+    """Return the penalty of every sample (n,), over all outputs in `config.at` together."""
     flat = space.flat_output(config.at)
 
     def f(w: Tensor, z: Tensor, classes: Tensor) -> Tensor:

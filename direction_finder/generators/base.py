@@ -1,4 +1,4 @@
-"""What every frozen generator answers."""
+"""Define the interface of every frozen generator."""
 
 import abc
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,91 +8,54 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from direction_finder.class_names import resolve_class
+from direction_finder.directions import Probe
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
+from direction_finder.generators.outline import Outline
 from direction_finder.randomness import normal, stream
 from direction_finder.samples import Samples
-from direction_finder.settings import IMAGE, SPACES
+from direction_finder.settings import IMAGE
 
+PROBED = 16  # pixels of a probe's image
 Stages = Iterator[tuple[str, Tensor]]
 
 
 class Half(NamedTuple):
-    """Where half precision begins: stages from `first` on compute products in `dtype`; all before it, and the last,
-    in float32."""
+    """Say where half precision begins: stages from `first` on compute products in `dtype`; all stages before it, and
+    the last one, compute in float32."""
 
     dtype: torch.dtype
     first: str
 
 
 class Source(NamedTuple):
-    """How a generator was named to `load_generator`: what gives it again. untold: see `Untold`."""
+    """Record how a generator was named to `load_generator`, so that it can be loaded again. untold: see `Untold`."""
 
     spec: str
     truncation: float | None
     untold: dict[str, Any]
 
 
-class Outline(NamedTuple):
-    """What directions need to know of a generator, also where it is not at hand; see `Generator`."""
-
-    name: str | None
-    dim: int
-    num_layers: int = 1
-    class_names: tuple[str, ...] = ()
-    chunk: int | None = None
-    weights_sha256: str | None = None
-    scale: float = 1.0
-
-    @property
-    def spaces(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """Parts of the latents to search, by name, as settings: first and last dimension of z, or layer.
-
-        "all", and "coarse", "mid" and "fine": thirds of the chunks of z or, where z feeds three layers or more, of the
-        layers.
-        """
-        if self.chunk:
-            return {"all": {}, **_thirds("dims", self.dim // self.chunk, self.chunk)}
-        return {"all": {}, **_thirds("layers", self.num_layers)}
-
-    def part(self, space: str | None) -> dict[str, tuple[int, int]]:
-        """The `dims` or `layers` that a space's name stands for. Raises InputError if there is no such space."""
-        if space is None:
-            return {}
-        if space not in self.spaces:
-            raise InputError(
-                f"space {space!r}: {self.name} has {', '.join(self.spaces)}; `dims` and `layers` take numbers"
-            )
-        return self.spaces[space]
-
-
-def _thirds(what: str, count: int, size: int = 1) -> dict[str, dict[str, tuple[int, int]]]:
-    """`count` parts of `size` each in thirds; nothing if there are fewer than three."""
-    if count < 3:
-        return {}
-    ends = [size * round(third * count / 3) for third in range(4)]
-    return {name: {what: (ends[i], ends[i + 1] - 1)} for i, name in enumerate(SPACES[1:])}
-
-
 class Generator(nn.Module, abc.ABC):
-    """A frozen generator: latents (batch, layers, dim) and classes (batch,) in, images (batch, 3, H, W) out.
+    """Map latents (batch, layers, dim) and classes (batch,) to images (batch, 3, H, W) with a frozen network.
 
-    Images are nominally in [-1, 1] and never clamped. Frozen: always in eval mode, no parameter requires a gradient;
-    gradients reach the latents only.
+    Images are nominally in [-1, 1] and never clamped. A frozen generator is always in eval mode, and no parameter
+    requires a gradient; gradients reach the latents only.
 
-    name: how the user calls it. dim: size of z. num_layers: how many layers z feeds.
-    num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images.
-    weights_sha256: of the sorted state dict as loaded. truncation: fixed at load; None: z ~ N(0, I).
-    scale: the root mean square over dimensions of the latents' standard deviation; 1 for N(0, I), also truncated.
+    name: the name that the user gives it. dim: size of z. num_layers: how many layers z feeds.
+    num_classes: 0 if unconditional. class_names: one per class. resolution: height of the images in pixels.
+    weights_sha256: hash of the sorted state dict as loaded. truncation: fixed when loaded; None: z ~ N(0, I).
+    scale: the root mean square over dimensions of the latents' standard deviation; 1 for N(0, I), even if truncated.
     differentiable: whether gradients reach the latents. notes: what was assumed when it was loaded, in words.
-    source: how it was loaded; None: it was made in Python.
-    chunk: how many dimensions of z each part of the network reads, where z is split; None: it is not.
-    space: what its latents are: "z", or "w" behind a mapping.
-    normalises: whether the length of z is divided away before anything else.
-    activation_names: what `activations` can be asked for, in order of depth; the last is "image".
-    stage_names: those of them that are computed one after the other, so that half precision may begin there.
+    source: how it was loaded; None if it was made in Python.
+    chunk: how many dimensions of z each part of the network reads, if z is split; None if it is not.
+    space: the space of its latents: "z", or "w" behind a mapping network.
+    normalises: whether the network first divides z by its length.
+    activation_names: the names that `activations` accepts, in order of depth; the last is "image".
+    stage_names: those of them that are computed one after the other, so that half precision can begin there.
     """
 
     name: str
@@ -117,51 +80,59 @@ class Generator(nn.Module, abc.ABC):
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
     ) -> dict[str, Tensor]:
-        """Compute the named tensors, no deeper than the deepest of them; they are float32 also if `half` is not."""
+        """Return the tensors named in `at`, computing no deeper than needed; they are always float32."""
 
-    def forward(self, latents: Tensor, classes: Tensor | None = None) -> Tensor:
-        """Images (batch, 3, H, W) of latents (batch, layers, dim) and class numbers (batch,); None if unconditional."""
+    def forward(self, latents: Tensor | Samples, classes: Tensor | None = None) -> Tensor:
+        """Return images (batch, 3, H, W) of samples, or of latents (batch, layers, dim) and classes (batch,) or None.
+
+        >>> images = generator(generator.samples(4, class_name="cube"))
+        """
+        if isinstance(latents, Samples):
+            classes, latents = latents.class_numbers, latents.latents
         self._check(latents, classes)
         return self.run(latents, classes, frozenset([IMAGE]))[IMAGE]
 
     def activations(
         self, latents: Tensor, classes: Tensor | None, at: Iterable[str], half: Half | None = None
     ) -> dict[str, Tensor]:
-        """The tensors named in `at` (see `activation_names`), computed no deeper than asked, in float32."""
+        """Return the tensors named in `at` (see `activation_names`) in float32, computing no deeper than needed."""
         self._check(latents, classes)
         self.check_activations(at)
         return self.run(latents, classes, frozenset(at), half)
 
     def collect(self, stages: Stages, at: frozenset[str], half: Half | None) -> dict[str, Tensor]:
-        """Pull named tensors out of a forward that computes a stage when asked for it, as deep as needed."""
-        found: dict[str, Tensor] = {}
+        """Return the tensors named in `at` from the stages of a forward pass, computing only the stages needed."""
+        tensors: dict[str, Tensor] = {}
         first = self.stage_names.index(half.first) if half else len(self.stage_names)
         for number, name in enumerate(self.stage_names):
             halved = half if first <= number and name != IMAGE else None
             with torch.autocast(self.device.type, halved.dtype) if halved else nullcontext():
                 _, tensor = next(stages)
             if name in at:
-                found[name] = tensor.float() if half else tensor
-            if len(found) == len(at):
+                tensors[name] = tensor.float() if half else tensor
+            if len(tensors) == len(at):
                 break
-        return found
+        return tensors
 
     def check_activations(self, at: Iterable[str]) -> None:
-        """Raise InputError if `at` names something that this generator does not have."""
+        """Raise InputError if `at` names an activation that this generator does not have."""
         for name in at:
             if name not in self.activation_names:
                 raise InputError(f"{self.name} has no activation {name!r}; it has {', '.join(self.activation_names)}")
 
     def check_differentiable(self, what: str) -> None:
-        """Raise InputError if gradients do not reach the latents, which `what` needs."""
+        """Raise InputError if gradients do not reach the latents; `what` names the computation that needs them."""
         if not self.differentiable:
             raise InputError(
-                f"{self.name} lets no gradient through (torch.no_grad or detach in its forward?): {what} needs "
-                "gradients; the method jacobian and a ranking without Hessians (0 `hessians`) do not"
+                f"{self.name} lets no gradient through (torch.no_grad or detach in its forward?), but {what} needs "
+                "gradients; use the method jacobian or a ranking without Hessians (`hessians` 0), which need none"
             )
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
-        """n latents z (n, dim): N(0, I), or truncation times a normal cut to [-2, 2]. Drawn on the CPU, then moved."""
+        """Draw n latents z (n, dim): N(0, I), or a normal cut to [-2, 2] times `truncation`.
+
+        They are drawn on the CPU and then moved to the generator's device.
+        """
         if self.truncation is None:
             z = normal(n, self.dim, rng)
         else:
@@ -171,13 +142,13 @@ class Generator(nn.Module, abc.ABC):
     def samples(
         self, n: int, *, seed: int = 0, class_name: str | int | None = None, purpose: str = "pictures"
     ) -> Samples:
-        """n samples: latents (n, layers, dim) and their classes (n,), zeros for an unconditional generator.
+        """Draw n samples: latents (n, layers, dim) and their classes (n,), zeros for an unconditional generator.
 
-        class_name: a name, part of one, or a number; None: random classes. purpose: names the stream of random numbers.
+        class_name: a name, part of a name, or a number; None: random classes. purpose: the name of the random stream.
 
         >>> samples = generator.samples(6, seed=0, class_name="cube")
 
-        Raises InputError for a class that there is not.
+        Raises InputError if there is no such class.
         """
         index = self.class_index(class_name)
         rng = stream(seed, purpose)
@@ -189,54 +160,79 @@ class Generator(nn.Module, abc.ABC):
         return Samples(latents, classes.to(latents.device), self.space)
 
     def accept(self, samples: Samples, class_name: str | int | None = None) -> Samples:
-        """Return samples that somebody kept, as this generator takes them: on its device, a latent for every layer.
+        """Return saved samples as this generator takes them: on its device, with a latent for every layer.
 
-        class_name: the class to draw them as (None: that which they have). Raises InputError if they do not fit.
+        class_name: the class to render them as (None: the class that they have). Raises InputError if they do not fit.
         """
         n, layers, dim = samples.latents.shape
         if dim != self.dim or layers not in (1, self.num_layers) or samples.space not in (None, self.space):
             raise InputError(
-                f"samples of {samples.space or 'latents'} (n, {layers}, {dim}): {self.name} takes {self.space} "
-                f"(n, {self.num_layers}, {self.dim})"
+                f"samples of {samples.space or 'latents'} (n, {layers}, {dim}) do not fit: {self.name} takes "
+                f"{self.space} (n, {self.num_layers}, {self.dim})"
             )
         index = self.class_index(class_name)
         classes = samples.classes if index is None else torch.full((n,), index)
         if classes is None and self.num_classes:
-            raise InputError(f"the samples have no class, and {self.name} has {self.num_classes}: name one")
+            raise InputError(f"the samples have no class, but {self.name} has {self.num_classes} classes: name one")
         classes = torch.zeros(n, dtype=torch.long) if classes is None else classes.long()
         if self.num_classes and not 0 <= int(classes.min()) <= int(classes.max()) < self.num_classes:
-            raise InputError(f"classes {sorted(set(classes.tolist()))}: {self.name} has 0 to {self.num_classes - 1}")
+            numbers = sorted(set(classes.tolist()))
+            raise InputError(f"classes {numbers} do not fit: {self.name} has classes 0 to {self.num_classes - 1}")
         latents = samples.latents.expand(-1, self.num_layers, -1)
         return Samples(latents.to(self.device), classes.to(self.device), self.space)
 
+    @torch.no_grad()
+    def probe(self, class_index: int | None = None) -> Probe:
+        """Return a fixed sample of a class (None: class 0) and its image, averaged over areas to (3, 16, 16)."""
+        sample = self.samples(1, purpose="probe").with_classes([class_index or 0])
+        image = self(sample.latents, sample.class_numbers)[0]
+        chosen = int(sample.class_numbers[0]) if self.num_classes else None
+        return Probe(sample.latents[0].cpu(), chosen, adaptive_avg_pool2d(image.float(), PROBED).cpu())
+
+    @torch.no_grad()
+    def deviation(self, probe: Probe) -> float:
+        """Return how far this generator's image of a probe is from the one kept: the largest difference, of 2."""
+        classes = torch.tensor([probe.class_index or 0], device=self.device)
+        image = adaptive_avg_pool2d(self(probe.latents[None].to(self.device), classes)[0].float(), PROBED)
+        return float((image.cpu() - probe.image).abs().max())
+
     def class_index(self, class_name: str | int | None) -> int | None:
-        """The number of the class with this name, part of a name, or number; None for none."""
+        """Return the number of the class with this name, part of a name, or number; None if no class is given."""
         return None if class_name is None else resolve_class(self.class_names, str(class_name))
 
     @property
     def outline(self) -> Outline:
-        told = (self.name, self.dim, self.num_layers, self.class_names, self.chunk, self.weights_sha256, self.scale)
-        return Outline(*told)
+        """Return what directions need to know about this generator."""
+        return Outline(
+            self.name,
+            self.dim,
+            self.num_layers,
+            self.class_names,
+            self.chunk,
+            self.weights_sha256,
+            self.scale,
+            self.space,
+        )
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are; the CPU if there are none."""
+        """Return the device of the weights; the CPU if there are no weights."""
         tensor = next(chain(self.parameters(), self.buffers()), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
     def freeze(self) -> "Generator":
-        """Eval mode, no gradients for weights."""
+        """Switch to eval mode and turn off gradients of the weights; return the generator itself."""
         return self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Generator":
-        """Stay in eval mode whatever is asked: a frozen generator has no other."""
+        """Stay in eval mode, whatever `mode` is, because the generator is frozen; return the generator itself."""
         return super().train(False)
 
     def _check(self, latents: Tensor, classes: Tensor | None) -> None:
         if latents.ndim != 3 or latents.shape[1:] != (self.num_layers, self.dim):
             raise InputError(
                 f"{self.name}: latents have shape {tuple(latents.shape)}, "
-                f"expected (batch, {self.num_layers}, {self.dim}); edits.spread gives z the layer axis"
+                f"expected (batch, {self.num_layers}, {self.dim}); edits.spread adds the layer axis to z"
             )
         if self.num_classes and (classes is None or classes.shape != latents.shape[:1]):
             got = None if classes is None else tuple(classes.shape)
@@ -244,19 +240,22 @@ class Generator(nn.Module, abc.ABC):
 
 
 def as_rgb(images: Tensor) -> Tensor:
-    """Grey images (batch, 1, H, W) get three equal channels, and a fourth channel, alpha, is dropped."""
+    """Return images (batch, 3, H, W): a grey channel is repeated three times, and a fourth channel, alpha, is dropped.
+
+    Raises InputError unless `images` are (batch, 1, 3 or 4, H, W).
+    """
     if images.ndim != 4 or images.shape[1] not in (1, 3, 4):
-        raise InputError(f"the network gives {tuple(images.shape)}: expected images (batch, 1, 3 or 4, H, W)")
+        raise InputError(f"the network returns {tuple(images.shape)}: expected images (batch, 1, 3 or 4, H, W)")
     return images[:, :3].expand(-1, 3, -1, -1)
 
 
 def class_phrase(name: str) -> str:
-    """Return "class cube" for cube, and "class 3" for a class without a name, which is called that already."""
+    """Return "class cube" for cube; the name of an unnamed class, "class 3", is returned unchanged."""
     return name if name.startswith("class ") else f"class {name}"
 
 
 def class_labels(num_classes: int, names: Sequence[str] = ()) -> tuple[str, ...]:
-    """The names given, or "class 0", "class 1", ... Raises InputError when their number is wrong."""
+    """Return `names`, or "class 0", "class 1", ... if there are none. Raises InputError if their number is wrong."""
     if names and len(names) != num_classes:
-        raise InputError(f"{len(names)} class names for {num_classes} classes")
+        raise InputError(f"{len(names)} class names for {num_classes} classes: give one per class")
     return tuple(names) or tuple(f"class {index}" for index in range(num_classes))

@@ -1,4 +1,4 @@
-"""BigGAN-deep checkpoints in the layout of `pytorch-pretrained-biggan`."""
+"""Load BigGAN-deep checkpoints in the layout of `pytorch-pretrained-biggan`."""
 
 import json
 import os
@@ -20,7 +20,10 @@ MIRROR_VARIABLE = "DIRECTION_FINDER_MIRROR"
 
 
 class BigGANDeepGenerator(Generator):
-    """A frozen BigGAN-deep. z and the class embedding feed the first linear layer (0) and every block (1, 2, ...)."""
+    """Generate images with a frozen BigGAN-deep.
+
+    z and the class embedding feed the first linear layer (0) and every block (1, 2, ...).
+    """
 
     def __init__(
         self, network, *, name: str, weights_sha256: str, class_names: Sequence[str], truncation: float | None
@@ -47,12 +50,12 @@ class BigGANDeepGenerator(Generator):
 
 
 def load_biggan_deep(path: str | Path, *, name: str, truncation: float | None = None) -> BigGANDeepGenerator:
-    """Load a folder with `config.json` and `pytorch_model.bin` or a `.safetensors` file.
+    """Load a BigGAN-deep from a folder with `config.json` and `pytorch_model.bin` or a `.safetensors` file.
 
     truncation: None for z ~ N(0, I) with the statistics of truncation 1, as in the paper; else in (0, 1].
-    Raises InputError naming what is missing or wrong.
+    Raises InputError that names what is missing or wrong.
     """
-    # the package imports boto3 and scipy: only when a BigGAN is asked for
+    # imported only when a BigGAN is loaded, because the package imports boto3 and scipy
     from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 
     from direction_finder.generators.networks.biggan_deep import FrozenBigGANDeep
@@ -82,7 +85,7 @@ def load_biggan_deep(path: str | Path, *, name: str, truncation: float | None = 
 
 
 def read_config(folder: Path) -> dict:
-    """The `config.json` of a BigGAN-deep folder, checked for the entries that the network needs."""
+    """Return the `config.json` of a BigGAN-deep folder. Raises InputError if an entry for the network is missing."""
     path = folder / CONFIG
     if not path.is_file():
         raise InputError(f"{folder}: no {CONFIG}; a BigGAN-deep is a folder with {CONFIG} and {WEIGHTS}")
@@ -98,17 +101,17 @@ def read_config(folder: Path) -> dict:
 
 
 def find_weights(folder: Path) -> Path | None:
-    """`pytorch_model.bin`, or else the only `.safetensors` file of a folder."""
+    """Return `pytorch_model.bin`, or else the only `.safetensors` file of a folder; None if there is neither."""
     if (folder / WEIGHTS).is_file():
         return folder / WEIGHTS
-    found = sorted(folder.glob("*.safetensors"))
-    return found[0] if len(found) == 1 else None
+    files = sorted(folder.glob("*.safetensors"))
+    return files[0] if len(files) == 1 else None
 
 
 def find_on_hub(repository: str, on_download: Callable[[int, int], None] | None = None) -> Path:
-    """The folder of a BigGAN-deep on the Hugging Face hub (`owner/name`), from the user's cache or downloaded into it.
+    """Return the folder of a BigGAN-deep on the Hugging Face hub (`owner/name`).
 
-    $HF_ENDPOINT names another hub.
+    It is taken from the user's cache, or downloaded into it. $HF_ENDPOINT names another hub.
     """
     if repository.count("/") != 1:
         raise InputError(f"hf:{repository}: expected hf:owner/name")
@@ -118,13 +121,13 @@ def find_on_hub(repository: str, on_download: Callable[[int, int], None] | None 
 
 
 def local_biggan_deep(name: str) -> Path | None:
-    """Return the folder of a published model in the working directory or in the user's cache; None if it is in none."""
+    """Return the folder of a published model in the working directory or in the user's cache; None if in neither."""
     folders = (Path(name), cache_folder() / name)
-    return next((each for each in folders if (each / CONFIG).is_file() and find_weights(each)), None)
+    return next((folder for folder in folders if (folder / CONFIG).is_file() and find_weights(folder)), None)
 
 
 def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None = None) -> Path:
-    """The folder of a published model: in the working directory, in the user's cache, or downloaded into it.
+    """Return the folder of a published model: in the working directory, in the user's cache, or downloaded into it.
 
     Downloads resume. Set DIRECTION_FINDER_MIRROR to a base URL that serves `<name>-config.json` and
     `<name>-pytorch_model.bin` if the package's own address does not answer.
@@ -140,7 +143,7 @@ def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None =
 
 
 def _fetched(folder: Path, urls: dict[str, str], on_download: Callable[[int, int], None] | None) -> Path:
-    """The folder, once every file that it lacks has been downloaded."""
+    """Download every file that the folder lacks, and return the folder."""
     for file, url in urls.items():
         if not (folder / file).is_file():
             fetch(url, folder / file, on_download=on_download)

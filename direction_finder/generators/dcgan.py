@@ -1,4 +1,4 @@
-"""DCGAN checkpoints, plain or class-conditional, of the many spellings in use."""
+"""Load DCGAN checkpoints, plain or class-conditional, with any of the usual names of layers."""
 
 import importlib.util
 import re
@@ -18,7 +18,7 @@ from direction_finder.generators.networks.dcgan import ACTIVATIONS, DCGAN, OUTPU
 from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 from direction_finder.generators.weights.norms import folded
 
-USUAL_STEPS = {  # by the size of the kernel
+USUAL_STEPS = {  # by kernel size
     1: [Step(1, 0)],
     2: [Step(2, 0)],
     3: [Step(1, 1), Step(2, 1)],
@@ -31,7 +31,7 @@ USUAL_SIZES = {28, *(2**power for power in range(4, 11))}
 
 
 class DCGANGenerator(Generator):
-    """A frozen DCGAN. A class-conditional one takes z followed by the one-hot class as its input."""
+    """Generate images with a frozen DCGAN. The input of a class-conditional one is z and then the one-hot class."""
 
     def __init__(
         self, network: DCGAN, *, name: str, weights_sha256: str, class_names: Sequence[str], truncation: float | None
@@ -56,7 +56,7 @@ class DCGANGenerator(Generator):
     def _stages(self, latents: Tensor, classes: Tensor | None) -> Stages:
         x = latents[:, 0]
         if self.num_classes:
-            assert classes is not None  # `_check` has seen to it
+            assert classes is not None  # `_check` has checked it
             x = torch.cat([x, one_hot(classes, self.num_classes).to(x)], dim=1)
         for name, tensor in self.network.stages(x):
             yield name, as_rgb(tensor) if name == "image" else tensor
@@ -76,23 +76,23 @@ def load_dcgan(
 ) -> DCGANGenerator:
     """Load a DCGAN checkpoint; widths, depth and kernels are read from the shapes.
 
-    What weights cannot tell is assumed, and said in `notes`, or given:
+    The weights do not contain these settings; activations that are not given are assumed, and `notes` says so:
 
-    num_classes: how many of the input channels are the one-hot class (default: none). key: which network of the file.
-    activation: one of `ACTIVATIONS` (default: relu; leaky-relu in torchgan's layout). output_activation: one of
-    `OUTPUTS` (default: tanh). resolution: of the images, where kernels allow several.
+    num_classes: how many of the input channels are the one-hot class (default: none). key: which network of the file to
+    take. activation: one of `ACTIVATIONS` (default: relu; leaky-relu in torchgan's layout). output_activation: one of
+    `OUTPUTS` (default: tanh). resolution: height of the images, if the kernels allow several.
 
     Raises InputError if the file is not a DCGAN's state dict, or the images' resolution is not clear.
     """
-    read, notes = read_weights(path, key)
-    state = _renamed(folded(read, str(path)), path)
+    original, notes = read_weights(path, key)
+    state = _renamed(folded(original, str(path)), path)
     convs = [state[f"convs.{i}.weight"] for i in range(sum(key.endswith("weight") and "convs" in key for key in state))]
     widths = [convs[0].shape[0], *(weight.shape[1] for weight in convs)]
     if not 0 <= num_classes < widths[0]:
         raise InputError(f"{path}: {num_classes} classes do not fit: the first layer takes {widths[0]} inputs in all")
     kernels = [weight.shape[2] for weight in convs]
     chosen = {
-        "activation": _known(activation, ACTIVATIONS, "activation") or _usual_activation(read),
+        "activation": _known(activation, ACTIVATIONS, "activation") or _usual_activation(original),
         "output": _known(output_activation, OUTPUTS, "output_activation") or "tanh",
     }
     biases = [f"convs.{i}.bias" in state for i in range(len(convs))]
@@ -105,56 +105,59 @@ def load_dcgan(
         class_names=class_labels(num_classes, class_names),
         truncation=truncation,
     )
-    told = {"activation": activation, "output": output_activation}
-    assumed = [f"{what} {chosen[what]}" for what in chosen if told[what] is None]
+    settings = {"activation": activation, "output": output_activation}
+    assumed = [f"{setting} {chosen[setting]}" for setting in chosen if settings[setting] is None]
     if assumed:
         notes += (
-            f"{' and '.join(assumed)} are assumed, which weights do not tell (`activation` and `output_activation` do)",
+            f"{' and '.join(assumed)} are assumed, because weights do not contain them; `activation` and "
+            "`output_activation` set others",
         )
     generator.notes = notes
     return generator
 
 
 def steps_of(kernels: Sequence[int], resolution: int | None, source: str) -> list[Step]:
-    """Return strides and paddings that kernels of these sizes usually have; the first is that of a 1x1 input.
+    """Return the strides and paddings that kernels of these sizes usually have; the first kernel has a 1x1 input.
 
-    resolution: height of the images; None: the only usual one (28, or a power of two) that they can make. Raises
-    InputError if there is none, or more than one.
+    resolution: height of the images; None: the only usual one (28, or a power of two) that the kernels can produce.
+    Raises InputError if there is none, or more than one.
     """
     choices = [[Step(1, 0)], *(USUAL_STEPS.get(kernel, []) for kernel in kernels[1:])]
-    made: dict[int, list[Step]] = {}
+    by_size: dict[int, list[Step]] = {}
     for steps in product(*choices):
         size = 1
         for kernel, step in zip(kernels, steps, strict=True):
             size = step.size(size, kernel)
-        made.setdefault(size, list(steps))
+        by_size.setdefault(size, list(steps))
     sizes = [
-        size for size in made if size == resolution or (resolution is None and (size in USUAL_SIZES or len(made) == 1))
+        size
+        for size in by_size
+        if size == resolution or (resolution is None and (size in USUAL_SIZES or len(by_size) == 1))
     ]
     if len(sizes) != 1:
-        possible = ", ".join(map(str, sorted(made))) or "none that is usual"
+        possible = ", ".join(map(str, sorted(by_size))) or "no usual number of"
         raise InputError(
             f"{source}: kernels of {', '.join(map(str, kernels))} can make images of {possible} pixels; give one as "
-            "`resolution`, or load it in a function of your own and name that, python:FILE.py:function"
+            "`resolution`, or load it in a function of your own and give that function as python:FILE.py:function"
         )
-    return made[sizes[0]]
+    return by_size[sizes[0]]
 
 
 def _usual_activation(state: State) -> str:
-    """Return what torchgan's networks have, whose layers lie two deep ("model.0.1"), or what DCGANs have."""
+    """Return the activation of torchgan's networks, whose layers are nested ("model.0.1"), or of usual DCGANs."""
     return "leaky-relu" if all(re.match(r"model\.\d+\.\d+\.", key) for key in state) else "relu"
 
 
-def _known(given: str | None, table: Mapping[str, Any], what: str) -> str | None:
-    if given not in (None, *table):
-        raise InputError(f"{what} {given!r}: expected one of {', '.join(table)}")
-    return given
+def _known(value: str | None, table: Mapping[str, Any], setting: str) -> str | None:
+    if value not in (None, *table):
+        raise InputError(f"{setting} {value!r}: expected one of {', '.join(table)}")
+    return value
 
 
 def load_eyes(*, name: str = "eyes", truncation: float | None = None) -> DCGANGenerator:
-    """The iris generator of the PyPI package `omniart-eye-generator` (Knoester, MIT), read from the installed wheel.
+    """Load the iris generator of the PyPI package `omniart-eye-generator` (Knoester, MIT) from the installed wheel.
 
-    Importing that package fails without CUDA, so its file of weights is found without importing it.
+    Importing that package fails without CUDA, so its weights file is found without importing it.
     """
     spec = importlib.util.find_spec("omniart_eye_generator")
     if spec is None or not spec.submodule_search_locations:
@@ -163,12 +166,12 @@ def load_eyes(*, name: str = "eyes", truncation: float | None = None) -> DCGANGe
     generator = load_dcgan(
         path, name=name, truncation=truncation, num_classes=len(EYES_CLASSES), class_names=EYES_CLASSES
     )
-    generator.notes = ()  # what is assumed is so
+    generator.notes = ()  # the assumptions are correct
     return generator
 
 
 def _renamed(state: State, path: str | Path) -> State:
-    """Map any spelling of the layers (`main.0`, `3`, `main.pyramid:512-256:convt`) to the network's own, by order.
+    """Map any names of the layers (`main.0`, `3`, `main.pyramid:512-256:convt`) to the network's own names, by order.
 
     Transposed convolutions are the 4-D weights and batch norms the modules with running statistics. Modules numbered by
     a Sequential are ordered by number (dropout leaves gaps); others keep the order of the file.
@@ -189,14 +192,14 @@ def _renamed(state: State, path: str | Path) -> State:
         if weight is None or (kind == "convs" and (weight.ndim != 4 or weight.shape[2] != weight.shape[3])):
             shape = None if weight is None else tuple(weight.shape)
             raise InputError(
-                f"{path}: layer {module!r} (weight {shape}) is no square convolution or batch norm of a DCGAN"
+                f"{path}: layer {module!r} (weight {shape}) is not a square convolution or batch norm of a DCGAN"
             )
         for parameter, tensor in parameters.items():
             renamed[f"{kind}.{counts[kind]}.{parameter}"] = tensor
         counts[kind] += 1
     if counts["convs"] < 2 or counts["norms"] != counts["convs"] - 1:
         raise InputError(
-            f"{path}: {counts['convs']} convolutions and {counts['norms']} batch norms; a DCGAN has one fewer norm"
+            f"{path}: {counts['convs']} convolutions and {counts['norms']} batch norms: expected one norm fewer"
         )
     for i in range(counts["norms"]):
         renamed.setdefault(f"norms.{i}.num_batches_tracked", torch.tensor(0))

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Choose the device on which to compute."""
 
 import torch
 
@@ -6,8 +6,8 @@ from direction_finder.errors import InputError
 
 
 def pick_device(name: str = "auto") -> str:
-    """Return the device of this name; auto: the fastest there is. Raises InputError if torch does not have it."""
-    torch.backends.cudnn.allow_tf32 = False  # exact is float32: second differences do not bear ten bits
+    """Return the device of this name; "auto" is the fastest available. Raises InputError if torch cannot use it."""
+    torch.backends.cudnn.allow_tf32 = False  # second differences need float32: the 10 bits of TF32 are too few
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

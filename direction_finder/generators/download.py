@@ -1,4 +1,4 @@
-"""Downloads that resume, and that never leave a page of HTML in place of weights."""
+"""Download files: resume where a download broke, and never leave a page of HTML in place of weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +10,8 @@ from direction_finder.files import file_sha256
 from direction_finder.generators.weights import looks_like_html
 
 TRIES = 5
-TIMEOUT = 30  # seconds without a byte
-BLOCK = 1 << 16  # bytes: what a cut connection can lose
+TIMEOUT = 30  # seconds without data
+BLOCK = 1 << 16  # bytes that a cut connection can lose
 
 
 def fetch(
@@ -21,10 +21,10 @@ def fetch(
     sha256: str | None = None,
     on_download: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Download `url` to `path`. A cut connection is taken up where it broke, now (5 tries) or at the next call.
+    """Download `url` to `path`. A cut download resumes where it broke, at once (5 tries) or at the next call.
 
     on_download(bytes so far, bytes in all; 0 if unknown) is called as data arrives.
-    Raises InputError if the server does not give the file, gives a web page, or the SHA-256 differs.
+    Raises InputError if the server does not send the file, sends a web page, or the SHA-256 differs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
@@ -38,21 +38,21 @@ def fetch(
             reason = error
     else:
         raise InputError(
-            f"{url}: download failed ({reason}); run again to go on from {part.name}, or put the file at {path}"
+            f"{url}: download failed ({reason}); run again to resume from {part.name}, or put the file at {path}"
         )
     with part.open("rb") as file:
         head = file.read(64)
     if looks_like_html(head):
         part.unlink()
-        raise InputError(f"{url}: the server gave a web page, not the file; get it elsewhere and put it at {path}")
-    if sha256 and (found := file_sha256(part)) != sha256:
+        raise InputError(f"{url}: the server sent a web page, not the file; get it elsewhere and put it at {path}")
+    if sha256 and (actual := file_sha256(part)) != sha256:
         part.unlink()
-        raise InputError(f"{url}: SHA-256 {found} differs from the published {sha256}; the file was discarded")
+        raise InputError(f"{url}: SHA-256 {actual} differs from the published {sha256}; the file was discarded")
     part.replace(path)
 
 
 def _continue(url: str, part: Path, on_download: Callable[[int, int], None] | None) -> bool:
-    """Append to `part` what is missing of it; True when it is whole."""
+    """Append to `part` what is missing of the file; return whether it is complete."""
     version = part.with_name(part.name + ".etag")
     start = part.stat().st_size if part.is_file() else 0
     headers = {"Accept-Encoding": "identity"}
@@ -61,7 +61,7 @@ def _continue(url: str, part: Path, on_download: Callable[[int, int], None] | No
         if version.is_file():
             headers["If-Range"] = version.read_text()
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:  # nothing after `start`: the file was whole already, or has changed
+        if response.status_code == 416:  # nothing after `start`: the file was already complete, or has changed
             whole = response.headers.get("Content-Range", "").rpartition("/")[2] == str(start)
             version.unlink(missing_ok=True)
             if not whole:

@@ -1,4 +1,4 @@
-"""A generator from its name, its file or its code: a table from family to loader."""
+"""Load a generator from its name, its file or its code, with a table from family to loader."""
 
 import dataclasses
 from collections.abc import Callable
@@ -24,7 +24,7 @@ OnDownload = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Untold:
-    """What files or code of some families cannot tell; None: not given. See `load_generator`."""
+    """Hold the settings that files or code of some families do not contain; None: not given. See `load_generator`."""
 
     num_classes: int | None = None
     dim: int | None = None
@@ -36,7 +36,7 @@ class Untold:
 
 
 class Asked(NamedTuple):
-    """What a loader is given; path: what stands behind the family's colon."""
+    """Hold what a loader needs to load a generator. path: the text after the family's colon."""
 
     spec: str
     path: str
@@ -47,61 +47,61 @@ class Asked(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The generator's name: the family and the file's name without ending."""
+        """Return the generator's name: the family and the name of the file without its ending."""
         return f"{self.spec.partition(':')[0]}:{Path(self.path).resolve().name.partition('.')[0]}"
 
 
-def _eyes(asked: Asked) -> Generator:
-    return load_eyes(truncation=asked.truncation)
+def _eyes(request: Asked) -> Generator:
+    return load_eyes(truncation=request.truncation)
 
 
-def _shipped(asked: Asked) -> Generator:
-    return load_biggan_deep(shipped(asked.spec), name=asked.spec, truncation=asked.truncation)
+def _shipped(request: Asked) -> Generator:
+    return load_biggan_deep(shipped(request.spec), name=request.spec, truncation=request.truncation)
 
 
-def _shipped_progan(asked: Asked) -> Generator:
-    return load_progan(shipped(f"{asked.spec}.safetensors"), name=asked.spec, truncation=asked.truncation)
+def _shipped_progan(request: Asked) -> Generator:
+    return load_progan(shipped(f"{request.spec}.safetensors"), name=request.spec, truncation=request.truncation)
 
 
-def _published_deep(asked: Asked) -> Generator:
-    folder = find_biggan_deep(asked.spec, asked.on_download)
-    return load_biggan_deep(folder, name=asked.spec, truncation=asked.truncation)
+def _published_deep(request: Asked) -> Generator:
+    folder = find_biggan_deep(request.spec, request.on_download)
+    return load_biggan_deep(folder, name=request.spec, truncation=request.truncation)
 
 
-def _published(asked: Asked) -> Generator:
-    return load_biggan(find_biggan(asked.spec), name=asked.spec, truncation=asked.truncation)
+def _published(request: Asked) -> Generator:
+    return load_biggan(find_biggan(request.spec), name=request.spec, truncation=request.truncation)
 
 
-def _hub(asked: Asked) -> Generator:
-    folder = find_on_hub(asked.path, asked.on_download)
-    return load_biggan_deep(folder, name=asked.spec, truncation=asked.truncation)
+def _hub(request: Asked) -> Generator:
+    folder = find_on_hub(request.path, request.on_download)
+    return load_biggan_deep(folder, name=request.spec, truncation=request.truncation)
 
 
-def _python(asked: Asked) -> Generator:
-    untold = asked.untold
+def _python(request: Asked) -> Generator:
+    untold = request.untold
     return load_python(
-        asked.path,
+        request.path,
         dim=untold.dim,
         num_classes=untold.num_classes or 0,
-        truncation=asked.truncation,
-        folder=asked.folder,
+        truncation=request.truncation,
+        folder=request.folder,
     )
 
 
-def _biggan(asked: Asked) -> Generator:
-    return load_biggan(asked.path, name=asked.short, truncation=asked.truncation, key=asked.untold.key)
+def _biggan(request: Asked) -> Generator:
+    return load_biggan(request.path, name=request.short, truncation=request.truncation, key=request.untold.key)
 
 
-def _biggan_deep(asked: Asked) -> Generator:
-    return load_biggan_deep(asked.path, name=asked.short, truncation=asked.truncation)
+def _biggan_deep(request: Asked) -> Generator:
+    return load_biggan_deep(request.path, name=request.short, truncation=request.truncation)
 
 
-def _dcgan(asked: Asked) -> Generator:
-    untold = asked.untold
+def _dcgan(request: Asked) -> Generator:
+    untold = request.untold
     return load_dcgan(
-        asked.path,
-        name=asked.short,
-        truncation=asked.truncation,
+        request.path,
+        name=request.short,
+        truncation=request.truncation,
         num_classes=untold.num_classes or 0,
         key=untold.key,
         activation=untold.activation,
@@ -110,10 +110,10 @@ def _dcgan(asked: Asked) -> Generator:
     )
 
 
-def _progan(asked: Asked) -> Generator:
-    untold = asked.untold
+def _progan(request: Asked) -> Generator:
+    untold = request.untold
     return load_progan(
-        asked.path, name=asked.short, truncation=asked.truncation, fused_scale=untold.fused_scale, key=untold.key
+        request.path, name=request.short, truncation=request.truncation, fused_scale=untold.fused_scale, key=untold.key
     )
 
 
@@ -127,7 +127,7 @@ NAMED: dict[str, Callable[[Asked], Generator]] = {
 
 
 class Family(NamedTuple):
-    """A kind of generator that is named by `family:path`, and which settings it cannot read from there."""
+    """Describe generators named by `family:path`: their loader, and the settings that it cannot read from the path."""
 
     load: Callable[[Asked], Generator]
     untold: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ def load_generator(
     output_activation: str | None = None,
     resolution: int | None = None,
 ) -> Generator:
-    """Load a frozen generator.
+    """Load a frozen generator, which maps latents (batch, layers, dim) and classes (batch,) to images.
 
     Args:
         spec: a known name (`shapes-64`, `clevr-1fov`, `clevr-simple` and their `-hp` twins, `eyes`,
@@ -171,16 +171,16 @@ def load_generator(
             `python:FILE.py:factory`), a function that returns an nn.Module or a Generator. It is called: name only
             code that you trust.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
-            statistics are those of this truncation.
-        device: where to compute, e.g. "cpu", "cuda", "mps"; "auto": the fastest there is.
-        progress: of a download: True for a bar, or called with (bytes so far, bytes in all).
-        folder: where modules are looked for first (python); the working directory by default.
-        num_classes: where the weights cannot tell (dcgan, python).
-        dim: the size of z, where it cannot be read off (python).
-        key: which network of a file that holds several (biggan, dcgan, progan); by default the generator's moving
-            average, else the generator.
+            statistics are those for this truncation.
+        device: where to compute, e.g. "cpu", "cuda" or "mps"; "auto" is the fastest available.
+        progress: for downloads: True shows a bar; a callable is called with (bytes so far, bytes in all).
+        folder: where modules are searched first (python); by default the working directory.
+        num_classes: the number of classes, which the weights do not contain (dcgan, python).
+        dim: the size of z, if it cannot be read from the layers (python).
+        key: which network to take from a file that holds several (biggan, dcgan, progan); by default the generator's
+            moving average, otherwise the generator.
         fused_scale: True for genforce's files with fused upsampling (progan).
-        activation, output_activation, resolution: of a DCGAN (dcgan).
+        activation, output_activation, resolution: the activation functions and image height of a DCGAN (dcgan).
 
     >>> generator = df.load_generator("shapes-64")
 
@@ -201,28 +201,30 @@ def load_generator(
 
 
 def _check_untold(spec: str, family: str, untold: Untold) -> None:
-    """Raise InputError if a setting is given that the generator's family reads by itself."""
+    """Raise InputError if a setting is given that is not for the generator's family."""
     known = FAMILIES[family].untold if family in FAMILIES else ()
     for name, value in dataclasses.asdict(untold).items():
         if value is not None and name not in known:
-            owners = " and ".join(f"{each}:" for each, kind in FAMILIES.items() if name in kind.untold)
-            raise InputError(f"{name} is read from the generator {spec}, or means nothing for it; it is for {owners}")
+            owners = " and ".join(f"{owner}:" for owner, kind in FAMILIES.items() if name in kind.untold)
+            raise InputError(
+                f"{name} is read from the generator {spec}, or has no meaning for it; leave it out: it is for {owners}"
+            )
 
 
 wrap = WrappedModule
-"""The same in a sentence: `generator = df.wrap(module, num_classes=10)`."""
+"""Wrap a module as a generator: `generator = df.wrap(module, num_classes=10)`. Another name of `WrappedModule`."""
 
 
 def class_names(spec: str) -> tuple[str, ...]:
-    """The class names of a generator; those of known names are given without loading weights."""
+    """Return the class names of a generator; for a known name, no weights are loaded."""
     names = known_names(spec)
     return load_generator(spec).class_names if names is None else names
 
 
 def consequence(spec: str, nothing_is_here: bool = False) -> str | None:
-    """Return what loading a generator does beyond reading files, in words; None for most.
+    """Return, in words, what loading a generator does besides reading files; None for most generators.
 
-    nothing_is_here: as if no published weights had been downloaded yet.
+    nothing_is_here: assume that no published weights have been downloaded yet.
     """
     family, colon, _ = spec.partition(":")
     if family == "python" and colon:

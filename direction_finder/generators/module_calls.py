@@ -1,10 +1,12 @@
-"""How a module of the user's is called: the size and shape of z, the form of the class."""
+"""Find out how to call a user's module: the size and shape of z, and the form of the class."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from direction_finder.errors import InputError
@@ -14,7 +16,7 @@ CONVOLUTIONS = (nn.ConvTranspose2d, nn.Conv2d)
 
 
 class Call(NamedTuple):
-    """A way to call a module: the shape of one z, and the form of the class, if there is one."""
+    """Describe a way to call a module: the shape of one z, and the form of the class, if there is one."""
 
     latent_shape: tuple[int, ...]
     class_input: str | None
@@ -27,7 +29,7 @@ class Call(NamedTuple):
 def calls_to_try(
     module: nn.Module, dim: int, conditional: bool, latent_shape: Sequence[int] | None, class_input: str | None
 ) -> list[Call]:
-    """Return the ways to call a module that agree with what is given, the likeliest first."""
+    """Return the ways to call a module that agree with the settings given, the likeliest first."""
     shapes = [tuple(latent_shape)] if latent_shape else [(dim,)]
     if not latent_shape and isinstance(first_layer(module), CONVOLUTIONS):
         shapes = [(dim, 1, 1), (dim,)]
@@ -36,31 +38,67 @@ def calls_to_try(
 
 
 def check_arguments(name: str, module: nn.Module, conditional: bool) -> None:
-    """Raise InputError if a module's forward takes another number of arguments than z, or z and a class."""
+    """Raise InputError unless a module's forward takes z, or z and a class if `conditional`."""
     try:
         parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):  # a scripted module does not tell
+    except (TypeError, ValueError):  # a scripted module has no signature
         return
-    taken = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    needed = [each.name for each in taken if each.default is each.empty]
+    taken = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in taken if p.default is p.empty]
     if len(needed) > 1 + conditional:
-        cure = "wrap it in a module of your own that takes z and a class"
+        advice = "wrap it in a module of your own that takes z and a class"
         if not conditional:
-            cure = (
-                f"if {needed[1]!r} is the class, give `num_classes` and `dim`; else wrap it in a "
+            advice = (
+                f"if {needed[1]!r} is the class, give `num_classes` and `dim`; otherwise wrap it in a "
                 "module of your own that takes z alone"
             )
-        raise InputError(f"{name} takes {', '.join(needed)}: {cure}")
-    if conditional and len(taken) < 2 and not any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        raise InputError(f"{name} takes {', '.join(needed)}: {advice}")
+    if conditional and len(taken) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        if keywords:
+            raise InputError(
+                f"{name} takes {', '.join(keywords)} by keyword only: wrap it in a module that takes z and the class "
+                "by position"
+            )
         raise InputError(f"{name} takes z alone: leave out `num_classes`")
 
 
 def input_size(module: nn.Module) -> int | None:
-    """Return the number of inputs of a module's first layer with weights; None if it cannot be told."""
+    """Return the number of inputs of a module's first layer with weights; None if it is not known."""
     layer = first_layer(module)
     return layer.in_features if isinstance(layer, nn.Linear) else getattr(layer, "in_channels", None)
 
 
 def first_layer(module: nn.Module) -> nn.Module | None:
-    """Return the first linear layer or 2-d convolution of a module."""
+    """Return the first linear layer or 2-d convolution of a module; None if it has neither."""
     return next((layer for layer in module.modules() if isinstance(layer, (nn.Linear, *CONVOLUTIONS))), None)
+
+
+def hookable(module: nn.Module) -> set[str]:
+    """Return the names of the submodules that accept hooks: those neither scripted nor inside compiled ones."""
+    return {
+        name
+        for name, submodule in module.named_modules()
+        if name and "_orig_mod" not in name and not isinstance(submodule, torch.jit.ScriptModule)
+    }
+
+
+@contextmanager
+def watched(module: nn.Module, names: set[str], store: Callable[[str, Any], None]) -> Iterator[None]:
+    """Call `store` with the name and the output of these submodules whenever they are called."""
+    counts = dict.fromkeys(names, 0)
+
+    def make_hook(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            counts[name] += 1
+            store(name if counts[name] == 1 else f"{name}#{counts[name]}", output)
+
+        return hook
+
+    modules = {name: layer for name, layer in module.named_modules() if name in names}
+    hooks = [layer.register_forward_hook(make_hook(name)) for name, layer in modules.items()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,4 +1,4 @@
-"""Noise that a forward draws, held still: every row of every batch gets the same numbers."""
+"""Fix the noise that a forward pass draws: every row of every batch gets the same numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,20 +15,20 @@ LIKE = {"aten::randn_like": torch.randn, "aten::rand_like": torch.rand}
 
 
 class FixedNoise(TorchDispatchMode):
-    """Replaces what random operations draw inside `with noise.of(batch):`.
+    """Replace the numbers that random operations draw inside `with noise.of(batch):`.
 
-    The k-th draw of a forward is made once for its shape without the batch axis, from a stream of its own, and repeated
-    for every row, so that a picture depends neither on its place in the batch nor on the batch. The first forward, of
-    two rows or more, tells which draws have a batch axis.
+    The k-th draw of a forward pass is made once for its shape without the batch axis, from its own random stream, and
+    repeated for every row, so that an image depends neither on its place in the batch nor on the batch. The first
+    forward pass, which needs two rows or more, shows which draws have a batch axis.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.shapes: list[tuple[int, ...]] = []  # of each draw, without the batch axis
+        self.shapes: list[tuple[int, ...]] = []  # shape of each draw without the batch axis
         self.batch = self.draws = 0
 
     def of(self, batch: int) -> "FixedNoise":
-        """Begin a forward of so many rows."""
+        """Begin a forward pass with `batch` rows and return this mode."""
         self.batch, self.draws = batch, 0
         return self
 
@@ -40,13 +40,15 @@ class FixedNoise(TorchDispatchMode):
             return func(*args, **kwargs)
         name = func._schema.name
         kwargs.pop("generator", None)
-        in_place = name.endswith("_") and not any(isinstance(each, Tensor) for each in args[1:])
+        in_place = name.endswith("_") and not any(isinstance(argument, Tensor) for argument in args[1:])
         if in_place:
             shape, rng = self._next(args[0].shape)
             row = func(torch.empty(shape, dtype=args[0].dtype), *args[1:], **kwargs, generator=rng)
             return args[0].copy_(row)
         if name not in DRAWN and name not in LIKE:
-            raise InputError(f"its forward draws by {name.removeprefix('aten::')}, which fixed_noise cannot hold still")
+            raise InputError(
+                f"draws random numbers with {name.removeprefix('aten::')}, which fixed_noise cannot fix; use randn"
+            )
         like = args[0] if name in LIKE else None
         size = tuple(args[0] if like is None else like.shape)
         shape, rng = self._next(size)
@@ -55,7 +57,7 @@ class FixedNoise(TorchDispatchMode):
         return (DRAWN | LIKE)[name](shape, dtype=dtype, generator=rng).to(device).expand(size).clone()
 
     def _next(self, size: Sequence[int]) -> tuple[tuple[int, ...], torch.Generator]:
-        """Return the next draw's shape, which broadcasts to `size`, and its stream."""
+        """Return the shape of the next draw, which broadcasts to `size`, and its random stream."""
         size, number = tuple(size), self.draws
         self.draws += 1
         if number == len(self.shapes):
@@ -64,7 +66,7 @@ class FixedNoise(TorchDispatchMode):
         shape = self.shapes[number]
         if size != shape and not (size[1:] == shape and size[0] in (1, self.batch)):
             raise InputError(
-                f"its forward draws noise of shape {size} for a batch of {self.batch}: fixed_noise needs a batch axis "
-                "first, or none"
+                f"draws noise of shape {size} for a batch of {self.batch}, but fixed_noise needs a batch axis first, "
+                "or none"
             )
         return shape, stream(0, f"noise {number} {shape}")

@@ -1,4 +1,4 @@
-"""ProGAN checkpoints: our own, genforce's and pytorch_GAN_zoo's, recognised by the names of their weights."""
+"""Load ProGAN checkpoints: our own, genforce's and pytorch_GAN_zoo's, recognised by the names of their weights."""
 
 import math
 import re
@@ -12,13 +12,13 @@ from direction_finder.generators.base import IMAGE, Generator, Half, Stages
 from direction_finder.generators.networks.progan import ProGAN, double
 from direction_finder.generators.weights import State, load_strict, read_weights, state_sha256
 
-ZOO_CONFIG = "models.utils.config.BaseConfig"  # what files of pytorch_GAN_zoo hold beside their weights
+ZOO_CONFIG = "models.utils.config.BaseConfig"  # object that files of pytorch_GAN_zoo contain besides their weights
 GAIN = 2**0.5
 
 
 class ProGANGenerator(Generator):
-    """A frozen ProGAN. Its activations, "layer1" to "layerN", are those after the pixel norm, numbered as the paper's;
-    z may have any length, because the network begins with a pixel norm of it."""
+    """Generate images with a frozen ProGAN. Its activations, "layer1" to "layerN", are those after the pixel norm,
+    numbered as in the paper; z may have any length, because the network begins with a pixel norm of z."""
 
     normalises = True
 
@@ -57,26 +57,26 @@ def load_progan(
 ) -> ProGANGenerator:
     """Load a ProGAN checkpoint; z, widths and resolution are read from the shapes.
 
-    fused_scale: whether genforce's upsampling layers are stored transposed, (in, out, 3, 3); None: as the shapes tell,
-    which they do not where all widths are equal (then: not). key: which network of the file.
-    Raises InputError if the file is none of the layouts, or a weight is missing, unexpected or of the wrong shape.
+    fused_scale: whether genforce's upsampling layers are stored transposed, (in, out, 3, 3); None: decided by the
+    shapes, or False if all widths are equal, where shapes cannot decide. key: which network of the file to take.
+    Raises InputError if the file has none of the layouts, or a weight is missing, unexpected or of the wrong shape.
     """
     state, notes = read_weights(path, key, stubs=(ZOO_CONFIG,))
-    of_zoo = "formatLayer.module.weight" in state
-    if not of_zoo and "layer0.weight" not in state:
+    is_zoo = "formatLayer.module.weight" in state
+    if not is_zoo and "layer0.weight" not in state:
         raise InputError(
-            f"{path}: no ProGAN: it has neither layer0.weight (genforce's layout, and ours) nor "
+            f"{path}: not a ProGAN: it has neither layer0.weight (genforce's layout, and ours) nor "
             "formatLayer.module.weight (pytorch_GAN_zoo's)"
         )
-    if of_zoo and fused_scale:
+    if is_zoo and fused_scale:
         raise InputError(f"{path}: `fused_scale` is for genforce's layout; this is pytorch_GAN_zoo's")
-    own = _from_zoo(state, str(path)) if of_zoo else _unfused(state, str(path), fused_scale)
+    own = _from_zoo(state, str(path)) if is_zoo else _unfused(state, str(path), fused_scale)
     levels = _count(own, r"layer(\d+)\.") // 2
     widths = [_weight(own, f"layer{2 * level}.weight", str(path)).shape[0] for level in range(levels)]
     first = own["layer0.weight"]
     if first.ndim != 4:
         raise InputError(f"{path}: weight layer0.weight has shape {tuple(first.shape)}, expected (channels, z, 4, 4)")
-    network = ProGAN(first.shape[1], widths, first_bias_size=4 if of_zoo else 1)
+    network = ProGAN(first.shape[1], widths, first_bias_size=4 if is_zoo else 1)
     load_strict(network, own, str(path))
     if not 0 <= float(network.lod) <= levels - 1:
         raise InputError(f"{path}: lod is {float(network.lod):g}: expected 0 to {levels - 1}")
@@ -86,8 +86,8 @@ def load_progan(
 
 
 def _count(state: State, pattern: str) -> int:
-    """One more than the largest number that the pattern finds in a key."""
-    return max((int(found[1]) + 1 for key in state if (found := re.match(pattern, key))), default=0)
+    """Return one more than the largest number that the pattern matches in a key; 0 if it matches none."""
+    return max((int(match[1]) + 1 for key in state if (match := re.match(pattern, key))), default=0)
 
 
 def _weight(state: State, key: str, source: str) -> Tensor:
@@ -97,8 +97,8 @@ def _weight(state: State, key: str, source: str) -> Tensor:
 
 
 def _unfused(state: State, source: str, fused: bool | None) -> State:
-    """genforce's layout with every convolution as (out, in, 3, 3): an upsampling layer stored transposed is the same
-    convolution, turned, after nearest upsampling."""
+    """Return genforce's layout with every convolution as (out, in, 3, 3): an upsampling layer stored transposed is the
+    same convolution, rotated by 180 degrees, after nearest upsampling."""
     uppers = sorted(
         (key for key in state if re.fullmatch(r"layer\d*[02468]\.weight", key) and key != "layer0.weight"),
         key=lambda key: int(re.sub(r"\D", "", key)),
@@ -106,17 +106,17 @@ def _unfused(state: State, source: str, fused: bool | None) -> State:
     if fused is None:
         wide = (state[key].shape[:2] for key in uppers if state[key].ndim == 4)
         different = next(((first, second) for first, second in wide if first != second), None)
-        fused = different is not None and different[0] > different[1]  # widths only fall
+        fused = different is not None and different[0] > different[1]  # widths never grow
     if not fused:
         return state
     return {**state, **{key: state[key].transpose(0, 1).flip(2, 3) for key in uppers if state[key].ndim == 4}}
 
 
 def _from_zoo(state: State, source: str) -> State:
-    """pytorch_GAN_zoo's layout in ours. Its scales are sqrt(2 / fan-in) for weights and biases alike."""
+    """Convert pytorch_GAN_zoo's layout to ours. Its scales are sqrt(2 / fan-in) for both weights and biases."""
 
     def take(theirs: str, ours: str, our_fan: int | None = None, gain: float = GAIN) -> None:
-        weight, bias = (_weight(state, f"{theirs}.module.{each}", source) for each in ("weight", "bias"))
+        weight, bias = (_weight(state, f"{theirs}.module.{parameter}", source) for parameter in ("weight", "bias"))
         fan = weight[0].numel()
         result[f"{ours}.weight"] = weight * (GAIN / fan**0.5) / (gain / (our_fan or fan) ** 0.5)
         result[f"{ours}.bias"] = bias * (GAIN / fan**0.5)
@@ -126,13 +126,13 @@ def _from_zoo(state: State, source: str) -> State:
     used: set[str] = set()
     z_dim = state["formatLayer.module.weight"].shape[1]
     take("formatLayer", "layer0", 16 * z_dim)
-    # a linear layer to 4x4 places is a convolution of the 1x1 latent with padding 3, whose kernel is read turned
+    # a linear layer to 4x4 places is a convolution of the 1x1 latent with padding 3 and a rotated kernel
     result["layer0.weight"] = result["layer0.weight"].view(-1, 4, 4, z_dim).permute(0, 3, 1, 2).flip(2, 3)
     take("groupScale0.0", "layer1")
     take("toRGBLayers.0", "output0", gain=1.0)
     for scale in range(_count(state, r"scaleLayers\.(\d+)\.")):
-        for each in (0, 1):
-            take(f"scaleLayers.{scale}.{each}", f"layer{2 * scale + 2 + each}")
+        for index in (0, 1):
+            take(f"scaleLayers.{scale}.{index}", f"layer{2 * scale + 2 + index}")
         take(f"toRGBLayers.{scale + 1}", f"output{scale + 1}", gain=1.0)
     if unexpected := sorted(state.keys() - used):
         raise InputError(

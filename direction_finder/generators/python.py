@@ -1,9 +1,10 @@
-"""Generators that a function of the user's makes: `python:package.module:factory` or `python:FILE.py:factory`."""
+"""Load generators from a function of the user: `python:package.module:factory` or `python:FILE.py:factory`."""
 
 import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ from torch import nn
 from direction_finder.errors import InputError, out_of_memory
 from direction_finder.generators import contract
 from direction_finder.generators.base import Generator
-from direction_finder.generators.foreign import told
+from direction_finder.generators.user_errors import told
 from direction_finder.generators.wrapped import WrappedModule
 
-NEEDED = ("name", "dim", "resolution", "activation_names", "weights_sha256")  # of a Generator
+NEEDED = ("name", "dim", "resolution", "activation_names", "weights_sha256")  # attributes of every Generator
 
 
 def load_python(
@@ -30,41 +31,44 @@ def load_python(
     truncation: float | None = None,
     folder: str | Path | None = None,
 ) -> Generator:
-    """Call the factory that `target` names and take its `nn.Module` or `Generator`, checked as `contract` says.
+    """Call the factory that `target` names and return its `nn.Module`, wrapped, or its `Generator`.
 
-    dim: size of z; read off the first layer with weights if not given. folder: where modules are looked for first, the
-    working directory by default. Raises InputError if the factory cannot be found or fails, saying where.
+    dim: size of z; by default read from the first layer with weights. folder: where modules are searched first; by
+    default the working directory. Raises InputError if the factory cannot be found, if it fails (the message says
+    where), or if its network breaks the rules of `contract`.
     """
     name = f"python:{_shown(target)}"
-    with _alone():
+    with _without_arguments():
         try:
-            made = _factory(target, Path(folder or os.getcwd()))
-            if not isinstance(made, nn.Module):
-                made = made()
-        except InputError:
-            raise
+            model = _factory(target, Path(folder or os.getcwd()))
+            if not isinstance(model, nn.Module):
+                model = model()
+        except InputError as error:  # of a WrappedModule in the factory: its settings are arguments there
+            raise InputError(re.sub(r"`(\w+)`", r"\1=", str(error))) from error
         except (Exception, SystemExit) as error:
             if out_of_memory(error):
                 raise
             raise InputError(f"{name}, called without arguments, failed: {told(error)}") from error
-    if isinstance(made, Generator):
+    if isinstance(model, Generator):
         if dim is not None or num_classes or truncation is not None:
-            raise InputError(f"{name} gives a Generator, which fixes its own size, classes and truncation")
-        if isinstance(made, WrappedModule):
-            return made
-        if missing := [each for each in NEEDED if not hasattr(made, each)]:
-            raise InputError(f"{name} gives a Generator without {missing[0]}; set it in its __init__")
-        made.freeze().differentiable = contract.check(made)
-        return made
-    if not isinstance(made, nn.Module):
-        raise InputError(f"{name} gave a {type(made).__name__}: expected an nn.Module or a Generator")
-    return WrappedModule(made, dim, num_classes, name=name, truncation=truncation)
+            raise InputError(
+                f"{name} returns a Generator, which fixes its own size, classes and truncation: omit these"
+            )
+        if isinstance(model, WrappedModule):
+            return model
+        if missing := [field for field in NEEDED if not hasattr(model, field)]:
+            raise InputError(f"{name} returns a Generator without {missing[0]}; set it in its __init__")
+        model.freeze().differentiable = contract.check(model)
+        return model
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{name} returned type {type(model).__name__}: expected an nn.Module or a Generator")
+    return WrappedModule(model, dim, num_classes, name=name, truncation=truncation)
 
 
 def source_sha256(target: str, folder: str | Path) -> str | None:
-    """Return the SHA-256 of the files that importing `target` runs: its module's, and those of the packages around it.
+    """Return the SHA-256 of the files that importing `target` runs: its module and the packages that contain it.
 
-    Nothing is imported. None if there are no such files, as for modules built into Python.
+    Nothing is imported. Returns None if there are no such files, as for modules built into Python.
     """
     module, _, _ = target.rpartition(":")
     files = [Path(folder, module)] if _is_path(module) else list(_module_files(module, Path(folder)))
@@ -77,18 +81,18 @@ def source_sha256(target: str, folder: str | Path) -> str | None:
 
 
 def absolute_target(target: str) -> str:
-    """Return the target with its file's path, if it names one, from the root on."""
+    """Return the target; if it names a file, with the absolute path of the file."""
     module, _, attribute = target.rpartition(":")
     return f"{os.path.abspath(module)}:{attribute}" if _is_path(module) else target
 
 
 def _module_files(module: str, folder: Path) -> Iterator[Path]:
-    """Yield the file of each package on the way to a module, and its own."""
+    """Yield the file of each package that contains a module, and then the module's own file."""
     path = [str(folder), *sys.path]
     for part in module.split("."):
         spec = PathFinder.find_spec(part, path)
         if spec is None:
-            yield Path()  # which is no file
+            yield Path()  # not a file
             return
         if spec.has_location and spec.origin:
             yield Path(spec.origin)
@@ -96,7 +100,7 @@ def _module_files(module: str, folder: Path) -> Iterator[Path]:
 
 
 def _factory(target: str, folder: Path) -> Any:
-    """Import what `target` names."""
+    """Import and return what `target` names."""
     module, _, attribute = target.rpartition(":")
     if not module or not attribute:
         raise InputError(f"python:{target}: expected python:package.module:factory or python:FILE.py:factory")
@@ -118,9 +122,9 @@ def _factory(target: str, folder: Path) -> Any:
 
 
 def _from_file(file: Path) -> Any:
-    """Import a file, as the module of its name, so that it can import what lies beside it."""
+    """Import a file as the module of its name, with its folder on the path, so that it can import its neighbours."""
     if not file.is_file():
-        raise InputError(f"{file}: no such file; python:FILE.py:factory names a file of Python")
+        raise InputError(f"{file}: no such file; python:FILE.py:factory must name a Python file")
     _first_on_path(file.parent)
     before = sys.modules.get(file.stem)
     name = file.stem
@@ -151,14 +155,14 @@ def _is_path(module: str) -> bool:
 
 
 def _shown(target: str) -> str:
-    """Return the target without the folders of its file: what goes into directions files."""
+    """Return the target without the folders of its file, as it is written into directions files."""
     module, colon, attribute = target.rpartition(":")
     return f"{Path(module).name}{colon}{attribute}" if _is_path(module) else target
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Keep the command's arguments away from code that reads `sys.argv`."""
+def _without_arguments() -> Iterator[None]:
+    """Hide the command's arguments from code that reads `sys.argv`."""
     before = sys.argv
     sys.argv = sys.argv[:1]
     try:

@@ -1,4 +1,4 @@
-"""The small checkpoints that come with the package."""
+"""Find the small checkpoints that come with the package."""
 
 from pathlib import Path
 
@@ -8,9 +8,12 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def shipped(name: str) -> Path:
-    """The folder or file of this name under `checkpoints/`, in an installed package or beside a source tree's."""
-    places = [parent / "checkpoints" / name for parent in (PACKAGE, PACKAGE.parent)]
-    for place in places:
-        if place.exists():
-            return place
-    raise InputError(f"{name}: not in {places[0].parent}; install the package again")
+    """Return the folder or file of this name under `checkpoints/`, in an installed package or in a source tree.
+
+    Raises InputError if it is in neither.
+    """
+    paths = [parent / "checkpoints" / name for parent in (PACKAGE, PACKAGE.parent)]
+    for path in paths:
+        if path.exists():
+            return path
+    raise InputError(f"{name}: not in {paths[0].parent}; install the package again")

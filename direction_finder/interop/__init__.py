@@ -1,4 +1,4 @@
-"""Other tools' files of directions: read, made into a record, and written."""
+"""Import directions from other tools' files, and export directions for other tools."""
 
 from direction_finder.interop.exporting import export_directions
 from direction_finder.interop.importing import METHOD, as_directions, import_directions

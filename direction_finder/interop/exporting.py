@@ -1,4 +1,4 @@
-"""Directions as a matrix for other tools."""
+"""Export directions as a matrix for other tools."""
 
 import io
 from pathlib import Path
@@ -14,9 +14,9 @@ ENDINGS = (".npy", ".pt")
 
 
 def export_directions(directions: Directions, path: str | Path, *, searched: bool = False) -> None:
-    """Write the vectors (num, dim) as `.npy` or `.pt`, a direction a row.
+    """Write the vectors (num, dim) as `.npy` or `.pt`, one direction per row.
 
-    searched: only the dimensions that were searched, as hessian_penalty's tools take them. Raises InputError for
+    searched: write only the dimensions that were searched, as hessian_penalty's tools expect. Raises InputError for
     another ending.
 
     >>> df.export_directions(directions, "church.npy")
@@ -32,6 +32,6 @@ def export_directions(directions: Directions, path: str | Path, *, searched: boo
     if path.suffix == ".npy":
         np.save(buffer, rows.numpy())
     else:
-        torch.save(rows.clone(), buffer)  # these rows alone, not all that they are a view of
+        torch.save(rows.clone(), buffer)  # clone, or torch would save the whole matrix behind the view
     with replacing(path) as part:
         part.write_bytes(buffer.getvalue())

@@ -1,5 +1,6 @@
-"""Another tool's directions as a record."""
+"""Import another tool's directions."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +23,48 @@ def import_directions(
     path: str | Path,
     generator: Generator | Outline | None = None,
     *,
-    space: str | None = None,
+    part: str | None = None,
     dims: tuple[int, int] | None = None,
     layers: tuple[int, int] | None = None,
     dim: int | None = None,
     class_name: str | int | None = None,
     orthonormalise: bool | None = None,
 ) -> Directions:
-    """Read another tool's directions, for a generator or for none.
+    """Read another tool's directions, with or without a generator that they belong to.
 
-    path: see `read_matrix` for what it may hold. space, or dims and layers: the part of the latents that the columns
-    stand for. dim: the size of z, where there is no generator. class_name: the class that they were found for.
-    orthonormalise: Gram-Schmidt over the rows (None: if the file holds a free matrix).
+    path: a file that `read_matrix` reads. part, or dims and layers: the part of the latents that the columns stand for.
+    dim: the size of z, if there is no generator. class_name: the class that the directions were found for.
+    orthonormalise: apply Gram-Schmidt to the rows (None: only if the file contains a free matrix).
 
-    >>> directions = df.import_directions("church.npy", generator, space="coarse")
+    >>> directions = df.import_directions("church.npy", generator, part="coarse")
 
-    Raises InputError, one line, for a file or a part that does not fit.
+    Raises InputError for a file or a part that does not fit.
     """
     matrix = read_matrix(path)
-    if space and (dims or layers):
-        raise InputError("`space` names dimensions or layers: leave out `dims` and `layers`")
+    if part and (dims or layers):
+        raise InputError("`part` already names dimensions or layers: leave out `dims` and `layers`")
     if dim and generator is not None:
         raise InputError("`dim` is read from the generator: leave it out")
     if generator is None:
         outline = Outline(None, dim or (dims[1] + 1 if dims else matrix.rows.shape[1]))
     else:
         outline = generator.outline if isinstance(generator, Generator) else generator
-    if space:
-        part = outline.part(space)
-        dims, layers = part.get("dims"), part.get("layers")
-    return as_directions(
+    if part:
+        ranges = outline.part(part)
+        dims, layers = ranges.get("dims"), ranges.get("layers")
+    directions = as_directions(
         matrix.rows,
         matrix.free if orthonormalise is None else orthonormalise,
         outline,
-        source={"file": Path(path).name, "file_sha256": file_sha256(path), "space": space, "chunk": outline.chunk},
+        source={"file": Path(path).name, "file_sha256": file_sha256(path), "part": part, "chunk": outline.chunk},
         dims=dims,
         layers=layers,
         class_index=None if class_name is None else resolve_class(outline.class_names, str(class_name)),
         names=matrix.names,
     )
+    if not isinstance(generator, Generator):
+        return directions
+    return replace(directions, probe=generator.probe(directions.class_index))
 
 
 def as_directions(
@@ -74,31 +78,31 @@ def as_directions(
     class_index: int | None = None,
     names: tuple[str, ...] = (),
 ) -> Directions:
-    """A record of rows (num, size), in their order, for a generator that may not be at hand.
+    """Return rows (num, size) as directions, in the same order; the generator need not be available.
 
-    orthonormalise: Gram-Schmidt over the rows, first row first; else they are scaled to length 1. dims: which
-    dimensions of z the columns stand for; zeros elsewhere. source: what is known of the file. Raises InputError if the
-    size is not that of the space, or rows depend on those before them.
+    orthonormalise: apply Gram-Schmidt to the rows, first row first; otherwise they are scaled to length 1. dims: the
+    dimensions of z that the columns stand for; all others are zero. source: facts about the file. Raises InputError if
+    the size does not match, or if a row depends linearly on those before it.
     """
     first, last = dims or (0, outline.dim - 1)
     top, bottom = layers or (0, 0)
-    known = outline.num_layers if outline.name else bottom + 1
-    if not (0 <= first <= last < outline.dim and 0 <= top <= bottom < known):
+    num_layers = outline.num_layers if outline.name else bottom + 1
+    if not (0 <= first <= last < outline.dim and 0 <= top <= bottom < num_layers):
         raise InputError(
             f"dims {first}-{last}, layers {top}-{bottom}: {outline.name or 'the space'} has dimensions 0 to "
-            f"{outline.dim - 1} and layers 0 to {known - 1}"
+            f"{outline.dim - 1} and layers 0 to {num_layers - 1}"
         )
     if rows.shape[1] != last - first + 1:
-        hint = f"; spaces are {', '.join(outline.spaces)}" if len(outline.spaces) > 1 else ""
+        hint = f"; parts are {', '.join(outline.parts)}" if len(outline.parts) > 1 else ""
         raise InputError(
-            f"the directions have {rows.shape[1]} dimensions, but {outline.name or 'the space'} has {last - first + 1} "
-            f"(dimensions {first}-{last} of z){hint}"
+            f"the directions have {rows.shape[1]} dimensions, but {outline.name or 'the latent space'} has "
+            f"{last - first + 1} (dimensions {first}-{last} of z){hint}"
         )
     unit = gram_schmidt(rows) if orthonormalise else torch.nn.functional.normalize(rows, dim=1)
     gram = unit.double() @ unit.double().mT
     vectors = torch.zeros(len(rows), outline.dim)
     vectors[:, first : last + 1] = unit
-    acted_on = None if layers is None else tuple(range(layers[0], layers[1] + 1))
+    affected = None if layers is None else tuple(range(layers[0], layers[1] + 1))
     return Directions(
         vectors,
         METHOD,
@@ -113,8 +117,10 @@ def as_directions(
         class_index=class_index,
         class_name=None if class_index is None else outline.class_names[class_index],
         orthonormal=bool((gram - torch.eye(len(unit), dtype=gram.dtype)).abs().max() < 1e-4),
-        layers=(acted_on,) * len(rows),
+        layers=(affected,) * len(rows),
         names=names,
         scale=outline.scale,
+        space=outline.space,
+        groups=outline.groups,
         package_version=package_version(),
     )

@@ -1,9 +1,9 @@
-"""Matrices of directions in other tools' files.
+"""Read matrices of directions from other tools' files.
 
-hessian_penalty and OroJaR publish the free matrix that they trained (`.pt`, rows), which only Gram-Schmidt makes into
-directions; of 40 dimensions, it stands for a third of BigGAN's z. GANLatentDiscovery publishes its deformator's state:
-the columns of `linear.weight`, or of the exponential of an antisymmetric matrix (`log_mat_half`). Others, and we, write
-rows as `.npy`.
+hessian_penalty and OroJaR publish the free matrix that they trained (`.pt`, rows). Gram-Schmidt turns it into
+directions; with 40 dimensions, it covers a third of BigGAN's z. GANLatentDiscovery publishes the state of its
+deformator: directions are the columns of `linear.weight`, or of the exponential of an antisymmetric matrix
+(`log_mat_half`). Other tools, and this one, write rows as `.npy`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from direction_finder.generators.weights import read_tensors
 
 
 class Matrix(NamedTuple):
-    """Rows (num, dim), whether they are a free matrix, which Gram-Schmidt makes into directions, and their names."""
+    """Hold rows (num, dim) and their names. free: whether Gram-Schmidt must still turn the rows into directions."""
 
     rows: Tensor
     free: bool = False
@@ -27,12 +27,12 @@ class Matrix(NamedTuple):
 
 
 def read_matrix(path: str | Path) -> Matrix:
-    """Read a matrix of directions, a direction a row.
+    """Read a matrix of directions (num, dim), one direction per row.
 
-    Takes `.npy`; torch files of a matrix, of a list or dict of vectors, of (matrix, names), or of GANLatentDiscovery's
-    deformator; and GANSpace's `.npz` of components.
+    The file is one of: `.npy`; a torch file of a matrix, of a list or dict of vectors, of (matrix, names), or of
+    GANLatentDiscovery's deformator; or GANSpace's `.npz` of components.
 
-    Raises InputError if the file is none of these, or holds NaN, an empty or zero row, or a deformator that is not
+    Raises InputError if the file is none of these, or contains NaN, an empty or zero row, or a deformator that is not
     linear.
     """
     path = Path(path)
@@ -43,12 +43,14 @@ def read_matrix(path: str | Path) -> Matrix:
         matrix = Matrix(content, free=True) if isinstance(content, Tensor) else _collected(content, path)
     rows = matrix.rows[None] if matrix.rows.ndim == 1 else matrix.rows
     if rows.ndim != 2 or not rows.numel() or not rows.is_floating_point():
-        raise InputError(f"{path}: {tuple(rows.shape)} of {rows.dtype}; expected a matrix of floats, a direction a row")
+        raise InputError(
+            f"{path}: {tuple(rows.shape)} of {rows.dtype}; expected a matrix of floats, one direction per row"
+        )
     if not torch.isfinite(rows).all():
-        raise InputError(f"{path}: holds NaN or infinite values")
+        raise InputError(f"{path}: contains NaN or infinite values")
     zeros = (rows.norm(dim=1) == 0).nonzero()
     if len(zeros):
-        raise InputError(f"{path}: row {int(zeros[0])} is zero, which is no direction")
+        raise InputError(f"{path}: row {int(zeros[0])} is zero, which is not a direction")
     return matrix._replace(rows=rows.detach().float())
 
 
@@ -66,18 +68,18 @@ def _collected(content: Any, path: Path) -> Matrix:
         if len(content) == 2 and isinstance(content[0], Tensor) and _are_names(content[1], len(content[0])):
             return Matrix(content[0], names=tuple(content[1]))
     raise InputError(
-        f"{path}: holds a {type(content).__name__} of {len(content) if hasattr(content, '__len__') else 1}; expected a "
-        "matrix with a direction a row, a list of vectors of one size, or names and vectors"
+        f"{path}: contains a {type(content).__name__} of {len(content) if hasattr(content, '__len__') else 1}; "
+        "expected a matrix with one direction per row, a list of vectors of one size, or names and vectors"
     )
 
 
 def _are_vectors(values: Iterable[Any]) -> bool:
-    shapes = {tuple(each.shape) if isinstance(each, Tensor) and each.ndim == 1 else None for each in values}
+    shapes = {tuple(value.shape) if isinstance(value, Tensor) and value.ndim == 1 else None for value in values}
     return len(shapes) == 1 and None not in shapes
 
 
 def _are_names(values: Any, count: int) -> bool:
-    return isinstance(values, list | tuple) and len(values) == count and all(isinstance(each, str) for each in values)
+    return isinstance(values, list | tuple) and len(values) == count and all(isinstance(name, str) for name in values)
 
 
 def _read_npy(path: Path) -> Tensor:
@@ -90,7 +92,7 @@ def _read_npy(path: Path) -> Tensor:
 
 
 def _of_deformator(state: Mapping[str, Tensor], path: Path) -> Tensor:
-    """The directions of GANLatentDiscovery, whose deformator maps the k-th unit vector to its k-th column."""
+    """Return the directions of GANLatentDiscovery, whose deformator maps the k-th unit vector to its k-th column."""
     if "log_mat_half" in state:
         half = state["log_mat_half"]
         if half.ndim != 2 or half.shape[0] != half.shape[1]:
@@ -103,4 +105,6 @@ def _of_deformator(state: Mapping[str, Tensor], path: Path) -> Tensor:
         if "fc1.weight" in state
         else f"{', '.join(map(str, state))[:60]}"
     )
-    raise InputError(f"{path}: holds {kind}; expected a matrix, or GANLatentDiscovery's linear.weight or log_mat_half")
+    raise InputError(
+        f"{path}: contains {kind}; expected a matrix, or GANLatentDiscovery's linear.weight or log_mat_half"
+    )

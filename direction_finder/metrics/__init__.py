@@ -1,1 +1,1 @@
-"""Generators and directions in, numbers out; one measure a file."""
+"""Measure generators and directions; one metric per file."""

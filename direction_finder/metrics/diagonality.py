@@ -1,10 +1,10 @@
 """D% and D_R: how diagonal the Hessians of a generator's pixels are (Peebles et al. 2020, Sec. 4.3 and Table 2).
 
-For every pixel of every sample the Hessian in z (or in coordinates along directions) is taken by four-point differences
-of step 0.1. Published: D% is how often its largest |entry| lies on the diagonal, D_R the mean over pixels of mean
-|diagonal entry| / (mean |off-diagonal entry| + 1e-8). A pixel that nothing moves counts as diagonal in the one and
-has a ratio of rounding errors in the other; so beside each stands a robust form: only pixels that bend count, and the
-ratio is one of sums.
+For every pixel of every sample, the Hessian in z (or in coordinates along directions) is computed by four-point
+differences of step 0.1. As published, D% is how often its largest |entry| lies on the diagonal, and D_R is the mean
+over pixels of mean |diagonal entry| / (mean |off-diagonal entry| + 1e-8). A constant pixel counts as diagonal in D%,
+and contributes a ratio of rounding errors to D_R. Each therefore has a robust form too: D% over the pixels that bend
+(whose Hessian is not almost zero), and the ratio of the sums of both kinds of entries.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,15 +15,18 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.metrics.intervals import Value, ratio
-from direction_finder.metrics.parts import Keep, anew, in_parts
+from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.progress import OnStep
 
-FLAT = 1e-3  # a pixel whose largest |entry| is below this part of its picture's largest one does not bend
+FLAT = 1e-3  # a pixel whose largest |entry| is below this fraction of its image's largest one does not bend
 
 
 @dataclass(frozen=True)
 class Diagonality:
-    """D% (as a fraction) and D_R, published and robust; |H| averaged over pixels and samples, (dim, dim)."""
+    """D% (as a fraction) and D_R, as published and in their robust forms.
+
+    interactions: |H| averaged over pixels and samples, (dim, dim).
+    """
 
     percent: Value
     ratio: Value
@@ -34,8 +37,11 @@ class Diagonality:
 
 @dataclass(frozen=True)
 class PixelHessians:
-    """Of each pixel of one sample: the largest and the mean |entry| on and off the diagonal of its Hessian; the Hessian
-    Penalty, which is 2 sum over i != j of H_ij^2 exactly. interactions: |H| averaged over pixels, (dim, dim)."""
+    """Figures of the Hessian of each pixel of one sample, each shaped as the image.
+
+    They are the largest and the mean |entry| on and off the diagonal, and the exact Hessian Penalty, 2 sum over i != j
+    of H_ij^2. interactions: |H| averaged over pixels, (dim, dim).
+    """
 
     top_diagonal: Tensor
     top_off: Tensor
@@ -49,21 +55,24 @@ class PixelHessians:
 def pixel_hessians(
     f: Callable[[Tensor], Tensor], x: Tensor, *, epsilon: float = 0.1, max_batch: int = 32
 ) -> PixelHessians:
-    """Four-point differences of f: rows (n, dim) -> (n, ...) at x (dim,), one entry of all Hessians at a time."""
+    """Compute `PixelHessians` of f: rows (n, dim) -> (n, ...) at x (dim,) by four-point differences.
+
+    The Hessians of all pixels are computed entry by entry, so that they are never in memory as a whole.
+    """
     dim = len(x)
-    found: list[Tensor] = []
+    sums: list[Tensor] = []
     interactions = torch.zeros(dim, dim)
     for part, entries in _entries(f, x, epsilon, max_batch):
-        if not found:
-            found = [torch.zeros_like(entries[0]) for _ in range(5)]
+        if not sums:
+            sums = [torch.zeros_like(entries[0]) for _ in range(5)]
         i, j = part[0]
         off = int(i != j)
-        found[off] = torch.maximum(found[off], entries.amax(0))
-        found[2 + off] += entries.sum(0)
-        found[4] += 4 * off * entries.square().sum(0)
+        sums[off] = torch.maximum(sums[off], entries.amax(0))
+        sums[2 + off] += entries.sum(0)
+        sums[4] += 4 * off * entries.square().sum(0)
         for (i, j), value in zip(part, entries.flatten(1).mean(1).tolist(), strict=True):
             interactions[i, j] = interactions[j, i] = value
-    top_diagonal, top_off, sum_diagonal, sum_off, penalty = found
+    top_diagonal, top_off, sum_diagonal, sum_off, penalty = sums
     pairs = dim * (dim - 1) / 2
     return PixelHessians(top_diagonal, top_off, sum_diagonal / dim, sum_off / pairs, penalty, interactions)
 
@@ -72,18 +81,18 @@ def pixel_hessians(
 def hessian_at(
     f: Callable[[Tensor], Tensor], x: Tensor, pixel: int, *, epsilon: float = 0.1, max_batch: int = 32
 ) -> Tensor:
-    """|H| (dim, dim) of one pixel, counted in the flattened output, as in `pixel_hessians`."""
-    found = torch.zeros(len(x), len(x))
+    """Compute |H| (dim, dim) of one pixel, an index into the flattened output, as `pixel_hessians` does."""
+    magnitudes = torch.zeros(len(x), len(x))
     for part, entries in _entries(f, x, epsilon, max_batch):
         for (i, j), value in zip(part, entries.flatten(1)[:, pixel].tolist(), strict=True):
-            found[i, j] = found[j, i] = value
-    return found
+            magnitudes[i, j] = magnitudes[j, i] = value
+    return magnitudes
 
 
 def _entries(
     f: Callable[[Tensor], Tensor], x: Tensor, epsilon: float, max_batch: int
 ) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
-    """Some pairs i <= j at a time, all i = j or none, and |H_ij| of every pixel: (pairs, ...)."""
+    """Yield batches of pairs i <= j, in which all or none have i = j, with |H_ij| of every pixel: (pairs, ...)."""
     steps = epsilon * torch.eye(len(x)).to(x)
     centre = f(x[None])
     for numbers in torch.arange(len(x)).split(max(1, max_batch // 2)):
@@ -103,50 +112,51 @@ def diagonality(
     epsilon: float = 0.1,
     max_batch: int = 32,
     seed: int = 0,
-    keep: Keep = anew,
+    cache: Cache = uncached,
     on_step: OnStep | None = None,
 ) -> Diagonality:
-    """D% and D_R of f at points (samples, dim): f(rows (n, dim), numbers (n,) of the samples they belong to).
+    """Measure D% and D_R of f at points (samples, dim), with bootstrap intervals over samples.
 
-    Memory does not grow with the samples. Intervals are over samples. Raises InputError for fewer than two dimensions.
+    f: called as f(rows (n, dim), numbers (n,) of the samples that the rows belong to). Memory use does not grow with
+    the samples. Raises InputError for fewer than two dimensions.
     """
     if points.shape[1] < 2:
-        raise InputError(f"{points.shape[1]} dimension: a Hessian needs two to have an off-diagonal")
+        raise InputError(f"{points.shape[1]} dimension: a Hessian without off-diagonal entries; give two or more")
 
     def take(number: int) -> Tensor:
-        of = pixel_hessians(
+        pixels = pixel_hessians(
             lambda moved: f(moved, torch.full((len(moved),), number)),
             points[number],
             epsilon=epsilon,
             max_batch=max_batch,
         )
-        return torch.cat([_summed(of), of.interactions.double().flatten()])
+        return torch.cat([_summed(pixels), pixels.interactions.double().flatten()])
 
-    summed = in_parts(len(points), take, "measuring Hessians", "sample", keep=keep, on_step=on_step)
+    summed = in_parts(len(points), take, "measuring Hessians", "sample", cache=cache, on_step=on_step)
     rows, interactions = torch.stack(summed).split([6, points.shape[1] ** 2], dim=1)
-    hits, ratios, bending_hits, bending, on, off = rows.T
+    hits, ratios, bending_hits, bending, diagonal_sums, off_sums = rows.T
     ones = torch.ones(len(points), dtype=torch.double)
     return Diagonality(
         percent=ratio(hits, ones, seed),
         ratio=ratio(ratios, ones, seed),
         percent_bending=ratio(bending_hits, bending, seed),
-        ratio_of_sums=ratio(on, off, seed),
+        ratio_of_sums=ratio(diagonal_sums, off_sums, seed),
         interactions=interactions.mean(0).unflatten(0, (points.shape[1], -1)).tolist(),
     )
 
 
-def _summed(of: PixelHessians) -> Tensor:
-    """What D% and D_R need of one sample: (6,), on the CPU."""
-    largest = torch.maximum(of.top_diagonal, of.top_off)
-    diagonal = of.top_diagonal >= of.top_off
+def _summed(pixels: PixelHessians) -> Tensor:
+    """Return the six sums of one sample that D% and D_R are computed from: (6,), on the CPU."""
+    largest = torch.maximum(pixels.top_diagonal, pixels.top_off)
+    diagonal = pixels.top_diagonal >= pixels.top_off
     bends = largest > FLAT * largest.max()
     return torch.stack(
         [
             diagonal.double().mean(),
-            (of.mean_diagonal / (of.mean_off + 1e-8)).double().mean(),
+            (pixels.mean_diagonal / (pixels.mean_off + 1e-8)).double().mean(),
             (diagonal & bends).double().sum(),
             bends.double().sum(),
-            of.mean_diagonal.double().sum(),
-            of.mean_off.double().sum(),
+            pixels.mean_diagonal.double().sum(),
+            pixels.mean_off.double().sum(),
         ]
     ).cpu()

@@ -1,7 +1,7 @@
-"""A small network that reads the factors of a rendered picture: position, size, hue, light, class.
+"""A small network that predicts the factors of a rendered image: position, size, hue, light, class.
 
-It is trained on renders, where the factors are known, and then measures them in any picture of the same family. Its
-file holds which factors it reads, what it was trained on and how well it reads renders that it has not seen.
+It is trained on rendered images, whose factors are known, and then reads them from any image of the same family. Its
+file records which factors it reads, what it was trained on and how accurate it is on unseen rendered images.
 """
 
 import json
@@ -19,26 +19,26 @@ from torch.nn.functional import cross_entropy, relu
 from direction_finder.datasets import Dataset, Factor
 from direction_finder.errors import InputError
 from direction_finder.files import METADATA_KEY, replacing
-from direction_finder.pictures import as_images
+from direction_finder.images import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 
 KIND = "factor network"
-NETWORK = "factors-64.safetensors"  # ships: reads pictures of `shapes` at 64 pixels
+NETWORK = "factors-64.safetensors"  # part of the package: reads images of `shapes` at 64 pixels
 WIDTHS = (32, 64, 96, 128)
 HIDDEN = 256
 BATCH = 100
 LEARNING_RATE = 2e-3
-NOISE = 0.02  # added to training pictures in [-1, 1], so that a generator's small flaws matter little
+NOISE = 0.02  # added to training images in [-1, 1], so that small flaws of generated images matter little
 TURN = 2 * torch.pi
 
 
 class FactorNetwork(nn.Module):
-    """Images (batch, 3, resolution, resolution) in [-1, 1] in, factors out.
+    """A convolutional network from images (batch, 3, resolution, resolution) in [-1, 1] to factors.
 
-    One output for a linear factor, two (cosine and sine) for a circular one, one for each choice.
+    It has one output for a linear factor, two (cosine and sine) for a circular one, and one for each choice.
 
-    about: the data it was trained on and how well it reads unseen pictures.
+    about: the data it was trained on and its accuracy on unseen images.
     """
 
     def __init__(self, factors: Sequence[Factor], resolution: int, about: dict[str, Any] | None = None):
@@ -55,20 +55,26 @@ class FactorNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """For each factor its raw outputs (batch, size)."""
+        """Return the raw outputs (batch, size) for each factor."""
         return list(self.out(relu(self.hidden(self.convs(images).flatten(1)))).split(self.sizes, dim=1))
 
     @torch.no_grad()
     def read(self, images: Tensor) -> dict[str, Tensor]:
-        """The factors of images (batch, 3, resolution, resolution): numbers (batch,) in the factor's units, or indexes
-        into its choices. Raises InputError for another resolution."""
+        """Predict the factors of images (batch, 3, resolution, resolution).
+
+        Returns for each factor numbers (batch,) in its units, or indexes into its choices. Raises InputError for images
+        of another resolution.
+        """
         if images.shape[-1] != self.resolution:
-            raise InputError(f"pictures of {images.shape[-1]} pixels; this factor network reads {self.resolution}")
+            raise InputError(
+                f"images of {images.shape[-1]} pixels: this factor network reads {self.resolution} pixels; "
+                "give images of that size"
+            )
         outputs = self(images.clamp(-1, 1))
         return {factor.name: _value(factor, raw) for factor, raw in zip(self.factors, outputs, strict=True)}
 
     def save(self, path: str | Path) -> None:
-        """Write weights, in half precision, with what `load` needs, atomically."""
+        """Write the weights, in half precision, and everything else that `load` needs, atomically."""
         content = {
             "kind": KIND,
             "factors": [asdict(factor) for factor in self.factors],
@@ -84,13 +90,13 @@ class FactorNetwork(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "FactorNetwork":
-        """Read a file that `save` wrote. Raises InputError if it is none."""
+        """Load a file that `save` wrote. Raises InputError if it is missing or another kind of file."""
         try:
             with safe_open(path, "pt") as file:
                 content = json.loads((file.metadata() or {})[METADATA_KEY])
             if content["kind"] != KIND:
-                raise InputError(f"{path}: a {content['kind']}, not a {KIND}")
-            factors = [Factor.from_json(each) for each in content["factors"]]
+                raise InputError(f"{path}: a {content['kind']}, not a {KIND}; give one that `train factors` made")
+            factors = [Factor.from_json(fields) for fields in content["factors"]]
             network = cls(factors, content["resolution"], content["about"])
             network.load_state_dict(load_file(path))
         except FileNotFoundError as error:
@@ -103,16 +109,17 @@ class FactorNetwork(nn.Module):
 def fit(
     data: Dataset, held_out: Dataset, *, epochs: int = 24, seed: int = 0, on_step: OnStep | None = None
 ) -> FactorNetwork:
-    """Train on a rendered data set, and note in `about` how well the factors of another one are read.
+    """Train on a rendered data set, and record in `about` the accuracy on another one.
 
-    Mean squared error of linear factors (scaled to [-1, 1]) and of cosine and sine, cross-entropy of classes; Adam with
-    one cycle of the learning rate. Raises InputError if the two sets are of different kinds.
+    The loss is the mean squared error of linear factors (scaled to [-1, 1]) and of cosine and sine, and the
+    cross-entropy of classes; the optimiser is Adam with one cycle of the learning rate. Raises InputError if the two
+    sets have different factors, or if `data` has fewer images than a batch.
     """
     if data.factors != held_out.factors:
-        raise InputError(f"{held_out.folder}: its factors are not those of {data.folder}")
+        raise InputError(f"{held_out.folder}: its factors are not those of {data.folder}; give a set of the same kind")
     if len(data) < BATCH:
-        raise InputError(f"{data.folder}: {len(data)} pictures are fewer than a batch of {BATCH}")
-    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
+        raise InputError(f"{data.folder}: {len(data)} images are fewer than a batch; give at least {BATCH}")
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are built
         network = FactorNetwork(data.factors, data.about["resolution"]).train()
     rng = stream(seed, "factor network")
     for layer in network.modules():
@@ -153,32 +160,35 @@ def fit(
 
 
 def accuracy(network: FactorNetwork, data: Dataset) -> dict[str, float]:
-    """For each factor R^2 (of circular ones: 1 - mean squared turn from the truth / that of a guess), or the part of
-    pictures whose class is read right."""
-    found = read_all(network, as_images(torch.from_numpy(data.images())))
+    """Measure how accurately the network reads each factor of a data set.
+
+    Returns R^2 for linear factors; 1 - mean squared angular error / that of a random guess for circular ones; the
+    fraction of images classified correctly for choices.
+    """
+    predicted = read_all(network, as_images(torch.from_numpy(data.images())))
     result = {}
     for factor in network.factors:
         truth = torch.from_numpy(data.values[factor.name])
         if factor.choices:
-            result[factor.name] = (found[factor.name] == truth).double().mean().item()
+            result[factor.name] = (predicted[factor.name] == truth).double().mean().item()
         elif factor.circular:
-            # a guess is off by a uniform angle in [-1/2, 1/2] turns, whose mean square is 1/12
-            off = difference(factor, found[factor.name].double(), truth) / (factor.high - factor.low)
-            result[factor.name] = 1 - 12 * off.square().mean().item()
+            # the error of a random guess is uniform in [-1/2, 1/2] turns, so its mean square is 1/12
+            error = difference(factor, predicted[factor.name].double(), truth) / (factor.high - factor.low)
+            result[factor.name] = 1 - 12 * error.square().mean().item()
         else:
-            off = found[factor.name] - truth
-            result[factor.name] = 1 - (off.square().sum() / (truth - truth.mean()).square().sum()).item()
+            error = predicted[factor.name] - truth
+            result[factor.name] = 1 - (error.square().sum() / (truth - truth.mean()).square().sum()).item()
     return result
 
 
 def read_all(network: FactorNetwork, images: Tensor, batch: int = 250) -> dict[str, Tensor]:
-    """`network.read` in batches."""
+    """Call `network.read` in batches and concatenate the results."""
     parts = [network.read(part) for part in images.split(batch)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def difference(factor: Factor, a: Tensor, b: Tensor) -> Tensor:
-    """a - b; on the circle the shorter way round; of choices 1 where they differ."""
+    """Return a - b: for circular factors the shorter way round, for choices 1 where they differ."""
     if factor.choices:
         return (a != b).float()
     if not factor.circular:

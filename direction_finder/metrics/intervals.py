@@ -1,4 +1,4 @@
-"""Figures with bootstrap intervals."""
+"""Compute figures with bootstrap intervals."""
 
 from dataclasses import dataclass
 
@@ -23,24 +23,24 @@ class Value:
 
 
 def resampled(samples: int, seed: int) -> Tensor:
-    """How often each sample is in each bootstrap sample: (RESAMPLED, samples)."""
+    """Return how often each sample is in each bootstrap sample: (RESAMPLED, samples)."""
     rng = np.random.default_rng(seed)
     return torch.from_numpy(rng.multinomial(samples, np.full(samples, 1 / samples), RESAMPLED)).double()
 
 
 def interval(value: Tensor, around: Tensor) -> Value:
-    """A figure and what it is for each bootstrap sample."""
+    """Return a figure with its interval. around: the same figure for each bootstrap sample, (RESAMPLED,)."""
     low, high = around.quantile(torch.tensor(INTERVAL, dtype=around.dtype)).tolist()
     return Value(value.item(), low, high)
 
 
 def mean(values: Tensor, seed: int) -> Value:
-    """The mean over samples (samples,)."""
+    """Return the mean of values (samples,) with its interval."""
     values = values.double().cpu()
     return interval(values.mean(), resampled(len(values), seed) @ values / len(values))
 
 
 def ratio(above: Tensor, below: Tensor, seed: int) -> Value:
-    """sum(above) / sum(below) over samples (samples,)."""
+    """Return sum(above) / sum(below) with its interval; both are (samples,)."""
     counts = resampled(len(above), seed)
     return interval(above.sum() / below.sum(), (counts @ above.double()) / (counts @ below.double()))

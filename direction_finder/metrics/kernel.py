@@ -1,5 +1,7 @@
-"""Kernel distance between two sets of pictures in the features of a network: the unbiased squared MMD of the kernel
-(x.y / dim + 1)^3 (Binkowski et al. 2018, https://arxiv.org/abs/1801.01401). It is KID only with Inception's features.
+"""Kernel distance between two sets of images in the feature space of a network.
+
+This is the unbiased squared MMD with the kernel (x.y / dim + 1)^3 (Binkowski et al. 2018,
+https://arxiv.org/abs/1801.01401). It is called KID only with the features of Inception.
 """
 
 import numpy as np
@@ -13,21 +15,21 @@ SUBSETS, SUBSET_SIZE = 100, 1000
 
 
 def kernel_distance(a: Tensor, b: Tensor, *, seed: int = 0, subsets: int = SUBSETS, size: int = SUBSET_SIZE) -> Value:
-    """Mean over random subsets of features (n, dim) and (m, dim), and the range of the middle 95 % of them.
+    """Return the mean distance over random subsets of features (n, dim) and (m, dim), and the range of the middle 95 %.
 
-    size: of a subset; at most n and m. Raises MissingExtra without torch-fidelity.
+    size: rows in a subset, at most n and m. Raises MissingExtra if torch-fidelity is not installed.
     """
     try:
         from torch_fidelity.metric_kid import kernel_mmd
     except ImportError as error:
         raise MissingExtra("a kernel distance", "measure") from error
-    first, second = (each.double().cpu().numpy() for each in (a, b))
+    first, second = (features.double().cpu().numpy() for features in (a, b))
     rng = np.random.default_rng(seed)
     size = min(size, len(first), len(second))
-    found = torch.tensor(
+    values = torch.tensor(
         [
-            kernel_mmd(*(each[rng.choice(len(each), size, replace=False)] for each in (first, second)))
+            kernel_mmd(*(rows[rng.choice(len(rows), size, replace=False)] for rows in (first, second)))
             for _ in range(subsets)
         ]
     )
-    return Value(found.mean().item(), *found.quantile(torch.tensor((0.025, 0.975), dtype=found.dtype)).tolist())
+    return Value(values.mean().item(), *values.quantile(torch.tensor((0.025, 0.975), dtype=values.dtype)).tolist())

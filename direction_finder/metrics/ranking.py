@@ -1,10 +1,10 @@
-"""Which directions matter: signals that need no labels, each beside what random directions give, and a short list.
+"""Rank directions by signals that need no labels, each compared with random directions, and make a short list.
 
-localised: the largest part of a direction's energy that lies in one chunk of z; where z is not split but feeds several
-layers, the largest part of its effect that comes from one third of them. diagonal: the part of the energy of Hessians
-of random projections of the picture, along it, that lies on the diagonal. activeness: see `activeness`. agreement: the
-|cosine| with the direction that it is matched with in another run (one to one, so that the sum is largest), the mean
-over runs.
+localised: the largest share of a direction's energy in one chunk of z; if z is not split into chunks but used by
+several layers, the largest share of its effect that comes from one third of the layers. diagonal: the share of the
+energy that lies on the diagonal, in Hessians of random projections of the image along the direction. activeness: see
+`activeness`. agreement: the |cosine| with the matching direction of another run, averaged over runs; directions are
+matched one to one so that the sum is largest.
 """
 
 from collections.abc import Sequence
@@ -21,22 +21,24 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.hessians import hessian, orthogonal_probes
 from direction_finder.metrics.activeness import ACTIVE
-from direction_finder.metrics.parts import Keep, anew, in_parts
+from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 
-NULL = 0.95  # a signal says something if it is above this part of what random directions give
-CHANCES = 1000  # random directions behind that
-LEAST = 1e-9  # of a signal in multiples of chance, so that it has a logarithm
-OFF = 100.0  # more than what the signals of any two directions differ by
-FOLLOWED, LAYERED = 8, 2.0  # latents that are moved in some layers only, and how far, both ways
+NULL = 0.95  # a signal is above chance if it exceeds this quantile of random directions
+CHANCES = 1000  # random directions behind that quantile
+LEAST = 1e-9  # smallest signal in multiples of chance, so that its logarithm is finite
+OFF = 100.0  # larger than the difference between the scores of any two directions
+FOLLOWED, LAYERED = 8, 2.0  # latents that are moved in some layers only, and how far in both ways
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One value a direction, and what 95 % of random directions stay below. where: what the value is about, in words,
-    for each direction, if it differs."""
+    """One value for each direction, and the value `chance` that 95 % of random directions stay below.
+
+    where: for each direction, the part of the latents that its value refers to, if the signal is about parts.
+    """
 
     name: str
     values: Tensor
@@ -45,29 +47,29 @@ class Signal:
 
     @property
     def telling(self) -> Tensor:
-        """Which directions are above chance."""
+        """Return which directions are above chance, as booleans."""
         return self.values > self.chance
 
 
 def of_chance(values: Tensor) -> float:
-    """What 95 % of random directions stay below."""
+    """Return the value that 95 % of random directions stay below, from their values."""
     return values.double().quantile(NULL).item()
 
 
 def random_rows(directions: Directions, count: int, seed: int) -> Tensor:
-    """Random unit vectors (count, dim) in the dimensions that the directions use."""
+    """Return random unit vectors (count, dim) within the dimensions that the directions use."""
     used = (directions.vectors != 0).any(0)
     return normalize(normal(count, directions.dim, stream(seed, "random rows")) * used, dim=1)
 
 
 def chunk_shares(rows: Tensor, chunk: int) -> Tensor:
-    """Of rows (num, dim): the part of each one's energy in every chunk, (num, chunks)."""
+    """Return the share of the energy of each row (num, dim) that lies in every chunk: (num, chunks)."""
     energy = rows.square().unflatten(1, (-1, chunk)).sum(2)
     return energy / energy.sum(1, keepdim=True)
 
 
 def localised(directions: Directions, chunk: int, seed: int = 0) -> Signal:
-    """By chunks of z; needs no generator."""
+    """Compute the signal `localised` by chunks of z of this size; it needs no generator."""
     random = chunk_shares(random_rows(directions, CHANCES, seed), chunk).amax(1)
     values, best = chunk_shares(directions.vectors, chunk).max(1)
     where = tuple(f"z {chunk * i}-{chunk * (i + 1) - 1}" for i in best.tolist())
@@ -77,13 +79,16 @@ def localised(directions: Directions, chunk: int, seed: int = 0) -> Signal:
 def localised_in_layers(
     generator: Generator, directions: Directions, random: Directions, sampling: Sampling = DEFAULT
 ) -> Signal:
-    """By thirds of the layers: "coarse", "mid" or "fine"."""
+    """Measure the signal `localised` by thirds of the layers: "coarse", "mid" or "fine".
+
+    random: random directions, which give the value for chance.
+    """
     latents, classes = sampling.draw(generator, FOLLOWED)
-    thirds = {name: part["layers"] for name, part in generator.outline.spaces.items() if part}
-    found, chance = (
-        _effects(generator, each, thirds, latents, classes, sampling.max_batch) for each in (directions, random)
+    thirds = {name: part["layers"] for name, part in generator.outline.parts.items() if part}
+    effects, chance = (
+        _effects(generator, group, thirds, latents, classes, sampling.max_batch) for group in (directions, random)
     )
-    values, best = found.max(1)
+    values, best = effects.max(1)
     return Signal("localised", values, of_chance(chance.amax(1)), tuple([*thirds][i] for i in best.tolist()))
 
 
@@ -96,21 +101,21 @@ def _effects(
     classes: Tensor,
     max_batch: int,
 ) -> Tensor:
-    """The part of each direction's effect on the picture that comes from every third of the layers: (num, thirds).
+    """Measure the share of each direction's effect on the image that comes from every third of the layers.
 
-    Effects are squared changes of the pixels between both ends of a move in these layers alone.
+    Effects are squared changes of the pixels between both ends of a move in these layers alone. Returns (num, thirds).
     """
-    found = []
+    effects = []
     for direction in directions:
         squares = []
         for first, last in thirds.values():
             acted_on = [i for i in range(first, last + 1) if direction.layers is None or i in direction.layers]
             ends = [edits.move(latents, direction, step, acted_on) for step in (-LAYERED, LAYERED)]
             batches = zip(torch.cat(ends).split(max_batch), classes.repeat(2).split(max_batch), strict=True)
-            low, high = torch.cat([generator(z, of) for z, of in batches]).chunk(2)
+            low, high = torch.cat([generator(z, labels) for z, labels in batches]).chunk(2)
             squares.append((high - low).square().mean().cpu())
-        found.append(torch.stack(squares))
-    energy = torch.stack(found)
+        effects.append(torch.stack(squares))
+    energy = torch.stack(effects)
     return energy / energy.sum(1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny)
 
 
@@ -120,10 +125,13 @@ def hessians_along(
     sampling: Sampling = DEFAULT,
     *,
     count: int,
-    keep: Keep = anew,
+    cache: Cache = uncached,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """(count, num, num): of random projections of the picture at random z, in the coordinates along the directions."""
+    """Compute Hessians (count, num, num) of random projections of the image in the coordinates along the directions.
+
+    Each is taken at another random z.
+    """
     generator.check_differentiable("a Hessian")
     latents, classes = sampling.draw(generator, count)
     with torch.no_grad():
@@ -132,49 +140,53 @@ def hessians_along(
     def take(number: int) -> Tensor:
         rng = stream(sampling.seed, f"rank {number}")
         projection = torch.randn(shape, generator=rng).to(latents)
-        here, of = latents[number : number + 1], classes[number : number + 1]
+        start_latents, labels = latents[number : number + 1], classes[number : number + 1]
 
         def along(rows: Tensor) -> Tensor:
             moves = zip(directions, rows.T, strict=True)
-            return generator(edits.combine(here.expand(len(rows), -1, -1), moves), of.expand(len(rows)))
+            return generator(edits.combine(start_latents.expand(len(rows), -1, -1), moves), labels.expand(len(rows)))
 
-        start = torch.zeros(len(directions), device=latents.device)
+        origin = torch.zeros(len(directions), device=latents.device)
         probes = orthogonal_probes(len(directions), rng)
-        return hessian(along, start, projection, probes, max_batch=sampling.max_batch).cpu()
+        return hessian(along, origin, projection, probes, max_batch=sampling.max_batch).cpu()
 
-    return torch.stack(in_parts(len(latents), take, "measuring Hessians", "Hessian", keep=keep, on_step=on_step))
+    return torch.stack(in_parts(len(latents), take, "measuring Hessians", "Hessian", cache=cache, on_step=on_step))
 
 
 def diagonal(hessians: Tensor, seed: int = 0) -> Signal:
-    """Of Hessians (count, num, num) along the directions; random directions are random mixtures of these."""
+    """Compute the signal `diagonal` from Hessians (count, num, num) along the directions.
+
+    Chance is the value for random mixtures of the directions.
+    """
     unit = hessians / hessians.flatten(1).norm(dim=1)[:, None, None]
     random = normalize(normal(CHANCES, hessians.shape[-1], stream(seed, "random mixtures")), dim=1)
 
     def energies(rows: Tensor) -> Tensor:
-        turned = torch.einsum("ni,cij->cnj", rows, unit)  # H r
-        on = torch.einsum("cnj,nj->cn", turned, rows).square().sum(0)
-        return on / turned.square().sum((0, 2)).clamp_min(torch.finfo(unit.dtype).tiny)
+        products = torch.einsum("ni,cij->cnj", rows, unit)  # H r
+        on_diagonal = torch.einsum("cnj,nj->cn", products, rows).square().sum(0)
+        return on_diagonal / products.square().sum((0, 2)).clamp_min(torch.finfo(unit.dtype).tiny)
 
     return Signal("diagonal", energies(torch.eye(hessians.shape[-1])), of_chance(energies(random)))
 
 
 def matched(a: Directions, b: Directions) -> Tensor:
-    """|cosine| of each direction of `a` with its partner in `b`, one to one so that the sum is largest: (num of a,).
+    """Match the directions of `a` and `b` one to one so that the sum of |cosine| is largest.
 
-    Directions that act on other layers are not matched; one that finds no partner has 0.
+    Returns the |cosine| of each direction of `a` with its match: (num of a,); 0 for a direction without a match.
+    Directions that act on different layers are not matched. Raises InputError if the dimensions differ.
     """
     if a.dim != b.dim:
-        raise InputError(f"directions of {a.dim} and {b.dim} dimensions: they cannot be compared")
+        raise InputError(f"directions of {a.dim} and {b.dim} dimensions cannot be compared: give runs with equal ones")
     same = torch.tensor([[one == other for other in b.layers] for one in a.layers])
     cosines = (a.vectors.double() @ b.vectors.double().mT).abs() * same
     rows, columns = linear_sum_assignment(-cosines.numpy())
-    found = torch.zeros(len(a), dtype=torch.double)
-    found[rows] = cosines[rows, columns]
-    return found
+    cosine = torch.zeros(len(a), dtype=torch.double)
+    cosine[rows] = cosines[rows, columns]
+    return cosine
 
 
 def agreement(directions: Directions, others: Sequence[Directions], seed: int = 0) -> Signal:
-    """With other runs; chance is that of two random bases, matched in the same way."""
+    """Compute the signal `agreement` with other runs; chance is the value for random bases, matched in the same way."""
     values = torch.stack([matched(directions, other) for other in others]).mean(0)
     used = int((directions.vectors != 0).any(0).sum())
     draws = []
@@ -186,20 +198,24 @@ def agreement(directions: Directions, others: Sequence[Directions], seed: int = 
 
 
 def short_list(signals: Sequence[Signal], most: int) -> list[int]:
-    """The first `most` in order of those that are on; where activeness was not measured, of those above chance in one
-    signal at least. Raises InputError without signals."""
+    """Return the numbers of the best directions, at most `most`, best first.
+
+    Directions that are off are left out; if activeness was not measured, those that no signal puts above chance are.
+    Raises InputError without signals.
+    """
     order, on = ordered(signals), next((_on(signal) for signal in signals if signal.name == "activeness"), None)
-    kept = torch.stack([signal.telling for signal in signals]).any(0) if on is None else on
-    return [index for index in order if kept[index]][:most]
+    chosen = torch.stack([signal.telling for signal in signals]).any(0) if on is None else on
+    return [index for index in order if chosen[index]][:most]
 
 
 def ordered(signals: Sequence[Signal]) -> list[int]:
-    """All directions, best first: by the geometric mean of their signals, each in multiples of its chance.
+    """Return the numbers of all directions, best first.
 
-    Directions that are off (activeness below 5 % of the largest) come last. Raises InputError without signals.
+    They are sorted by the geometric mean of their signals, each in multiples of its chance. Directions that are off
+    (activeness below 5 % of the largest) come last. Raises InputError without signals.
     """
     if not signals:
-        raise InputError("nothing to rank by: give the generator, or other runs to agree with")
+        raise InputError("nothing to rank by: give the generator, or other runs to compare with")
     multiples = torch.stack([signal.values.double() / signal.chance for signal in signals])
     score = multiples.clamp_min(LEAST).log().mean(0)
     for signal in signals:

@@ -1,4 +1,4 @@
-"""Where a generator is measured: which class, which latents, how many at once."""
+"""The samples at which a generator is measured: their class, their latents, and how many at once."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,11 @@ from direction_finder.samples import Samples
 
 @dataclass(frozen=True)
 class Sampling:
-    """What every measure takes. class_index: None for random classes. max_batch: how many images are drawn at once.
-    given: samples to measure at, in place of drawn ones."""
+    """Settings that every metric takes.
+
+    class_index: None for random classes. max_batch: how many images are generated at once. given: samples to measure
+    at, instead of random ones.
+    """
 
     class_index: int | None = None
     seed: int = 0
@@ -19,7 +22,7 @@ class Sampling:
     given: Samples | None = None
 
     def draw(self, generator: Generator, count: int) -> tuple[Tensor, Tensor]:
-        """Return latents (count, layers, dim) and classes (count,): the first of those given, or drawn ones."""
+        """Return latents (count, layers, dim) and classes (count,): the first given samples, or random ones."""
         if self.given is not None:
             samples = generator.accept(self.given, self.class_index)[:count]
         else:

@@ -1,8 +1,8 @@
-"""How far a direction can be followed before pictures are no longer such as random z give.
+"""Measure how far a direction can be followed before images leave the normal range.
 
-Activations of all stages, their means and spreads over positions, are standardised by those of random z; the drift of a
-picture is their root mean square, the mean over stages. The usable range is the extent at which the mean drift at both
-ends of a move is as large as the one that only one random picture in twenty exceeds.
+The means and spreads over positions of the activations of all stages are standardised by those of random z. The drift
+of an image is their root mean square, averaged over stages. The usable range is the extent at which the mean drift at
+both ends of a move reaches the threshold, which only one random image in twenty exceeds.
 """
 
 from dataclasses import replace
@@ -17,14 +17,18 @@ from direction_finder.generators import Generator
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep, Progress, Reporting, reporting
 
-EXCEEDED = 0.95  # of random pictures have less drift than the threshold
+EXCEEDED = 0.95  # fraction of random images whose drift is below the threshold
 FARTHEST = 32.0
-CLOSE = 0.02  # of the threshold: how near to it the drift at the range must be
+CLOSE = 0.02  # largest difference between the drift at the range and the threshold, as a fraction of the threshold
 TRIES = 30
 
 
 class Drift:
-    """Drift of pictures of one class (None: random classes), from `samples` random ones."""
+    """Measures the drift of images along directions, relative to `samples` random images.
+
+    sampling: its class is that of the images (None: random classes). followed: how many latents are moved.
+    Raises InputError if all images of the generator are the same.
+    """
 
     @torch.no_grad()
     def __init__(
@@ -39,27 +43,27 @@ class Drift:
         self.generator, self.max_batch = generator, sampling.max_batch
         latents, classes = replace(sampling, given=None).draw(generator, samples)
         self.stages = generator.activation_names
-        found = self._features(latents, classes, on_step)
-        varying = [number for number, rows in enumerate(found) if _varies(rows)]
+        features = self._features(latents, classes, on_step)
+        varying = [number for number, rows in enumerate(features) if _varies(rows)]
         if not varying:
-            raise InputError(f"{generator.name}: every z gives the same picture")
+            raise InputError(f"{generator.name}: every z gives the same image; check its weights")
         self.stages = tuple(self.stages[number] for number in varying)
-        found = [found[number] for number in varying]
-        self.centre = [rows.mean(0) for rows in found]
-        self.width = [rows.std(0).clamp_min(1e-6 * rows.std(0).max()) for rows in found]
-        drifts = self._of(found)
+        features = [features[number] for number in varying]
+        self.centre = [rows.mean(0) for rows in features]
+        self.width = [rows.std(0).clamp_min(1e-6 * rows.std(0).max()) for rows in features]
+        drifts = self._of(features)
         self.threshold, self.usual = drifts.quantile(EXCEEDED).item(), drifts.mean().item()
         if sampling.given is not None:
             latents, classes = sampling.draw(generator, followed)
         self.latents, self.classes = latents[:followed], classes[:followed]
 
     def along(self, direction: Direction, extent: float) -> float:
-        """The mean drift after moves of -extent and of extent."""
+        """Return the mean drift after moves of -extent and of extent along a direction."""
         ends = [edits.move(self.latents, direction, step) for step in (-extent, extent)]
         return self._of(self._features(torch.cat(ends), self.classes.repeat(2))).mean().item()
 
     def usable_range(self, direction: Direction) -> float | None:
-        """The extent at which the drift reaches the threshold; None if it does not within 32."""
+        """Return the extent at which the drift reaches the threshold, or None if it does not up to 32."""
         (low, at_low), high = (0.0, self.along(direction, 0.0)), 2.0
         while (at_high := self.along(direction, high)) < self.threshold:
             (low, at_low), high = (high, at_high), 2 * high
@@ -79,21 +83,17 @@ class Drift:
 
     @torch.no_grad()
     def _features(self, latents: Tensor, classes: Tensor, on_step: OnStep | None = None) -> list[Tensor]:
-        """Of every stage: (n, features)."""
+        """Return the features of every stage: (n, features) each."""
         parts = []
-        for z, of in zip(latents.split(self.max_batch), classes.split(self.max_batch), strict=True):
-            found = self.generator.activations(z, of, self.stages)
-            parts.append([_pooled(found[name]) for name in self.stages])
+        for z, labels in zip(latents.split(self.max_batch), classes.split(self.max_batch), strict=True):
+            activations = self.generator.activations(z, labels, self.stages)
+            parts.append([_pooled(activations[name]) for name in self.stages])
             if on_step:
-                on_step(
-                    Progress(
-                        sum(len(part[0]) for part in parts), len(latents), "drawing random pictures", unit="picture"
-                    )
-                )
+                on_step(Progress(sum(len(part[0]) for part in parts), len(latents), "random images", unit="image"))
         return [torch.cat(rows) for rows in zip(*parts, strict=True)]
 
     def _of(self, features: list[Tensor]) -> Tensor:
-        """The drift of each picture: (n,)."""
+        """Return the drift of each image, from its features: (n,)."""
         stages = [
             ((rows - centre) / width).square().mean(1).sqrt()
             for rows, centre, width in zip(features, self.centre, self.width, strict=True)
@@ -111,10 +111,11 @@ def usable_range(
     max_batch: int = 32,
     progress: Reporting = None,
 ) -> float | None:
-    """Return how far a direction can be followed, both ways; None if pictures stay usual up to 32.
+    """Return how far a direction can be followed in both ways, or None if images stay in the normal range up to 32.
 
-    class_name: whose pictures (None: of random classes). samples: random pictures that say what is usual. progress:
-    True for a bar, or a callable that is given each `Progress`. For several directions make one `Drift`.
+    class_name: the class of the images (None: random classes). samples: number of random images that define the normal
+    range. progress: True for a bar, or a callable that receives each `Progress`. Use one `Drift` for several
+    directions.
 
     >>> reach = df.usable_range(generator, directions["x"], class_name="cube")
     """
@@ -124,7 +125,7 @@ def usable_range(
 
 
 def _pooled(activation: Tensor) -> Tensor:
-    """Return mean and spread of each channel over positions, (n, 2 channels); a vector (n, channels) as it is."""
+    """Return the mean and spread of each channel over positions (n, 2 channels); a vector (n, channels) unchanged."""
     if activation.ndim < 3:
         return activation.flatten(1)
     flat = activation.flatten(2)

@@ -1,4 +1,4 @@
-"""What sheets and films share: how far to go along a direction, pictures of samples, and what stands beside them."""
+"""Do what sheets and videos share: move samples along directions, render them in batches, and write labels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,24 +11,25 @@ from torch import Tensor
 from direction_finder import edits
 from direction_finder.direction import Direction
 from direction_finder.directions import Directions
+from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.metrics.even import along, even_positions
+from direction_finder.images import to_uint8, upscaled
+from direction_finder.metrics.even_spacing import along, even_positions
 from direction_finder.metrics.features import similarity_of
-from direction_finder.pictures import to_uint8, upscaled
 from direction_finder.progress import OnStep, counted
 from direction_finder.samples import Samples
 
-SMALLEST = 96  # pixels: smaller pictures are enlarged, or labels would not fit
+SMALLEST = 96  # pixels: smaller images are enlarged, or labels would not fit
 DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
 
 
 @dataclass(frozen=True)
 class Walk:
-    """How samples go along directions.
+    """Describe how samples move along directions.
 
-    extent: how far, both ways (None: the direction's usable range, or 3). even: in steps that change the picture
-    equally. absolute: coordinates are set to the values, instead of moved by them. features, weights: what changes of
-    pictures are told with, see `metrics.features`. max_batch: images drawn at once.
+    extent: how far to go both ways (None: the direction's usable range, or 3). even: whether steps change the image
+    equally. absolute: whether coordinates are set to the values, instead of moved by them. features, weights: how
+    changes of images are measured, see `metrics.features`. max_batch: images rendered at once.
     """
 
     extent: float | None = None
@@ -39,28 +40,41 @@ class Walk:
     max_batch: int = 32
 
     def reach(self, direction: Direction) -> float:
-        """How far to go along a direction."""
+        """Return how far to go along a direction, in standard deviations."""
         return self.extent or direction.usable_range or DEFAULT_EXTENT
 
     def place(self, latents: Tensor, direction: Direction, position: float | Tensor) -> Tensor:
-        """Latents at a position along a direction."""
+        """Return latents (n, layers, dim) moved by a position along a direction, or set to it."""
         return (edits.align if self.absolute else edits.move)(latents, direction, position)
 
 
 def several(directions: Directions | Direction | Iterable[Direction]) -> list[Direction]:
-    """The directions that were given, as a list."""
-    return [directions] if isinstance(directions, Direction) else list(directions)
+    """Return one direction or several as a list."""
+    chosen = [directions] if isinstance(directions, Direction) else list(directions)
+    for item in chosen:
+        if not isinstance(item, Direction):
+            raise InputError(
+                f"{item!r} is not a direction: give directions[:5], or directions['x']; `compare` shows edits"
+            )
+    return chosen
+
+
+def checked_samples(samples: Samples) -> Samples:
+    """Return the samples. Raises InputError if they are something else, for example a number."""
+    if not isinstance(samples, Samples):
+        raise InputError(f"samples are {samples!r}: expected Samples, e.g. generator.samples(3)")
+    return samples
 
 
 @torch.no_grad()
 def drawn(generator: Generator, latents: Tensor, classes: Tensor, max_batch: int) -> np.ndarray:
-    """Pictures (n, H, W, 3) of bytes, at most `max_batch` generated at once."""
+    """Return images (n, H, W, 3) of bytes; at most `max_batch` are generated at once."""
     parts = zip(latents.split(max_batch), classes.split(max_batch), strict=True)
-    return upscaled(np.concatenate([to_uint8(generator(z, of)) for z, of in parts]), SMALLEST)
+    return upscaled(np.concatenate([to_uint8(generator(z, indices)) for z, indices in parts]), SMALLEST)
 
 
 def label(direction: Direction) -> str:
-    """ "direction 3", with its name and its score if it has them."""
+    """Return "direction 3", with its name and its score if it has them."""
     number = "" if direction.number is None else f" {direction.number}"
     name = f": {direction.name}" if direction.name else ""
     score = "" if direction.score is None else f"  (score {direction.score:.3g})"
@@ -68,11 +82,12 @@ def label(direction: Direction) -> str:
 
 
 def sample_labels(count: int) -> list[str]:
+    """Return the labels "sample 0", "sample 1" and so on."""
     return [f"sample {i}" for i in range(count)]
 
 
 def numbers(positions: Tensor) -> list[str]:
-    """Positions as short labels; the middle one reads 0, not 1e-8."""
+    """Return positions as short labels; the middle one reads 0, not 1e-8."""
     return [f"{position:+.3g}" if abs(position) > 1e-4 else "0" for position in positions.tolist()]
 
 
@@ -86,11 +101,13 @@ def evenly(
     around_zero: bool = False,
     on_step: OnStep | None = None,
 ) -> tuple[list[Tensor], list[str]]:
-    """Positions (count,) along each direction at which consecutive pictures are equally far apart; and how even they
-    are, in words."""
+    """Return positions (count,) along each direction at which consecutive images are equally far apart.
+
+    Also returns a note for each direction that says how even the steps are.
+    """
     similarity, name = similarity_of(walk.features, generator.device, walk.weights)
     places, notes = [], []
-    for direction in counted(directions, len(directions), "spacing pictures evenly", "direction", on_step):
+    for direction in counted(directions, len(directions), "spacing images evenly", "direction", on_step):
         distances = along(generator, similarity, direction, samples, absolute=walk.absolute, max_batch=walk.max_batch)
         even = even_positions(distances, walk.reach(direction), count, around_zero=around_zero)
         places.append(even.positions)

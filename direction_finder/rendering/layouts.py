@@ -1,4 +1,4 @@
-"""The layouts of a sheet that shows what directions do."""
+"""Lay out sheets that show what directions do."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from direction_finder.direction import Direction
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.pictures import Row
+from direction_finder.images import Row
 from direction_finder.progress import OnStep
 from direction_finder.rendering.drawing import Walk, drawn, evenly, label, numbers, sample_labels
 from direction_finder.rendering.sheets import Sheet
@@ -17,7 +17,7 @@ from direction_finder.samples import Samples
 
 
 class Layout:
-    """What every layout draws from: samples walking along directions, `steps` pictures each."""
+    """Render what every layout needs: samples that move along directions, in `steps` images each."""
 
     def __init__(self, generator: Generator, directions: Sequence[Direction], samples: Samples, walk: Walk, steps: int):
         self.generator, self.directions, self.walk = generator, directions, walk
@@ -26,42 +26,42 @@ class Layout:
         self.samples = sample_labels(len(samples))
 
     def line(self, direction: Direction, sample: int, positions: Tensor, base: Tensor | None = None) -> np.ndarray:
-        """One sample (or an edited one) at several positions along a direction."""
+        """Render one sample at several positions along a direction. base: other latents to start from."""
         base = self.own.latents[sample : sample + 1] if base is None else base
         return self.draw(self.walk.place(base.expand(len(positions), -1, -1), direction, positions), sample)
 
     def draw(self, latents: Tensor, sample: int) -> np.ndarray:
-        """Pictures of latents, as the class of a sample."""
+        """Render latents (n, layers, dim) with the class of a sample."""
         classes = self.own.class_numbers[sample : sample + 1].expand(len(latents))
         return drawn(self.generator, latents, classes, self.walk.max_batch)
 
 
 def blocks(layout: Layout, on_step: OnStep | None = None) -> Sheet:
-    """A section for each direction: samples down, positions across."""
+    """Return a sheet with a section for each direction: samples down, positions across."""
     walk, positions, steps = layout.walk, layout.positions, len(layout.positions)
     extents = {walk.reach(direction) for direction in layout.directions}
     same = len(extents) == 1 and not walk.even
     columns = numbers(positions * (next(iter(extents)) if same else 1))
     places, notes = [positions * walk.reach(direction) for direction in layout.directions], list[str]()
     if walk.even:
-        middle = steps // 2 if steps % 2 and not walk.absolute else -1  # where the sample as it is stands
+        middle = steps // 2 if steps % 2 and not walk.absolute else -1  # the column of the unchanged sample
         columns = [f"{number - middle:+d}" if number != middle else "0" for number in range(steps)]
         places, notes = evenly(
             layout.generator, layout.directions, layout.own, walk, steps, around_zero=not walk.absolute, on_step=on_step
         )
 
     def rows() -> Iterator[Row]:
-        for direction, here in zip(layout.directions, places, strict=True):
+        for direction, place in zip(layout.directions, places, strict=True):
             title = label(direction) + ("" if same else f"  (extent {walk.reach(direction):.3g})")
-            title += f"  at {' '.join(numbers(here))}" if walk.even else ""
+            title += f"  at {' '.join(numbers(place))}" if walk.even else ""
             for sample, name in enumerate(layout.samples):
-                yield Row(name, layout.line(direction, sample, here), "" if sample else title)
+                yield Row(name, layout.line(direction, sample, place), "" if sample else title)
 
     return Sheet(rows, columns, layout.samples, len(layout.directions) * len(layout.samples), tuple(notes))
 
 
 def overview(layout: Layout, on_step: OnStep | None = None) -> Sheet:
-    """Samples down; across, each as it is and at the full extent of every direction."""
+    """Return a sheet with samples down and, across, each one unchanged and at the full extent of every direction."""
     walk = layout.walk
 
     def rows() -> Iterator[Row]:
@@ -75,7 +75,7 @@ def overview(layout: Layout, on_step: OnStep | None = None) -> Sheet:
 
 
 def pair(layout: Layout, on_step: OnStep | None = None) -> Sheet:
-    """A section for each sample: one direction across, another down, as in the paper's Fig. 2 (right)."""
+    """Return a sheet with a section for each sample: one direction across, another down (paper, Fig. 2, right)."""
     if len(layout.directions) != 2:
         raise InputError(f"layout pair takes two directions, got {len(layout.directions)}: e.g. `directions` 3,5")
     across, down = layout.directions
@@ -95,7 +95,7 @@ def pair(layout: Layout, on_step: OnStep | None = None) -> Sheet:
 LAYOUTS: dict[str, Callable[[Layout, OnStep | None], Sheet]] = {"blocks": blocks, "overview": overview, "pair": pair}
 
 
-def sheet(
+def render_sheet(
     generator: Generator,
     directions: Sequence[Direction],
     samples: Samples,
@@ -105,8 +105,10 @@ def sheet(
     steps: int = 7,
     on_step: OnStep | None = None,
 ) -> Sheet:
-    """A sheet of samples going along directions. Raises InputError for a layout that there is not, or is not even, or
-    fewer than two steps."""
+    """Return a sheet of samples that move along directions.
+
+    Raises InputError for an unknown layout, even steps in a layout other than "blocks", or fewer than two steps.
+    """
     if layout not in LAYOUTS:
         raise InputError(f"layout {layout!r}: expected {', '.join(LAYOUTS)}")
     if steps < 2:

@@ -1,4 +1,4 @@
-"""Labelled sheets of pictures, drawn row by row: as an image, or into a file however large they are."""
+"""Render labelled sheets of images row by row: in memory, or straight into a file of any size."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -8,14 +8,17 @@ from typing import Any
 
 from PIL import Image
 
-from direction_finder.pictures import Row, sheet_image, write_sheet
+from direction_finder.images import Row, sheet_image, write_sheet
 from direction_finder.progress import OnStep, counted
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet that is not drawn yet. rows: draws `count` rows, one at a time. columns, labels: what stands above and
-    beside the pictures. notes: what there is to say of it."""
+    """Describe a sheet that is not rendered yet.
+
+    rows: a function that renders `count` rows, one at a time. columns, labels: texts above and beside the images.
+    notes: remarks for the user.
+    """
 
     rows: Callable[[], Iterator[Row]]
     columns: list[str]
@@ -24,12 +27,12 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
     def image(self, on_step: OnStep | None = None) -> Image.Image:
-        """Draw it in memory."""
-        rows = counted(self.rows(), self.count, "drawing", "row", on_step)
+        """Render the sheet in memory."""
+        rows = counted(self.rows(), self.count, "rendering", "row", on_step)
         return sheet_image(rows, columns=self.columns, labels=self.labels)
 
     def save(self, path: str | Path, made: dict[str, Any] | None = None, on_step: OnStep | None = None) -> None:
-        """Draw it into a PNG, a row at a time. made: how, which the file keeps."""
+        """Render the sheet into a PNG, a row at a time. made: how it was made, which is saved in the file."""
         rows = counted(self.rows(), self.count, Path(path).name, "row", on_step)
         write_sheet(path, rows, columns=self.columns, labels=self.labels, made=made)
 

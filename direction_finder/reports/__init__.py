@@ -1,4 +1,4 @@
-"""What is known of directions, generators and runs: rankings, measures, tables, pages."""
+"""Report on directions, generators and runs with rankings, measurements, tables and pages."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a run holds, on one HTML page."""
+"""Write one HTML page that shows everything in a run folder."""
 
 import base64
 import html
@@ -14,23 +14,23 @@ from direction_finder.errors import MissingExtra
 from direction_finder.figures import curves
 from direction_finder.files import PAGE, PREVIEWS, RANK, read_json, replacing
 from direction_finder.reports.measures import METRICS
+from direction_finder.reports.measures.factor_metrics import labels
 from direction_finder.reports.measures.measurement import SHOWN
-from direction_finder.reports.measures.of_factors import labels
 from direction_finder.reports.table import cells
 from direction_finder.runs.folder import Run
-from direction_finder.runs.target import read_directions
+from direction_finder.runs.loading import read_directions
 from direction_finder.runs.trainers import MODELS
 
 Facts = dict[str, Any]
 CAPTIONS = {
     "grid": "What each direction does: samples down, steps along the direction across.",
     "overview": "Samples down, directions across, at full extent.",
-    "factors": "How far each known factor moves along each direction, in its natural spreads per unit of z.",
-    "activeness": "How much the picture varies as the coordinate along each direction is set to -2, 0, 2; paler: off.",
-    "hessians": "How strongly directions interact: |H| of the pixels, averaged.",
-    "penalty": "Pictures; their pixels' Hessian Penalty; |H| of the pixel where it is largest, directions in order.",
-    "curves": "What the log holds, as means over windows of steps.",
-    "align": "Samples as they are, and with one value set for all of them along a direction.",
+    "factors": "How far each known factor changes along each direction, in its natural spreads per unit of z.",
+    "activeness": "How much the image varies as a direction's coordinate is set to -2, 0, 2; inactive ones are paler.",
+    "diagonality": "How strongly directions interact: |H|, averaged over pixels and samples.",
+    "penalty": "Images, the Hessian Penalty of their pixels, and |H| at the pixel with the largest penalty.",
+    "curves": "The values in the log, as means over windows of steps.",
+    "align": "Samples unchanged, and with one value set for all of them along a direction.",
     "video": "A walk along each direction and back.",
 }
 TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".mp4": "video/mp4"}
@@ -39,13 +39,14 @@ TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".mp4"
 def write_page(
     folder: str | Path, out: str | Path | None = None, *, on_note: Callable[[str], None] = warnings.warn
 ) -> Path:
-    """Write one page with what a run holds: settings, scores, curves, pictures, films; it can be moved or sent alone.
+    """Write one page with a run's settings, scores, curves, images and videos, and return its path.
 
-    out: the file (None: index.html in the run folder). on_note: told what is left out. Returns where it is.
+    The page needs no other files, so it can be moved or sent. out: the file (None: index.html in the run folder).
+    on_note: called with a message about anything that is left out.
 
     >>> df.write_page("outputs/demo")
 
-    Raises InputError if the folder is no run, or has no directions yet.
+    Raises InputError if the folder is not a run, Unfinished if it has no directions yet.
     """
     run = Run.open(Path(folder), ("settings",), "learn or train")
     title, facts = _trained(run) if "model" in run.config else _found(run)
@@ -57,7 +58,7 @@ def write_page(
 
 
 def _found(run: Run) -> tuple[str, Facts]:
-    """Of a run of `learn`: a title, and the facts about it."""
+    """Return a title for a run of `learn`, and facts about it."""
     directions = read_directions(run)
     facts = {
         "class": run.config["class"] or "random",
@@ -67,19 +68,19 @@ def _found(run: Run) -> tuple[str, Facts]:
     if directions.share:
         share = directions.share
         facts["diagonal share, held out"] = f"{share['share']:.3f}; of a random basis {share['random_share']:.3f}"
-    where = f" in {name}" if (name := run.config["generator"]["name"]) else ""
-    return f"{len(directions)} {directions.method} directions{where}", facts
+    place = f" in {name}" if (name := run.config["generator"]["name"]) else ""
+    return f"{len(directions)} {directions.method} directions{place}", facts
 
 
 def _trained(run: Run) -> tuple[str, Facts]:
-    """Of a run of `train` or `finetune`: a title, and the facts about it."""
+    """Return a title for a run of `train` or `finetune`, and facts about it."""
     data, start = run.config["data"], run.config["start"]
-    facts = {"data": f"{data['kind']}, {data['num']} pictures", "started from": start["file"] if start else "nothing"}
+    facts = {"data": f"{data['kind']}, {data['num']} images", "started from": start["file"] if start else "nothing"}
     return f"{MODELS[run.config['model']].title} trained on {data['kind']}", {**facts, **run.config["settings"]}
 
 
 def _draw_curves(run: Run, title: str, on_note: Callable[[str], None]) -> None:
-    """Draw what the log holds, if it holds more than one step and matplotlib is there."""
+    """Plot the values in the log, if it has more than one step and matplotlib is installed."""
     steps = run.steps()
     if len(steps) < 2:
         return
@@ -89,7 +90,7 @@ def _draw_curves(run: Run, title: str, on_note: Callable[[str], None]) -> None:
     try:
         curves(run.folder / "curves.png", across, values, title=title)
     except MissingExtra as error:
-        on_note(f"Without curves: {error}")
+        on_note(f"The curves are left out: {error}")
 
 
 def _page(run: Run, title: str, facts: Facts) -> Iterator[str]:
@@ -120,11 +121,11 @@ def _ranking(report: dict[str, Any], directions: Directions) -> Iterator[str]:
     yield "<h2>Which directions matter</h2>"
     yield _table(
         [
-            ["95 % of random directions", *(f"{each['chance']:.3g}" for each in signals.values()), ""],
+            ["95 % of random directions", *(f"{signal['chance']:.3g}" for signal in signals.values()), ""],
             *(
                 [
                     f"direction {i} {directions.names[i] or ''}",
-                    *(f"{each['values'][i]:.3g}" for each in signals.values()),
+                    *(f"{signal['values'][i]:.3g}" for signal in signals.values()),
                     f"{directions.ranges[i]:.3g}" if directions.ranges[i] else "",
                 ]
                 for i in report["short_list"]
@@ -135,26 +136,26 @@ def _ranking(report: dict[str, Any], directions: Directions) -> Iterator[str]:
 
 
 def _effects(report: dict[str, Any]) -> Iterator[str]:
-    yield "<h2>The strongest directions, and the known factors that they move</h2>"
+    yield "<h2>The strongest directions, and the known factors that they change</h2>"
     order = report["strongest"][:SHOWN]
     yield _table(
         [
             [f"direction {i}", label, *(f"{value:.2f}" for value in report["effects"][i])]
             for i, label in zip(order, labels(report, order), strict=True)
         ],
-        ["", "moves", *report["factors"]],
+        ["", "changes", *report["factors"]],
     )
 
 
 def _figure(path: Path) -> str:
     data = f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
     caption = CAPTIONS.get(_kind(path), "")
-    shown = (
+    element = (
         f'<video src="{data}" controls loop muted autoplay></video>'
         if path.suffix == ".mp4"
         else f'<img src="{data}" alt="{_text(path.name)}">'
     )
-    return f"<figure><figcaption><code>{_text(path.name)}</code> {_text(caption)}</figcaption>{shown}</figure>"
+    return f"<figure><figcaption><code>{_text(path.name)}</code> {_text(caption)}</figcaption>{element}</figure>"
 
 
 def _kind(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Reports as a table."""
+"""Write reports as a table."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,19 +6,22 @@ from typing import Any
 from direction_finder.reports.measures import METRICS
 from direction_finder.reports.measures.measurement import Cell
 
-Reports = Mapping[str, Mapping[str, Any]]  # for each target, the report of each metric
-COLUMNS = ("ppl", "fid", "kid", "share", "activeness", "paths", "hessians", "factors", "fidelity")  # in this order
+Reports = Mapping[str, Mapping[str, Any]]  # the report of each metric, for each target
+COLUMNS = ("ppl", "fid", "kid", "share", "activeness", "paths", "diagonality", "factors", "fidelity")  # in this order
 
 
 def cells(reports: Mapping[str, Any]) -> Iterator[Cell]:
-    """The figures of one target, in the order of the table."""
+    """Yield the figures of one target, in the order of the table."""
     for name in COLUMNS:
         if name in reports:
             yield from METRICS[name].cells(reports[name])
 
 
 def table(targets: Reports) -> str:
-    """Targets down, figures across, in Markdown; of several the best figure is bold, where one way is better."""
+    """Return a Markdown table with targets down and figures across.
+
+    With several targets, the best figure of a column is bold if the column has a better direction.
+    """
     rows = {text: {cell.quantity: cell for cell in cells(reports)} for text, reports in targets.items()}
     columns = list(dict.fromkeys(quantity for row in rows.values() for quantity in row))
     best = {column: column.best([row[column].value for row in rows.values() if column in row]) for column in columns}

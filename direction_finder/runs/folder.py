@@ -1,4 +1,4 @@
-"""Run folders: `config.json` first, then `log.jsonl`, `state.safetensors`, `directions.safetensors`, pictures."""
+"""Create and read run folders: `config.json`, `log.jsonl`, `state.safetensors`, `directions.safetensors`, images."""
 
 import json
 import os
@@ -16,38 +16,41 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from direction_finder.directions_file import RENAMED_METHODS
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, DIRECTIONS, LOG, PREVIEWS, STATE, read_json, replacing, write_json
 from direction_finder.generators.python import absolute_target
 
 PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
-FOUND = ("generator", "class", "method", "settings", "torch", "direction_finder")  # of runs with directions
-NEEDED = (*FOUND, "threads", "device")  # of those that can go on
+FOUND = ("generator", "class", "method", "settings", "torch", "direction_finder")  # keys of runs with directions
+NEEDED = (*FOUND, "threads", "device")  # keys of runs that can be resumed
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and what its `config.json` holds."""
+    """Hold a run folder and the contents of its `config.json`."""
 
     folder: Path
     config: dict[str, Any]
 
     @property
     def directions_path(self) -> Path:
+        """Return the path of the directions file."""
         return self.folder / DIRECTIONS
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its own end."""
+        """Return whether the run reached its end."""
         return bool(self.config.get("finished"))
 
     @property
     def log(self) -> Path:
+        """Return the path of the log."""
         return self.folder / LOG
 
     @classmethod
     def create(cls, out: Path | None, name: str, config: dict[str, Any]) -> "Run":
-        """Take the reserved folder `out`, or the next number under `outputs/`, and write `config.json` into it."""
+        """Write `config.json` into the reserved folder `out`, or into a new numbered folder under `outputs/`."""
         folder = out or _next_folder(Path("outputs"), name)
         config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "finished": None}
         write_json(folder / CONFIG, config)
@@ -55,7 +58,10 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path, needed: Sequence[str] = NEEDED, verb: str = "learn") -> "Run":
-        """Read a run folder that `verb` made. Raises InputError if it is none."""
+        """Read a run folder that `verb` made. needed: required keys of its configuration.
+
+        Raises InputError if the folder is not such a run.
+        """
         path = folder / CONFIG
         if not path.is_file():
             raise InputError(f"{folder}: not a run folder (it has no {CONFIG}); give one that `{verb}` made")
@@ -63,10 +69,15 @@ class Run:
         for key in needed:
             if not isinstance(config, dict) or key not in config:
                 raise InputError(f"{folder}: not a run folder ({CONFIG} has no {key!r}); give one that `{verb}` made")
+        if config.get("method") in RENAMED_METHODS:
+            config["method"] = RENAMED_METHODS[config["method"]]
         return cls(folder, config)
 
     def read_state(self) -> dict[str, Tensor] | None:
-        """The saved state, or None if the run ended before the first was saved."""
+        """Return the saved state, or None if the run ended before the first one was saved.
+
+        Raises InputError if the file is damaged.
+        """
         path = self.folder / STATE
         if not path.is_file():
             return None
@@ -79,47 +90,48 @@ class Run:
         return state
 
     def write_state(self, state: dict[str, Tensor]) -> None:
+        """Save a state to resume from."""
         tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
         with replacing(self.folder / STATE) as part:
             part.write_bytes(save(tensors, metadata={"kind": "state of a direction-finder run"}))
 
     def remove_if_not_begun(self) -> None:
-        """Take the folder away again if the run failed before its first state."""
+        """Delete the folder if the run failed before it saved its first state."""
         if {path.name for path in self.folder.iterdir()} <= {CONFIG, LOG, PREVIEWS}:
             shutil.rmtree(self.folder)
 
     def finish(self, finished: bool = True) -> None:
-        """Note in `config.json` that the run came to its own end, or that it goes on."""
+        """Record in `config.json` that the run reached its end, or (finished=False) that it continues."""
         self.config["finished"] = datetime.now(timezone.utc).isoformat(timespec="seconds") if finished else None
         write_json(self.folder / CONFIG, self.config)
 
     def steps(self) -> list[dict[str, Any]]:
-        """What the log holds, up to a line cut short when the run was killed."""
-        found = []
+        """Return the entries of the log, up to a line that was cut short when the run was killed."""
+        entries = []
         for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []:
             try:
-                found.append(json.loads(line))
+                entries.append(json.loads(line))
             except ValueError:
                 break
-        return found
+        return entries
 
     def cut_log(self, step: int) -> None:
-        """Keep the log's lines up to `step`: those that a resumed run will not write again."""
+        """Keep the log's lines up to `step`, because a resumed run writes the later ones again."""
         if not self.log.is_file():
             return
-        kept = []
+        lines = []
         for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
             try:
                 if json.loads(line)["step"] <= step:
-                    kept.append(line)
+                    lines.append(line)
             except ValueError:  # a line cut short when the run was killed
                 break
         with replacing(self.log) as part:
-            part.write_text("".join(kept), encoding="utf-8")
+            part.write_text("".join(lines), encoding="utf-8")
 
 
 def absolute(spec: str) -> str:
-    """A generator's name that means the same in every folder."""
+    """Return a generator's name with absolute paths, so that it means the same in every folder."""
     family, colon, path = spec.partition(":")
     if family == "python":
         return f"{family}:{absolute_target(path)}"
@@ -127,22 +139,22 @@ def absolute(spec: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Lower-case words joined by hyphens, for folder names."""
+    """Return a text as lower-case words joined by hyphens, for folder names."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 @contextmanager
 def reserved(folder: Path | None) -> Iterator[None]:
-    """Make the folder that --out names, so that it is known to be writable; gone again if it is still empty at the end.
+    """Create the folder that --out names, to check early that it is writable; delete it at the end if it is empty.
 
-    Raises InputError if it holds anything.
+    Raises InputError if the folder is not empty.
     """
     if folder is None:
         yield
         return
     if (folder / CONFIG).is_file():
-        raise InputError(f"{folder}: holds a run already; go on with it by --resume {folder}, or give another --out")
+        raise InputError(f"{folder}: contains a run already; resume it with --resume {folder}, or give another --out")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder}: exists and is not empty; give a new folder as --out")
     folder.mkdir(parents=True, exist_ok=True)

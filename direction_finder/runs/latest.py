@@ -1,4 +1,4 @@
-"""The word "latest", which stands for the newest run."""
+"""Replace the word "latest" by the newest run."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ from direction_finder.files import CONFIG
 
 
 def newest_run(value: Any) -> Any:
-    """Return the newest run's folder for the word "latest", and everything else as it is."""
+    """Return the newest run's folder for the word "latest", and any other value unchanged."""
     if str(value) != "latest" or Path(value).exists():
         return value
-    found = sorted(Path("outputs").glob(f"*/{CONFIG}"), key=lambda path: (path.stat().st_mtime_ns, path))
-    if not found:
-        raise InputError("latest: there are no runs in outputs/ of this folder; name one")
-    return found[-1].parent
+    configs = sorted(Path("outputs").glob(f"*/{CONFIG}"), key=lambda path: (path.stat().st_mtime_ns, path))
+    if not configs:
+        raise InputError("latest: this folder has no runs under outputs/; name a run folder")
+    return configs[-1].parent

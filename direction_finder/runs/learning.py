@@ -1,4 +1,4 @@
-"""Runs that find directions: begun, gone on with, one for each class and space."""
+"""Begin and resume runs that find directions, one for each class and part of the latents."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +10,17 @@ import torch
 
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, check, configure, plain, settle
-from direction_finder.discovery.configs import DEFAULT, STARTS
+from direction_finder.discovery.configs import STARTS
 from direction_finder.discovery.methods import find_with, method_named
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
 from direction_finder.generators.weights import tensor_hashes
-from direction_finder.progress import OnStep, Reporting, reporting
+from direction_finder.progress import OnStep
 from direction_finder.runs.folder import Run, absolute, slug
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.lifecycle import begun, check_longer, resumed
+from direction_finder.runs.loading import Loader
 from direction_finder.runs.recorder import Recorder
-from direction_finder.runs.target import Loader
 from direction_finder.runs.trust import remember
 from direction_finder.settings import SAVE_EVERY
 from direction_finder.version import package_version
@@ -30,17 +30,17 @@ LEARNING = "learning"  # the phase that is logged, and whose state is saved
 
 @dataclass(frozen=True)
 class Search:
-    """What one run of `learn` does. record: what `config.json` says of the generator. measured: what `settle` found."""
+    """One run of `learn`. record: the entry of `config.json` for the generator. measured: what `settle` measured."""
 
     generator: Generator
     record: Mapping[str, Any]
     method: str
     config: SearchConfig
-    space: str | None = None
+    part: str | None = None
     measured: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def settled(self) -> "Search":
-        """The same with what is chosen by measuring chosen."""
+        """Return the search with precision and batch chosen by measuring."""
         config, measured = settle(self.generator, self.method, self.config)
         return dataclasses.replace(self, config=config, measured=measured)
 
@@ -51,12 +51,12 @@ class Search:
 
     @property
     def name(self) -> str:
-        """What the run's folder is called, after its number."""
+        """The name of the run's folder, after its number."""
         of = self.class_name or ("random classes" if self.generator.num_classes else "")
-        return slug(f"{self.method} {self.generator.name} {of.split(',')[0]} {self.space or ''}")
+        return slug(f"{self.method} {self.generator.name} {of.split(',')[0]} {self.part or ''}")
 
     def content(self) -> dict[str, Any]:
-        """What `config.json` holds: everything the run depends on."""
+        """Return the content of `config.json`: everything that the run depends on."""
         return {
             "direction_finder": package_version(),
             "torch": torch.__version__,
@@ -66,13 +66,13 @@ class Search:
             "class": self.class_name,
             "method": self.method,
             "settings": plain(self.config),
-            "space": self.space,
+            "part": self.part,
             "measured": dict(self.measured),
         }
 
 
 def generator_record(generator: Generator) -> dict[str, Any]:
-    """What `config.json` says of a generator; its spec is None if it was made in Python."""
+    """Return the entry of `config.json` for a generator; its spec is None if it was made in Python."""
     record = outline_record(None, generator.name, generator.weights_sha256)
     if source := generator.source:
         record |= {"spec": absolute(source.spec), "truncation": source.truncation, **source.untold}
@@ -84,7 +84,7 @@ def generator_record(generator: Generator) -> dict[str, Any]:
 
 
 def outline_record(spec: str | None, name: str | None, weights_sha256: str | None) -> dict[str, Any]:
-    """What `config.json` says of a generator that need not be at hand."""
+    """Return the entry of `config.json` for a generator that may not be available here."""
     record = {"spec": spec and absolute(spec), "name": name, "weights_sha256": weights_sha256, "truncation": None}
     return {**record, **dataclasses.asdict(Untold())}
 
@@ -94,40 +94,40 @@ def searches(
     method: str,
     settings: Mapping[str, Any],
     class_names: Sequence[str] = (),
-    spaces: Sequence[str] = (),
+    parts: Sequence[str] = (),
 ) -> list[Search]:
-    """One search for each class and space, or a single one; all are checked before anything slow.
+    """Return a search for each class and part; all of them are checked before anything slow.
 
-    Raises InputError for settings, a class or a space that there is not.
+    Raises InputError for a setting, class or part that does not exist.
     """
-    check_spaces(settings, spaces)
+    check_parts(settings, parts)
     record = generator_record(generator)
     classes: list[dict[str, Any]] = [{"class_index": generator.class_index(text)} for text in class_names] or [{}]
-    parts: list[str | None] = [*spaces] or [None]
+    names: list[str | None] = [*parts] or [None]
     wanted = [
         Search(
             generator,
             record,
             method,
-            configure(method, {**settings, **generator.outline.part(space), **chosen}),
-            space,
+            configure(method, {**settings, **generator.outline.part(part), **chosen}),
+            part,
         )
         for chosen in classes
-        for space in parts
+        for part in names
     ]
     for search in wanted:
         check(generator, search.config)
     return wanted
 
 
-def check_spaces(settings: Mapping[str, Any], spaces: Sequence[str]) -> None:
-    """Raise InputError if a part of the latents is named twice over."""
-    if spaces and {"dims", "layers"} & settings.keys():
-        raise InputError("`space` names dimensions or layers: leave out `dims` and `layers`")
+def check_parts(settings: Mapping[str, Any], parts: Sequence[str]) -> None:
+    """Raise InputError if a part of the latents is given both by name and by numbers."""
+    if parts and {"dims", "layers"} & settings.keys():
+        raise InputError("`part` names dimensions or layers: leave out `dims` and `layers`")
 
 
 def absolute_start(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings whose `start`, if it is a file, is found from every folder."""
+    """Return the settings with `start`, if it is a file, as an absolute path."""
     start = settings.get("start")
     return settings if start in (None, *STARTS) else {**settings, "start": str(Path(start).resolve())}
 
@@ -140,7 +140,7 @@ def begin(
     on_begin: Callable[[Run], None] | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[Run, Directions]:
-    """Make a run folder and find directions. on_begin: called when the folder is there.
+    """Create a run folder and find directions. on_begin: called once the folder exists.
 
     `run.finished` is False if the loop was stopped.
     """
@@ -159,7 +159,7 @@ def resume(
     on_begin: Callable[[Run], None] | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[Run, Directions]:
-    """Go on with a run. changes: settings, of those that may change. generator, spec: in place of the run's.
+    """Resume a run. changes: settings that may change. generator, spec: replace the run's own generator.
 
     Raises InputError, and leaves the run as it is, if that cannot be done.
     """
@@ -202,32 +202,3 @@ def _carry_out(
     if not recorder.stopped:
         run.finish()
     return directions
-
-
-def learn(
-    generator: Generator | str,
-    method: str = DEFAULT,
-    *,
-    class_name: str | int | None = None,
-    space: str | None = None,
-    out: str | Path | None = None,
-    device: str = "auto",
-    save_every: float = SAVE_EVERY,
-    progress: Reporting = None,
-    **settings: Any,
-) -> Run:
-    """Find directions and keep everything in a run folder, from which `open_run(folder).resume()` goes on.
-
-    generator: one that is loaded, or what `load_generator` takes. out: the folder (None: the next number under
-    outputs/). save_every: seconds between two states. Otherwise as `find`, and with the same result.
-
-    >>> run = df.learn("shapes-64", class_name="cube", points=24, progress=True)
-    >>> df.open_run(run.folder).directions
-
-    Raises InputError for settings that do not fit, or a folder that holds anything.
-    """
-    loaded = Loader(device).load(generator) if isinstance(generator, str) else generator
-    names = () if class_name is None else (str(class_name),)
-    (search,) = searches(loaded, method, absolute_start(settings), names, (space,) if space else ())
-    with reporting(progress) as on_step:
-        return begin(search.settled(), Path(out) if out else None, save_every=save_every, on_step=on_step)[0]

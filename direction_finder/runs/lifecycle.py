@@ -1,4 +1,4 @@
-"""How every run begins and goes on, whether it learns, fine-tunes or trains: nothing is lost if that fails."""
+"""Begin and resume every kind of run, so that nothing is lost if that fails."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +14,10 @@ from direction_finder.version import package_version
 
 @contextmanager
 def begun(out: Path | None, name: str, content: Mapping[str, Any]) -> Iterator[Run]:
-    """Make the folder of a run and write its configuration; it is taken away if the run fails before its first state.
+    """Create the folder of a run with its configuration; delete it if the run fails before its first state.
 
-    out: the folder (None: the next number under outputs/, with `name`). Raises InputError if it holds anything.
+    out: the folder (None: the next number under outputs/, followed by `name`). content: the configuration. Raises
+    InputError if the folder is not empty.
     """
     with reserved(out):
         run = Run.create(out, name, dict(content))
@@ -29,8 +30,10 @@ def begun(out: Path | None, name: str, content: Mapping[str, Any]) -> Iterator[R
 
 @contextmanager
 def resumed(run: Run, changes: Mapping[str, Any], done: int) -> Iterator[None]:
-    """Note that a run goes on from step `done`, and what changes in its configuration, which an error takes back; the
-    error says if the run was begun by another version."""
+    """Record that a run resumes from step `done` with changes in its configuration; undo this after an error.
+
+    An InputError also says if the run was begun by another version of this package.
+    """
     before = deepcopy(run.config)
     run.config.update(changes)
     run.finish(False)
@@ -39,13 +42,13 @@ def resumed(run: Run, changes: Mapping[str, Any], done: int) -> Iterator[None]:
         yield
     except DirectionFinderError as error:
         write_json(run.folder / CONFIG, before)
-        began, now = before.get("direction_finder"), package_version()
-        if isinstance(error, InputError) and began not in (None, now):
-            raise InputError(f"{error}; the run was begun by direction-finder {began}, and this is {now}") from error
+        old, new = before.get("direction_finder"), package_version()
+        if isinstance(error, InputError) and old not in (None, new):
+            raise InputError(f"{error}; the run was begun by direction-finder {old}, and this is {new}") from error
         raise
 
 
 def check_longer(name: str, value: float, done: int) -> None:
-    """Raise InputError if a run is to end before the step that it has reached."""
+    """Raise InputError if a new length `value` of a run is below the step `done` that it has reached."""
     if value < done:
-        raise InputError(f"`{name}` {value:g}: the run is at step {done} already; it can only be prolonged")
+        raise InputError(f"`{name}` {value:g}: the run is at step {done} already; it can only be made longer")

@@ -1,19 +1,20 @@
-"""What is written at each step of a run: its log, its state from time to time, and previews."""
+"""Write the log of a run at each step, its state from time to time, and previews."""
 
 import json
 import time
 
 from direction_finder.files import PREVIEWS
-from direction_finder.pictures import Row, to_uint8, write_sheet
+from direction_finder.images import Row, to_uint8, write_sheet
 from direction_finder.progress import OnStep, Progress
 from direction_finder.runs.folder import Run
 from direction_finder.settings import SAVE_EVERY
 
 
 class Recorder:
-    """Writes log, state and previews of one phase of a loop, after telling `on_step`, which may stop the loop.
+    """Write the log, state and previews of one phase of a loop, after calling `on_step`, which may stop the loop.
 
-    logged: the phase. preview_every: after how many steps `Progress.preview()` is drawn, in rows of `columns`.
+    logged: the phase. save_every: seconds between two states. preview_every: steps between two previews, which show
+    `Progress.preview()` in rows of `columns`.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Recorder:
         self.log.close()
 
     def __call__(self, progress: Progress) -> None:
+        """Write what is due at this step."""
         if self.on_step:
             self.on_step(progress)
         self.stopped = self.stopped or progress.stopped
@@ -55,8 +57,8 @@ class Recorder:
         if progress.preview and self.preview_every and (last or progress.step % self.preview_every == 0):
             self._draw(progress.step, to_uint8(progress.preview()))
 
-    def _draw(self, step: int, pictures) -> None:
-        rows = [Row("", pictures[i : i + self.columns]) for i in range(0, len(pictures), self.columns)]
+    def _draw(self, step: int, images) -> None:
+        rows = [Row("", images[i : i + self.columns]) for i in range(0, len(images), self.columns)]
         write_sheet(self.run.folder / PREVIEWS / f"{step:06d}.png", rows)
 
     def _save(self) -> None:

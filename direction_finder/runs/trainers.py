@@ -1,4 +1,4 @@
-"""What a run of each kind of model trains, and what it leaves in its folder."""
+"""Train each kind of model and write its results into the run folder."""
 
 import time
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from direction_finder.files import CONFIG, replacing, write_json
 from direction_finder.generators.biggan_deep import WEIGHTS
 from direction_finder.generators.weights import State
 from direction_finder.progress import Progress
+from direction_finder.runs.best_checkpoint import BestCheckpoint
 from direction_finder.runs.folder import Run
-from direction_finder.runs.judge import Judge
 from direction_finder.runs.recorder import Recorder
 from direction_finder.training import biggan, progan
 from direction_finder.training.state import snapshot
@@ -27,10 +27,10 @@ GENERATOR, SNAPSHOT = "generator", "snapshot.safetensors"
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What may change when a training goes on: it does not touch the weights.
+    """Hold the settings that may change when a training resumes, because they do not affect the weights.
 
     preview_every: steps between sheets of samples; save_every: seconds between states; half: write a BigGAN-deep in
-    half precision; score_every, score_samples: kimg between scores of a ProGAN, and pictures for each.
+    half precision; score_every, score_samples: kimg between scores of a ProGAN, and the number of images for each.
     """
 
     preview_every: int = 250
@@ -41,7 +41,10 @@ class Upkeep:
 
 
 class Work(NamedTuple):
-    """What there is to do: a run, its pictures, what it goes on from, and whom to tell what."""
+    """Hold everything that a training needs: the run, its images, a state to resume from, and a callback for notes.
+
+    start: weights of a snapshot to begin with.
+    """
 
     run: Run
     images: np.ndarray
@@ -52,11 +55,12 @@ class Work(NamedTuple):
 
     @property
     def device(self) -> str:
+        """Return the device that the run uses."""
         return self.run.config["device"]
 
 
 def labelled(folder: str | Path, label: str) -> tuple[Dataset, Factor]:
-    """A data set and its factor that is the class. Raises InputError if it has none."""
+    """Return a data set and the factor that is its class. Raises InputError if that factor is not a class."""
     data = Dataset.open(folder)
     factor = data.factor(label)
     if not factor.choices:
@@ -90,15 +94,16 @@ def _train_biggan(work: Work, config: biggan.BigGANConfig, recorder: Recorder) -
 
 def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -> None:
     run, upkeep = work.run, work.upkeep
-    judge = Judge(run, work.images, config.seed, upkeep.score_every, upkeep.score_samples, work.on_note)
-    began, shown = time.monotonic(), None
+    best = BestCheckpoint(run, work.images, config.seed, upkeep.score_every, upkeep.score_samples, work.on_note)
+    start_time, start_kimg = time.monotonic(), None
 
     def on_step(progress: Progress) -> None:
-        nonlocal shown
-        shown = progress.values["kimg"] if shown is None else shown
-        judge(progress)
-        if progress.values["kimg"] > shown:
-            progress.values["seconds_per_kimg"] = (time.monotonic() - began) / (progress.values["kimg"] - shown)
+        nonlocal start_kimg
+        start_kimg = progress.values["kimg"] if start_kimg is None else start_kimg
+        best(progress)
+        if progress.values["kimg"] > start_kimg:
+            seconds, kimg = time.monotonic() - start_time, progress.values["kimg"] - start_kimg
+            progress.values["seconds_per_kimg"] = seconds / kimg
         recorder(progress)
         if progress.weights and (progress.step == progress.total or progress.stopped):
             with replacing(run.folder / f"{GENERATOR}.safetensors") as part:
@@ -122,8 +127,11 @@ def _write_snapshot(run: Run, players: torch.nn.Module) -> None:
 
 
 class Model(NamedTuple):
-    """A kind of model that is trained: what it is called, its settings, the one that a run can be prolonged by, the
-    function that trains it, and the name of its generator to load, {} being the run folder."""
+    """Describe a kind of model that can be trained.
+
+    title: its name; config: its settings; longer: the setting that makes a run longer; work: the function that trains
+    it; spec: the name of the trained generator for `load_generator`, with {} for the run folder.
+    """
 
     title: str
     config: type
@@ -139,11 +147,11 @@ MODELS = {
 
 
 def trained_spec(run: Run) -> str:
-    """What to give to `load_generator` for the generator that a run trained."""
+    """Return the name for `load_generator` of the generator that a run trained."""
     return MODELS[run.config["model"]].spec.format(run.folder)
 
 
 def verb(run: Run) -> str:
-    """The command that makes such runs."""
+    """Return the command that makes such runs, e.g. "train progan"."""
     model = run.config["model"]
     return "finetune" if model == "progan" and run.config["start"] else f"train {model}"

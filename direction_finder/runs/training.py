@@ -1,4 +1,4 @@
-"""Runs that train a generator: begun, and gone on with."""
+"""Begin and resume runs that train a generator."""
 
 import dataclasses
 import warnings
@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from direction_finder.datasets import read_pictures
+from direction_finder.datasets import read_images
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators.devices import pick_device
 from direction_finder.generators.weights import State, read_whole
-from direction_finder.progress import OnStep, Reporting, reporting
+from direction_finder.progress import OnStep
 from direction_finder.runs.folder import Run, slug
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.lifecycle import begun, resumed
@@ -22,13 +22,13 @@ from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, label
 from direction_finder.version import package_version
 
 NEEDED = ("data", "model", "settings", "threads", "device", "direction_finder")
-TRAINING = "training"  # the phase that is logged, and whose state is saved
+TRAINING = "training"  # the phase that is logged and whose state is saved
 OnNote = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
-    """Who is told of a training: when its folder is there, what is left out, and each step."""
+    """Hold the callbacks of a training: when its folder exists, for notes on what is left out, and for each step."""
 
     on_begin: Callable[[Run], None] = lambda _: None
     on_note: OnNote = warnings.warn
@@ -48,10 +48,10 @@ def begin(
     upkeep: Upkeep | None = None,
     watch: Watch | None = None,
 ) -> Run:
-    """Train a model of `MODELS` in a new run folder. start: a snapshot to begin with. label: the factor that is the
-    class (biggan). `run.finished` is False if it was stopped.
+    """Train a model of `MODELS` in a new run folder; `run.finished` is False if it was stopped.
 
-    Raises InputError for data or settings that do not fit, Diverged if the training falls apart.
+    start: a snapshot to begin with. label: the factor that is the class (biggan). Raises InputError for data or
+    settings that do not fit, Diverged if the training diverges.
     """
     if label is not None:
         labelled(data, label)
@@ -59,7 +59,7 @@ def begin(
     if unknown := sorted(settings.keys() - set(known)):
         raise InputError(f"{model} has no setting {unknown[0]}; it has {', '.join(known)}")
     config = MODELS[model].config(**settings)
-    images, about = read_pictures(data, resolution)
+    images, about = read_images(data, resolution)
     state = read_whole(start) if start else None
     content = {
         "direction_finder": package_version(),
@@ -85,17 +85,19 @@ def resume(
     upkeep: Upkeep | None = None,
     watch: Watch | None = None,
 ) -> Run:
-    """Go on with a run, exactly where it was. longer: more of what its length is measured in, see `MODELS`.
+    """Resume a run exactly where it stopped. longer: a new length, e.g. in steps or kimg, see `MODELS`.
 
-    Raises InputError, and leaves the run as it is, if it is of another model, or its pictures are other ones now.
+    Raises InputError, and leaves the run unchanged, if it trains another model or its images have changed.
     """
     run = Run.open(newest_run(folder), NEEDED, f"train {model or '...'}")
     if model not in (None, run.config["model"]):
         raise InputError(f"{folder}: a run of `train {run.config['model']}`, not of `train {model}`")
     recorded, settings = run.config["data"], dict(run.config["settings"])
-    images, about = read_pictures(recorded["folder"], recorded["resolution"])
+    images, about = read_images(recorded["folder"], recorded["resolution"])
     if about["sha256"] != recorded["sha256"]:
-        raise InputError(f"{recorded['folder']}: other pictures now than when the run began")
+        raise InputError(
+            f"{recorded['folder']}: its images have changed since the run began; restore them to resume it"
+        )
     state, start = run.read_state(), run.config["start"]
     first = read_whole(start["file"]) if start and state is None else None
     if longer is not None:
@@ -124,7 +126,7 @@ def _carry_out(work: Work, watch: Watch) -> None:
 
 
 def snapshot_settings(checkpoint: Path) -> tuple[Path, dict[str, Any]]:
-    """The snapshot of a run of `train progan`, or a snapshot, and the settings that its shapes tell."""
+    """Return the snapshot file for a run of `train progan` or a snapshot, and the settings that its shapes imply."""
     file = checkpoint / SNAPSHOT if checkpoint.is_dir() else checkpoint
     return file, _sizes(read_whole(file), file)
 
@@ -134,7 +136,7 @@ def _sizes(start: State, file: Path) -> dict[str, Any]:
         tensor.shape[1] for name, tensor in start.items() if name.startswith("average.output") and tensor.ndim == 4
     ]
     if "average.layer0.weight" not in start or not widths or "critic.last.0.weight" not in start:
-        raise InputError(f"{file}: no snapshot of `train progan`, with generator and critic")
+        raise InputError(f"{file}: not a snapshot of `train progan`, which has a generator and a critic")
     codes = start["critic.guess.2.bias"].numel() if "critic.guess.2.bias" in start else 0
     return {
         "z_dim": start["average.layer0.weight"].shape[1],
@@ -142,68 +144,3 @@ def _sizes(start: State, file: Path) -> dict[str, Any]:
         "max_width": max(widths),
         "codes": codes,
     }
-
-
-def train(
-    model: str,
-    data: str | Path,
-    *,
-    out: str | Path | None = None,
-    label: str = "class",
-    start: str | Path | None = None,
-    resolution: int | None = None,
-    device: str = "auto",
-    upkeep: Upkeep | None = None,
-    progress: Reporting = None,
-    **settings: Any,
-) -> Run:
-    """Train a generator on pictures, in a run folder.
-
-    model: "biggan" or "progan". data: a data set that `scenes` made or a folder of images. label: the factor that is
-    the class (biggan). start: a snapshot to begin with. resolution: scale pictures to this. settings: fields of
-    `BigGANConfig` or `ProGANConfig`.
-
-    >>> run = df.train("progan", "data/simple", kimg=600, progress=True)
-    >>> generator = df.open_run(run.folder).generator()
-
-    Raises InputError for data or settings that do not fit, Diverged if the training falls apart.
-    """
-    if model not in MODELS:
-        raise InputError(f"model {model!r}: expected {' or '.join(MODELS)}")
-    with reporting(progress) as on_step:
-        return begin(
-            model,
-            data,
-            settings,
-            start=Path(start) if start else None,
-            label=label if model == "biggan" else None,
-            resolution=resolution,
-            out=Path(out) if out else None,
-            device=device,
-            upkeep=upkeep,
-            watch=Watch(on_step=on_step),
-        )
-
-
-def finetune(
-    checkpoint: str | Path,
-    data: str | Path,
-    *,
-    out: str | Path | None = None,
-    resolution: int | None = None,
-    device: str = "auto",
-    upkeep: Upkeep | None = None,
-    progress: Reporting = None,
-    **settings: Any,
-) -> Run:
-    """Train a ProGAN on, fully grown, with the Hessian Penalty on its activations (Peebles et al. 2020, Sec. 4.1).
-
-    checkpoint: a run of `train` with "progan", or its snapshot. Otherwise as `train`.
-
-    >>> run = df.finetune("outputs/simple", "data/simple", penalty_weight=0.05, ramp_kimg=60)
-    """
-    start, sizes = snapshot_settings(Path(checkpoint))
-    return train(
-        "progan", data, out=out, start=start, resolution=resolution, device=device, upkeep=upkeep, progress=progress,
-        **sizes, **settings,
-    )  # fmt: skip

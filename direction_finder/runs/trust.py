@@ -1,7 +1,7 @@
-"""What a run folder may call for: code and downloads that the user's own run wrote down, outside the folder.
+"""Decide which code and downloads a run folder may use, from notes that are saved outside the folder.
 
 A run folder or a directions file may come from anybody, and the generator it names may be code (`python:`) or a
-download. Neither is touched unless the user names it on this command line, or named it when this folder was made.
+download. Neither is used unless the user names it on this command line, or named it when this folder was made.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from direction_finder.generators.python import source_sha256
 
 
 def remember(run: Path, spec: str | None) -> None:
-    """Note that this run folder may call for the generator `spec`, which the user named on the command line."""
+    """Record that this run folder may use the generator `spec`, which the user named on the command line."""
     if not spec or not consequence(spec, nothing_is_here=True):
         return
     searched = os.getcwd()
@@ -24,25 +24,26 @@ def remember(run: Path, spec: str | None) -> None:
 
 
 def searched_folder(run: Path, spec: str) -> Path | None:
-    """Return the folder in which the modules of a generator are looked for, if a file in `run` may call for it.
+    """Return the folder to search for the modules of a generator, if files in `run` may use that generator.
 
-    None: there is nothing to allow. Raises InputError, which says what would happen and how to allow it.
+    Returns None if the generator needs no permission. Raises InputError if it is not allowed; the message says what
+    would happen and how to allow it.
     """
-    what = consequence(spec)
-    if what is None:
+    effect = consequence(spec)
+    if effect is None:
         return None
     path = _note(run)
     note = read_json(path) if path.is_file() else {}
-    cure = f"if you trust it, name it yourself: --generator {spec}"
+    advice = f"if you trust it, name it yourself: --generator {spec}"
     if note.get("spec") != spec:
-        raise InputError(f"{run}: asks for generator {spec}, which {what}, and was not made by you; {cure}")
+        raise InputError(f"{run}: asks for generator {spec}, which {effect}, and was not made by you; {advice}")
     if note["sha256"] != _sha256(spec, note["searched"]):
-        raise InputError(f"{run}: the code of {spec} has changed since `learn`; {cure}")
+        raise InputError(f"{run}: the code of {spec} has changed since `learn`; {advice}")
     return Path(note["searched"])
 
 
 def _sha256(spec: str, searched: str) -> str | None:
-    """The hash of the code that a generator is made by; "" if it is made by none of the user's."""
+    """Return the hash of the user's code that makes a generator; "" if no such code is involved."""
     family, _, target = spec.partition(":")
     return source_sha256(target, searched) if family == "python" else ""
 

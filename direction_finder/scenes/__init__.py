@@ -1,4 +1,4 @@
-"""Rendered data sets with known factors. A picture is determined by its family, the seed and its index alone."""
+"""Render data sets with known factors. Each image depends only on its family, the seed and its index."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,18 +20,18 @@ from direction_finder.scenes.render import LIGHT, SAMPLES_PER_PIXEL, render, ren
 EDGES_AND_SHAPES, EDGES_AND_SHOES = "edges-and-shapes", "edges-and-shoes"
 KINDS = (*FAMILIES, EDGES_AND_SHAPES)
 DOMAIN = Factor("domain", choices=("edges", "photo"))
-TASK = 8  # pictures that a worker draws before it reports
+TASK = 8  # images that a worker renders before it reports
 
 
 def draw(kind: str, seed: int, index: int) -> dict[str, Any]:
-    """The factor values of one picture of a family."""
+    """Draw the factor values of one image of a family. kind: one of `KINDS`."""
     if kind == EDGES_AND_SHAPES:
         return {DOMAIN.name: DOMAIN.choices[index % 2], **FAMILIES["shapes"].draw(seed, index)}
     return FAMILIES[kind].draw(seed, index)
 
 
-def picture(kind: str, seed: int, index: int, resolution: int) -> np.ndarray:
-    """One picture (resolution, resolution, 3) of a family, as bytes."""
+def render_image(kind: str, seed: int, index: int, resolution: int) -> np.ndarray:
+    """Render one image of a family as bytes (resolution, resolution, 3). kind: one of `KINDS`."""
     row = draw(kind, seed, index)
     family = FAMILIES["shapes" if kind == EDGES_AND_SHAPES else kind]
     rays = int(np.random.default_rng([seed, index, 1]).integers(2**31))
@@ -49,13 +49,14 @@ def make(
     workers: int | None = None,
     progress: Reporting = None,
 ) -> Dataset:
-    """Render `num` pictures of a family into a folder, or those that it still lacks.
+    """Render `num` images of a family into a folder, or only those that are still missing.
 
-    kind: one of `KINDS`. workers: processes of one thread each (None: one a core).
+    kind: one of `KINDS`. workers: number of processes of one thread each (None: one per core). progress: True for a bar
+    on stderr, or a callable that receives each `Progress` and can stop the rendering.
 
     >>> data = df.scenes.make("shapes", "data/shapes", num=1000, progress=True)
 
-    Raises InputError if the folder holds another set, or if Mitsuba is not installed.
+    Raises InputError if the folder holds another data set, MissingExtra if Mitsuba is not installed.
     """
     renderer()
     about = {
@@ -80,16 +81,17 @@ def make_edges_and_shoes(
     workers: int | None = None,
     progress: Reporting = None,
 ) -> Dataset:
-    """Take pix2pix's edges2shoes pairs, A|B side by side, apart: two pictures a file, the edges and the photo.
+    """Split pix2pix's edges2shoes pairs into a data set: each file has two images side by side, edges and photo.
 
-    source: a folder of .jpg or .png files (https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/). num: pictures, all
-    by default. Raises InputError if there are too few files or one is not twice as wide as high.
+    source: a folder of .jpg or .png files (https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/). num: number of
+    images (default: all). workers and progress: as in `make`. Raises InputError if there are too few files, or if a
+    file is not twice as wide as high.
     """
     files = pairs(Path(source))
     if num is None:
         num = 2 * len(files)
     if num > 2 * len(files):
-        raise InputError(f"{source}: {len(files)} files give {2 * len(files)} pictures, not {num}")
+        raise InputError(f"{source}: {len(files)} files give {2 * len(files)} images, not {num}; set a smaller `num`")
     about = {
         "kind": EDGES_AND_SHOES,
         "seed": 0,
@@ -103,15 +105,21 @@ def make_edges_and_shoes(
 
 
 def redrawn(data: Dataset, indexes: Sequence[int]) -> list[int]:
-    """Draw these pictures of a rendered set once more; indexes of those that came out otherwise."""
+    """Render images of a data set again and return the indexes of those that differ from the saved files.
+
+    indexes: the images to render. Raises InputError if the data set was not rendered.
+    """
     about = data.about
     if about["kind"] not in KINDS:
-        raise InputError(f"{data.folder}: {about['kind']} was not rendered, so nothing can be rendered again")
+        raise InputError(
+            f"{data.folder}: a data set of kind {about['kind']} was not rendered, so it cannot be rendered again; "
+            f"give one of kind {', '.join(KINDS)}"
+        )
     return [
         index
         for index in indexes
         if not np.array_equal(
-            picture(about["kind"], about["seed"], index, about["resolution"]),
+            render_image(about["kind"], about["seed"], index, about["resolution"]),
             read_image(data.folder / image_name(index)),
         )
     ]
@@ -135,7 +143,7 @@ def _make(
     with reporting(reported) as on_step:
         for finished in in_processes(work, tasks, processes):
             done += finished
-            progress = Progress(done, len(rows), phase, unit="picture")
+            progress = Progress(done, len(rows), phase, unit="image")
             if on_step:
                 on_step(progress)
             if progress.stopped:
@@ -147,7 +155,7 @@ def _make(
 
 def _render_some(folder: str, kind: str, seed: int, resolution: int, indexes: list[int]) -> int:
     for index in indexes:
-        write_image(Path(folder) / image_name(index), picture(kind, seed, index, resolution))
+        write_image(Path(folder) / image_name(index), render_image(kind, seed, index, resolution))
     return len(indexes)
 
 

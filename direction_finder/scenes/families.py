@@ -1,7 +1,7 @@
-"""The families of scenes: which factors they have, how one set of values is drawn, what stands where.
+"""The families of scenes: their factors, how factor values are drawn, and the objects in a scene.
 
 The first three are those of the Hessian Penalty paper (Peebles et al. 2020, section 5.1, https://arxiv.org/abs/2008.10599),
-whose renders come from CLEVR's objects (Johnson et al. 2017); lengths are in units of the scene, a little like CLEVR's.
+which rendered CLEVR's objects (Johnson et al. 2017). Lengths are in units of the scene, similar to CLEVR's.
 """
 
 import colorsys
@@ -26,13 +26,13 @@ COLOURS = {  # CLEVR's eight, in sRGB
 }
 X, Y = Factor("x", -1.1, 1.1), Factor("y", -1.0, 0.9)
 SIZES = {"small": 0.5, "large": 0.8}
-LIGHT = 0.1  # turns of the lamp about the vertical where it is no factor
+LIGHT = 0.1  # position of the lamp, in turns about the vertical, for families without the factor `light`
 MOST_TRIES = 1000
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object: its shape, where it stands on the ground, half its width, its colour in sRGB from 0 to 1."""
+    """One object: its shape, its position on the ground, half its width (`size`), and its sRGB colour from 0 to 1."""
 
     shape: str
     x: float
@@ -43,14 +43,14 @@ class Thing:
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of scene. `things` turns a row of factor values into objects; rows that `fits` refuses are drawn again."""
+    """A kind of scene. `things`: factor values -> objects. `fits`: whether values are valid; others are drawn again."""
 
     factors: tuple[Factor, ...]
     things: Callable[[dict[str, Any]], list[Thing]]
     fits: Callable[[dict[str, Any]], bool] = lambda row: True
 
     def draw(self, seed: int, index: int) -> dict[str, Any]:
-        """The factor values of one picture, determined by (seed, index) alone."""
+        """Draw the factor values of one image, which depend only on (seed, index)."""
         rng = np.random.default_rng([seed, index])
         for _ in range(MOST_TRIES):
             row = {
@@ -61,7 +61,7 @@ class Family:
             }
             if self.fits(row):
                 return row
-        raise AssertionError("a family whose rows hardly ever fit")
+        raise AssertionError(f"no valid factor values in {MOST_TRIES} tries: `fits` is too strict")
 
 
 def _named(name: str) -> tuple[float, float, float]:
@@ -89,7 +89,7 @@ def _complex(row: dict[str, Any]) -> list[Thing]:
 
 
 def _apart(row: dict[str, Any]) -> bool:
-    """Two objects that do not touch."""
+    """Return whether the two objects do not touch."""
     first, second = _complex(row)
     return np.hypot(first.x - second.x, first.y - second.y) > 1.15 * (first.size + second.size)
 

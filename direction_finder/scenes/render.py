@@ -1,4 +1,4 @@
-"""Scenes drawn by Mitsuba 3 (https://www.mitsuba-renderer.org), in its scalar variant: same scene, same bytes."""
+"""Render scenes by Mitsuba 3 (https://www.mitsuba-renderer.org), in its scalar variant, which is deterministic."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,17 +10,17 @@ import numpy as np
 from direction_finder.errors import MissingExtra
 from direction_finder.scenes.families import LIGHT, Thing
 
-SAMPLES_PER_PIXEL = 9  # of each light
+SAMPLES_PER_PIXEL = 9  # for each light
 CAMERA = [0, -7.2, 6.6]
 FILL = {"type": "point", "position": CAMERA, "intensity": {"type": "rgb", "value": 50.0}}  # casts no visible shadow
-LAMP_DISTANCE, LAMP_HEIGHT, LAMP_RADIUS = 12.0, 13.8, 1.8  # out of sight; large enough for soft shadows
+LAMP_DISTANCE, LAMP_HEIGHT, LAMP_RADIUS = 12.0, 13.8, 1.8  # outside the image; large enough for soft shadows
 CUBE_TURN = 30.0  # degrees
-CUBE_HALF, CYLINDER_RADIUS, CYLINDER_HEIGHT = 0.82, 0.85, 1.75  # of an object of size 1
+CUBE_HALF, CYLINDER_RADIUS, CYLINDER_HEIGHT = 0.82, 0.85, 1.75  # for an object of size 1
 
 
 @cache
 def renderer() -> ModuleType:
-    """Mitsuba, on one thread. Raises MissingExtra without it."""
+    """Return the module `mitsuba`, set to one thread. Raises MissingExtra if it is not installed."""
     try:
         import drjit
         import mitsuba
@@ -32,16 +32,16 @@ def renderer() -> ModuleType:
 
 
 def render(things: Sequence[Thing], *, resolution: int, seed: int, light: float = LIGHT) -> np.ndarray:
-    """A picture (resolution, resolution, 3) of bytes.
+    """Render objects as an image of bytes (resolution, resolution, 3).
 
-    light: where the lamp stands about the vertical, in turns. seed: of the random rays.
+    light: position of the lamp, in turns about the vertical. seed: seed of the random rays.
     """
     mitsuba = renderer()
-    lit = [  # one light a pass: no noise from choosing between them
+    passes = [  # one pass per light, which avoids the noise of choosing a light at random
         np.array(mitsuba.render(mitsuba.load_dict(_scene(mitsuba, things, resolution, seed, source)), seed=seed))
         for source in (_lamp(light), FILL)
     ]
-    bitmap = mitsuba.Bitmap(sum(lit))
+    bitmap = mitsuba.Bitmap(sum(passes))
     return np.array(bitmap.convert(mitsuba.Bitmap.PixelFormat.RGB, mitsuba.Struct.Type.UInt8, srgb_gamma=True))
 
 
@@ -83,7 +83,7 @@ def _scene(mitsuba: ModuleType, things: Sequence[Thing], resolution: int, seed: 
 
 
 def _matt(colour: Sequence[float]) -> dict[str, Any]:
-    """A diffuse material of an sRGB colour."""
+    """Return a diffuse material with an sRGB colour from 0 to 1."""
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour]
     return {"type": "diffuse", "reflectance": {"type": "rgb", "value": linear}}
 

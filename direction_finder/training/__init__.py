@@ -1,1 +1,1 @@
-"""Training generators on pictures: what comes before directions are searched."""
+"""Train generators on images, in which directions can then be searched."""

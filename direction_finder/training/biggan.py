@@ -1,8 +1,9 @@
 """Train a small class-conditional BigGAN-deep (Brock et al. 2019, https://arxiv.org/abs/1809.11096).
 
-The generator is `pytorch-pretrained-biggan`'s, so what comes out is loaded like any published one. Hinge loss,
-projection discriminator, orthogonal start, spectral norms in both, moving average of the generator's weights. One pass
-of the generator serves both players' steps: the discriminator's step is taken first, on the pictures of that pass.
+The generator is that of `pytorch-pretrained-biggan`, so the result is loaded like any published BigGAN. The training
+uses the hinge loss, a projection discriminator, orthogonal initialisation, spectral norms in both networks, and a
+moving average of the generator's weights. Both players' steps share one forward pass of the generator: first the
+discriminator is trained on the images of that pass, then the generator.
 """
 
 from copy import deepcopy
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from direction_finder.errors import InputError
-from direction_finder.pictures import as_images
+from direction_finder.images import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 from direction_finder.training.biggan_config import BigGANConfig
@@ -24,15 +25,18 @@ from direction_finder.training.state import Networks, follow
 if TYPE_CHECKING:
     from direction_finder.generators.networks.biggan_deep_live import LiveBigGANDeep
 
-MEASURED = 510  # pictures over which the norms' statistics are taken, at each truncation
-POWER_STEPS = 50  # of the power iteration, after which a spectral norm is exact enough to be stored
+MEASURED = 510  # images over which the statistics of the batch norms are measured, at each truncation
+POWER_STEPS = 50  # steps of the power iteration, after which a spectral norm is exact enough to be saved
 
 
 def package_config(config: BigGANConfig, resolution: int, class_names: list[str]) -> dict[str, Any]:
-    """The `config.json` of the generator. Raises InputError for a resolution that is no power of two from 16 on."""
+    """Return the content of the generator's `config.json`.
+
+    Raises InputError if the resolution is not 16, 32, 64, 128 or 256.
+    """
     doublings = {16: 2, 32: 3, 64: 4, 128: 5, 256: 6}.get(resolution)
     if doublings is None:
-        raise InputError(f"pictures of {resolution} pixels: expected 16, 32, 64, 128 or 256")
+        raise InputError(f"images of {resolution} pixels: expected 16, 32, 64, 128 or 256")
     layers, channels = [[False, 16, 16]], 16
     for doubling in range(doublings):  # full width up to 8x8, then half as many channels at each doubling
         fewer = channels // 2 if doubling and channels > 2 else channels
@@ -57,13 +61,13 @@ def package_config(config: BigGANConfig, resolution: int, class_names: list[str]
 
 
 class Players(Networks):
-    """Generator, its moving average and discriminator: everything that a run trains."""
+    """The generator, its moving average and the discriminator: everything that a run trains."""
 
     generator: "LiveBigGANDeep"
     average: "LiveBigGANDeep"
 
     def __init__(self, config: BigGANConfig, content: dict[str, Any]):
-        # the package imports boto3 and scipy: only when a BigGAN is asked for
+        # this package imports boto3 and scipy, so it is imported only when needed
         from pytorch_pretrained_biggan import BigGAN
         from pytorch_pretrained_biggan import BigGANConfig as PackageConfig
 
@@ -97,7 +101,7 @@ def _start(players: Players, rng: torch.Generator) -> None:
 
 
 class Batch(NamedTuple):
-    """What a step draws: pictures (batch, 3, H, W) with their classes, latents and the classes to generate."""
+    """The data of one step: real images (batch, 3, H, W), their classes, latents, and the classes to generate."""
 
     real: Tensor
     labels: Tensor
@@ -130,10 +134,10 @@ class BigGANTrainer(Trainer):
         batch = self._draw(rng)
         for name, rate in self.rates.items():
             self.optimisers[name].param_groups[0]["lr"] = rate * _remaining(self.config, step - 1)
-        drawn = self.players.generator(batch.z, batch.asked)
-        loss, of_real, of_drawn = self._train_discriminator(batch, drawn)
-        generator_loss = self._train_generator(batch, drawn)
-        means = torch.stack([loss, generator_loss, of_real, of_drawn])
+        generated = self.players.generator(batch.z, batch.asked)
+        loss, of_real, of_generated = self._train_discriminator(batch, generated)
+        generator_loss = self._train_generator(batch, generated)
+        means = torch.stack([loss, generator_loss, of_real, of_generated])
         return dict(zip(("loss_d", "loss_g", "score_real", "score_drawn"), means.tolist(), strict=True))
 
     def _draw(self, rng: torch.Generator) -> Batch:
@@ -144,20 +148,20 @@ class BigGANTrainer(Trainer):
         asked = torch.randint(self.num_classes, (size,), generator=rng).to(self.device)
         return Batch(real, self.labels[chosen].to(self.device), z, asked)
 
-    def _train_discriminator(self, batch: Batch, drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss, and the mean scores of real and of generated pictures."""
-        pictures = torch.cat([batch.real, drawn.detach()])
-        of_real, of_drawn = self.players.discriminator(pictures, torch.cat([batch.labels, batch.asked])).chunk(2)
-        loss = relu(1 - of_real).mean() + relu(1 + of_drawn).mean()
+    def _train_discriminator(self, batch: Batch, generated: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss, and the mean scores of real and of generated images."""
+        images = torch.cat([batch.real, generated.detach()])
+        of_real, of_generated = self.players.discriminator(images, torch.cat([batch.labels, batch.asked])).chunk(2)
+        loss = relu(1 - of_real).mean() + relu(1 + of_generated).mean()
         self.optimisers["discriminator"].zero_grad()
         loss.backward()
         self.optimisers["discriminator"].step()
-        return loss.detach(), of_real.mean().detach(), of_drawn.mean().detach()
+        return loss.detach(), of_real.mean().detach(), of_generated.mean().detach()
 
-    def _train_generator(self, batch: Batch, drawn: Tensor) -> Tensor:
+    def _train_generator(self, batch: Batch, generated: Tensor) -> Tensor:
         """Return the loss."""
         discriminator = self.players.discriminator.requires_grad_(False)
-        loss = -discriminator(drawn, batch.asked).mean()
+        loss = -discriminator(generated, batch.asked).mean()
         self.optimisers["generator"].zero_grad()
         loss.backward()
         self.optimisers["generator"].step()
@@ -165,17 +169,19 @@ class BigGANTrainer(Trainer):
         return loss.detach()
 
     def follow(self, step: int) -> None:
-        # a young average would hold on to the random start
+        """Move the averaged generator towards the trained one."""
+        # at first the decay is smaller, so that the average soon forgets the random initial weights
         decay = min(self.config.averaging, (1 + step) / (10 + step))
         follow(self.players.average, self.players.generator, decay)
 
     @torch.no_grad()
     def preview(self, step: int) -> Tensor:
+        """Return images of the averaged generator: a row of 8 per class, (classes * 8, 3, H, W)."""
         return settled(self.players)(self.preview_z, self.preview_classes)
 
 
 def _remaining(config: BigGANConfig, done: int) -> float:
-    """Return the factor of the learning rates when this many steps are done."""
+    """Return the factor by which learning rates are multiplied after `done` steps."""
     falling = config.decay * config.steps
     return min(1.0, (config.steps - done) / falling) if falling else 1.0
 
@@ -194,11 +200,15 @@ def train(
     """Train on images (n, H, W, 3) of bytes with class numbers (n,).
 
     resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
-    Progress carries `preview()`, pictures of the averaged generator: a row of 8 a class, (classes * 8, 3, H, W).
-    Raises InputError for data or settings that do not fit, Diverged when the losses are no longer finite.
+    The `preview()` of each Progress renders images of the averaged generator: a row of 8 per class,
+    (classes * 8, 3, H, W). Raises InputError for data or settings that do not fit, Diverged when the losses are no
+    longer finite.
     """
     if len(images) < config.batch_size:
-        raise InputError(f"{len(images)} pictures are fewer than a batch of {config.batch_size}")
+        raise InputError(
+            f"{len(images)} images are fewer than a batch of {config.batch_size}: give more images or a smaller "
+            "`batch_size`"
+        )
     trainer = BigGANTrainer(images, classes, class_names, config, device)
     run(trainer, on_step=on_step, resume=resume, start=start)
     return trainer.players
@@ -220,10 +230,11 @@ def settled(players: Players) -> "LiveBigGANDeep":
 
 @torch.no_grad()
 def finished(players: Players, config: BigGANConfig, on_step: OnStep | None = None) -> dict[str, Tensor]:
-    """The state dict that the package's `BigGAN` loads strictly: the average, with statistics for every truncation.
+    """Return the state dict that the package's `BigGAN` loads strictly.
 
-    The statistics at truncation t are those of z = t * N(0, I), the same latents scaled, classes in equal parts; so z ~
-    N(0, I), as directions are learned with, has the statistics of truncation 1.
+    It has the averaged weights, and statistics for every truncation. The statistics at truncation t are those of
+    z = t * N(0, I): the same latents, scaled, with all classes equally often. So z ~ N(0, I), as used for learning
+    directions, has the statistics of truncation 1.
     """
     average = settled(players)
     model = average.model

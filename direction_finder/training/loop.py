@@ -1,7 +1,7 @@
-"""The loop that every training shares; a `Trainer` says what one kind of training does in a step.
+"""The training loop for all models; a `Trainer` defines one step of one kind of training.
 
-Step t draws its random numbers from a stream of its own, and whatever else changes from step to step follows from t, so
-a run resumes exactly from its weights and the moments of its optimisers.
+Step t draws its random numbers from its own stream, and everything else that changes from step to step depends only on
+t. So a run can be resumed exactly from its weights and the moments of its optimisers.
 """
 
 from abc import ABC, abstractmethod
@@ -24,8 +24,9 @@ Built = TypeVar("Built", bound=nn.Module)
 class Trainer(ABC):
     """Networks, their optimisers, and one step of their training.
 
-    length: the setting that gives `total` steps, as a message names it. cure: what to resume with when it diverged.
-    weights: returns the state dict of the model that would be saved after a step; None if only a finished run has one.
+    length: the setting behind the `total` number of steps, as named in messages. cure: the advice for resuming after
+    divergence. weights: returns the state dict of the model that would be saved after a step; None if only a finished
+    run has one.
     """
 
     players: Networks
@@ -38,7 +39,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
-        """Train every player once. Return the losses and other figures of the step."""
+        """Train every player once. Return the losses and other values of the step."""
 
     @abstractmethod
     def follow(self, step: int) -> None:
@@ -46,14 +47,17 @@ class Trainer(ABC):
 
     @abstractmethod
     def preview(self, step: int) -> Tensor:
-        """Return images (n, 3, H, W) that show how far the generator is after a step."""
+        """Return images (n, 3, H, W) that show the state of the generator after a step."""
 
     def position(self, step: int) -> dict[str, float]:
-        """Return figures of where a step is in the training, to report before its losses."""
+        """Return values that say how far the training is at a step, to report before its losses."""
         return {}
 
     def collapse(self, finite: bool) -> str | None:
-        """Say what else is wrong after a step whose losses are finite, or are not. None: nothing."""
+        """Say what is wrong after a step, apart from losses that are not finite; None if nothing is.
+
+        finite: whether the losses of the step are finite.
+        """
         return None
 
 
@@ -64,7 +68,7 @@ def run(
     resume: dict[str, Tensor] | None = None,
     start: dict[str, Tensor] | None = None,
 ) -> None:
-    """Train until the total number of steps, or until `on_step` stops it.
+    """Train for the total number of steps, or until `on_step` stops the training.
 
     resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
     Raises InputError for a state or snapshot that does not fit, Diverged when the losses are no longer finite.
@@ -73,7 +77,7 @@ def run(
         start_from(trainer.players, start)
     done = restore(trainer.players, trainer.optimisers, resume) if resume else 0
     if done > trainer.total:
-        raise InputError(f"{trainer.length}: the run is at step {done} already")
+        raise InputError(f"{trainer.length}: the run is at step {done} already; set it higher to train longer")
     for step in range(done + 1, trainer.total + 1):
         values = trainer.step(step, stream(trainer.seed, f"step {step}"))
         _check(trainer, step, values)
@@ -87,10 +91,10 @@ def run(
 
 def _check(trainer: Trainer, step: int, values: dict[str, float]) -> None:
     finite = bool(np.isfinite(list(values.values())).all())
-    what = trainer.collapse(finite) or (None if finite else "the losses are not finite")
-    if what:
+    problem = trainer.collapse(finite) or (None if finite else "the losses are not finite")
+    if problem:
         raise Diverged(
-            f"{what} at step {step}: the training fell apart; go on from the last saved state with {trainer.cure}"
+            f"{problem} at step {step}: the training has diverged; resume from the last saved state with {trainer.cure}"
         )
 
 
@@ -107,13 +111,16 @@ def _progress(trainer: Trainer, step: int, values: dict[str, float]) -> Progress
 
 
 def build(make: Callable[[], Built], device: str) -> Built:
-    """Return the networks that `make` builds, on a device and in training mode. The global stream is left alone."""
-    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are made
+    """Return the networks that `make` builds, on a device and in training mode. The global seed is not changed."""
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global stream when they are built
         return make().to(device).train()
 
 
 def adams(players: Networks, rates: Mapping[str, float], memory: float) -> Optimisers:
-    """Return an Adam without momentum for each player named in `rates`. memory: decay of the squared gradients."""
+    """Return an Adam optimiser without momentum for each player named in `rates`.
+
+    rates: learning rates by player. memory: decay of the squared gradients.
+    """
     return {
         name: torch.optim.Adam(getattr(players, name).parameters(), lr=rate, betas=(0.0, memory), eps=1e-8, fused=True)
         for name, rate in rates.items()

@@ -1,9 +1,10 @@
-"""Train a ProGAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196), with the Hessian Penalty if asked.
+"""Train a ProGAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196), optionally with the Hessian Penalty.
 
-WGAN-GP with drift, Adam, networks that grow level by level, moving average of the generator's weights. The penalty
-(Peebles et al. 2020, https://arxiv.org/abs/2008.10599) is taken of z -> activations after their pixel norm, summed over
-layers, and added to the generator's loss; InfoGAN's guess of z (Chen et al. 2016) to both losses. One pass of the
-generator serves both players' steps: the critic's step is taken first, on the pictures of that pass.
+The training uses WGAN-GP with drift, Adam, networks that grow level by level, and a moving average of the generator's
+weights. The penalty (Peebles et al. 2020, https://arxiv.org/abs/2008.10599) is that of z -> activations after their
+pixel norm, summed over layers, and is added to the generator's loss. The loss of InfoGAN's guess of z (Chen et al.
+2016) is added to both losses. Both players' steps share one forward pass of the generator: first the critic is trained
+on the images of that pass, then the generator.
 """
 
 import math
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from direction_finder.errors import InputError
 from direction_finder.generators.networks.progan import Critic, EqualisedConv, ProGAN, double, pixel_norm
-from direction_finder.pictures import as_images
+from direction_finder.images import as_images
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 from direction_finder.training.growth import at_level, levels_of, place, plan
@@ -26,12 +27,12 @@ from direction_finder.training.state import Networks, follow
 
 GRADIENT_PENALTY, DRIFT = 10.0, 1e-3
 PREVIEWED = torch.linspace(-2, 2, 8)  # each component of z is set to these
-REPORTED = ("distance", "slope", "loss_g", "missed", "penalty")  # in this order
-FLAT, FLAT_STEPS = 1e-5, 200  # a critic whose scores differ by less for so many steps in a row has collapsed
+REPORTED = ("distance", "gradient_penalty", "loss_g", "info_loss", "penalty")  # in this order
+FLAT, FLAT_STEPS = 1e-5, 200  # a critic whose scores differ by less for this many steps in a row has collapsed
 
 
 class Players(Networks):
-    """Generator, its moving average and critic: everything that a run trains."""
+    """The generator, its moving average and the critic: everything that a run trains."""
 
     generator: ProGAN
     average: ProGAN
@@ -62,7 +63,9 @@ class ProGANTrainer(Trainer):
         self.levels = levels_of(images.shape[1])
         smallest = config.batch_at(self.levels - 1, self.levels)
         if len(images) < smallest:
-            raise InputError(f"{len(images)} pictures are fewer than a batch of {smallest}")
+            raise InputError(
+                f"{len(images)} images are fewer than a batch of {smallest}: give more images or a smaller `batch_size`"
+            )
         self.phases = plan(config, self.levels, grown)
         self.layers = config.penalised(self.levels)
         self.players = build(lambda: Players(config, self.levels), device)
@@ -74,50 +77,51 @@ class ProGANTrainer(Trainer):
         self.flat = 0  # steps in a row after which the critic's scores were all the same
 
     def position(self, step: int) -> dict[str, float]:
-        here = place(self.phases, step)
-        return {"kimg": (here.shown + here.batch) / 1000, "grown": here.grown}
+        """Return how many kimg have been shown after a step, and how far the networks have grown."""
+        growth = place(self.phases, step)
+        return {"kimg": (growth.shown + growth.batch) / 1000, "level": growth.grown}
 
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
-        """Train the critic and then the generator. Return figures of both."""
-        here = place(self.phases, step)
-        weight = penalty_weight(self.config, step, here)
-        real = at_level(_pictures(self.pixels, here.batch, self.config.mirror, rng).to(self.device), here.grown)
-        z = normal(here.batch, self.config.z_dim, rng).to(self.device)
-        drawn = self.players.generator(z, here.grown)
-        # the norm is what the generator sees; its length cannot be guessed
+        """Train the critic and then the generator. Return the losses and other values of both."""
+        growth = place(self.phases, step)
+        weight = penalty_weight(self.config, step, growth)
+        real = at_level(_images(self.pixels, growth.batch, self.config.mirror, rng).to(self.device), growth.grown)
+        z = normal(growth.batch, self.config.z_dim, rng).to(self.device)
+        generated = self.players.generator(z, growth.grown)
+        # the critic guesses normalised z: the generator normalises z, so images do not depend on its length
         codes = pixel_norm(z)[:, : self.config.codes]
-        figures = self._train_critic(real, drawn, codes, here.grown, rng)
-        figures |= self._train_generator(z, drawn, codes, here.grown, weight, rng)
-        found = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
-        self.flat = self.flat + 1 if found["spread"] < FLAT else 0
-        return {**{name: found[name] for name in REPORTED if name in found}, "penalty_weight": weight}
+        figures = self._train_critic(real, generated, codes, growth.grown, rng)
+        figures |= self._train_generator(z, generated, codes, growth.grown, weight, rng)
+        values = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
+        self.flat = self.flat + 1 if values["spread"] < FLAT else 0
+        return {**{name: values[name] for name in REPORTED if name in values}, "penalty_weight": weight}
 
     def _train_critic(
-        self, real: Tensor, drawn: Tensor, codes: Tensor, grown: float, rng: torch.Generator
+        self, real: Tensor, generated: Tensor, codes: Tensor, grown: float, rng: torch.Generator
     ) -> dict[str, Tensor]:
-        """Return figures, of which `spread` is the standard deviation of the scores."""
+        """Return the losses and other values; `spread` is the standard deviation of the scores."""
         config, critic, optimiser = self.config, self.players.critic, self.optimisers["critic"]
-        scores, guessed = critic(torch.cat([real, drawn.detach()]), grown)
-        of_real, of_drawn = scores.chunk(2)
-        slope = gradient_penalty(critic, real, drawn.detach(), grown, rng)
+        scores, guessed = critic(torch.cat([real, generated.detach()]), grown)
+        of_real, of_generated = scores.chunk(2)
+        slope = gradient_penalty(critic, real, generated.detach(), grown, rng)
         missed = (guessed[len(real) :] - codes).square().mean() if config.codes else scores.new_zeros(())
-        distance = of_real.mean() - of_drawn.mean()
+        distance = of_real.mean() - of_generated.mean()
         loss = -distance + GRADIENT_PENALTY * slope + DRIFT * of_real.square().mean() + config.code_weight * missed
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        figures = {"distance": distance, "slope": slope, "spread": scores.std()}
+        figures = {"distance": distance, "gradient_penalty": slope, "spread": scores.std()}
         if config.codes:
-            figures["missed"] = missed
+            figures["info_loss"] = missed
         return {name: figure.detach() for name, figure in figures.items()}
 
     def _train_generator(
-        self, z: Tensor, drawn: Tensor, codes: Tensor, grown: float, weight: float, rng: torch.Generator
+        self, z: Tensor, generated: Tensor, codes: Tensor, grown: float, weight: float, rng: torch.Generator
     ) -> dict[str, Tensor]:
-        """Return figures. weight: that of the Hessian Penalty, which is left out at 0."""
+        """Return the losses. weight: that of the Hessian Penalty, which is not computed if it is 0."""
         config, generator, optimiser = self.config, self.players.generator, self.optimisers["generator"]
         critic = self.players.critic.requires_grad_(False)
-        scores, guessed = critic(drawn, grown)
+        scores, guessed = critic(generated, grown)
         loss = -scores.mean()
         figures = {"loss_g": loss}
         if config.codes:
@@ -132,22 +136,24 @@ class ProGANTrainer(Trainer):
         return {name: figure.detach() for name, figure in figures.items()}
 
     def collapse(self, finite: bool) -> str | None:
-        """Say that the scores are all the same, after many such steps, or at once if the losses are not finite."""
+        """Report that the scores are all the same, after many such steps, or at once if the losses are not finite."""
         flat = self.flat >= FLAT_STEPS or (self.flat > 0 and not finite)
         return "the critic's scores are all the same" if flat else None
 
     def follow(self, step: int) -> None:
+        """Move the averaged generator towards the trained one."""
         batch = place(self.phases, step).batch
         follow(self.players.average, self.players.generator, 0.5 ** (batch / (1000 * self.config.average_kimg)))
 
     def weights(self, step: int) -> dict[str, Tensor]:
-        """Return the averaged generator's state dict, as far as it has grown."""
+        """Return the averaged generator's state dict; `lod` in it says how far it has grown."""
         average = self.players.average
-        found = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in average.state_dict().items()}
-        return {**found, "lod": torch.tensor(self.levels - 1 - place(self.phases, step).grown)}
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in average.state_dict().items()}
+        return {**tensors, "lod": torch.tensor(self.levels - 1 - place(self.phases, step).grown)}
 
     @torch.no_grad()
     def preview(self, step: int) -> Tensor:
+        """Return images of the averaged generator at full resolution: samples, then sweeps of every component of z."""
         grown = place(self.phases, step).grown
         images = torch.cat([self.players.average(part, grown) for part in self.preview_z.split(32)])
         for _ in range(self.levels - 1 - math.ceil(grown)):
@@ -169,21 +175,21 @@ def train(
 
     resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
     grown: the networks are fully grown from the first step, as they must be with `start`.
-    Progress carries `weights()`, the averaged generator in genforce's layout, and `preview()`, its pictures: a row of 8
+    Each Progress has `weights()`, the averaged generator in genforce's layout, and `preview()`, its images: a row of 8
     samples, then a row for each component of z, set to -2 ... 2.
-    Raises InputError for data or settings that do not fit, Diverged when the training falls apart.
+    Raises InputError for data or settings that do not fit, Diverged when the training diverges.
     """
     trainer = ProGANTrainer(images, config, device, grown)
     run(trainer, on_step=on_step, resume=resume, start=start)
     return trainer.players
 
 
-def _pictures(pixels: Tensor, n: int, mirror: bool, rng: torch.Generator) -> Tensor:
-    """Draw n pictures (n, 3, H, W) with replacement; each mirrored or not, if `mirror`."""
+def _images(pixels: Tensor, n: int, mirror: bool, rng: torch.Generator) -> Tensor:
+    """Draw n images (n, 3, H, W) with replacement; if `mirror`, each is mirrored with probability 1/2."""
     chosen = torch.randint(len(pixels), (n,), generator=rng)
     mirrored = torch.rand(n, generator=rng) < 0.5 * mirror
-    pictures = as_images(pixels[chosen])
-    return torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
+    images = as_images(pixels[chosen])
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def _preview_latents(config: ProGANConfig) -> Tensor:

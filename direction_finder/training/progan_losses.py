@@ -1,4 +1,4 @@
-"""What is added to the losses of a ProGAN's players: WGAN-GP's gradient penalty, and the Hessian Penalty."""
+"""Additional loss terms for training a ProGAN: WGAN-GP's gradient penalty, and the Hessian Penalty."""
 
 import math
 from itertools import islice
@@ -13,17 +13,19 @@ from direction_finder.training.progan_config import ProGANConfig
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, drawn: Tensor, grown: float, rng: torch.Generator) -> Tensor:
-    """Mean (|gradient| - 1)^2 of the critic at random points between real and drawn images (Gulrajani et al. 2017,
-    https://arxiv.org/abs/1704.00028)."""
+    """Return the mean (|gradient| - 1)^2 of the critic at random points between real and generated images.
+
+    Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028. real, drawn: images (batch, 3, H, W).
+    """
     between = torch.rand(len(real), 1, 1, 1, generator=rng).to(real)
     mixed = torch.lerp(real, drawn, between).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(mixed, grown)[0].sum(), mixed, create_graph=True)
-    # away from 0, where the root has no slope
+    # the small number avoids 0, where the square root has no finite gradient
     return ((gradient.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
 
 
 def penalty_weight(config: ProGANConfig, step: int, here: Place) -> float:
-    """The weight of the penalty at a step: rising from 0, and 0 at the steps that leave it out."""
+    """Return the weight of the Hessian Penalty at a step: it rises from 0, and is 0 at steps without the penalty."""
     if step % config.penalty_every:
         return 0.0
     risen = min(1.0, here.shown / (1000 * config.ramp_kimg)) if config.ramp_kimg else 1.0
@@ -33,7 +35,10 @@ def penalty_weight(config: ProGANConfig, step: int, here: Place) -> float:
 def penalty_of(
     generator: ProGAN, z: Tensor, grown: float, layers: list[int], config: ProGANConfig, rng: torch.Generator
 ) -> Tensor:
-    """The Hessian Penalty of z -> activations, summed over layers; a layer that fades in counts as far as it has."""
+    """Estimate the Hessian Penalty of z -> activations, summed over layers.
+
+    A layer that is fading in is weighted by how far it has faded in.
+    """
     top = math.ceil(grown)
     present = [layer for layer in layers if (layer - 1) // 2 <= top]
     if not present:
@@ -46,12 +51,12 @@ def penalty_of(
     penalties = hessian_penalty(activations, z, rng=rng, num_probes=config.num_probes, epsilon=config.epsilon)
     faded = [min(1.0, grown - (layer - 1) // 2 + 1) for layer in present]
     return torch.stack(
-        [w * reduced(each, config.penalty_reduction) for w, each in zip(faded, penalties, strict=True)]
+        [w * reduced(entries, config.penalty_reduction) for w, entries in zip(faded, penalties, strict=True)]
     ).sum()
 
 
 def reduced(penalties: Tensor, reduction: str) -> Tensor:
-    """One number from the penalties of an activation's entries (batch, ...)."""
+    """Reduce the penalties of an activation's entries (batch, ...) to one number."""
     if reduction == "mean":
         return penalties.mean()
     return penalties.max() if reduction == "batch-max" else penalties.flatten(1).amax(1).mean()

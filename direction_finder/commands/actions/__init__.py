@@ -1,1 +1,1 @@
-"""What the verbs do. These modules import torch; the verbs themselves do not, so that --help answers at once."""
+"""Carry out the verbs. These modules import torch; the verbs do not, so that --help answers at once."""

@@ -1,4 +1,4 @@
-"""What `direction-finder edit` does."""
+"""Carry out `direction-finder edit`."""
 
 import re
 from collections.abc import Collection
@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.actions.shared import made, opened
-from direction_finder.commands.given import Drawing
+from direction_finder.commands.option_values import Drawing
 from direction_finder.edits import EDITS, Recipe, Step
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.rendering.alignment import compared
-from direction_finder.runs.target import Target
+from direction_finder.runs.loading import Loaded
 from direction_finder.samples import Samples
 
 
@@ -26,8 +26,10 @@ def edit(
     given: Collection[str],
     drawing: Drawing,
 ) -> None:
-    """Draw samples as they are and edited, and keep the edit as a small recipe file. given: names of options that stand
-    on the command line."""
+    """Render samples unchanged and edited, and save the edits as a small recipe file.
+
+    given: names of the options on the command line.
+    """
     if bool(steps) == bool(recipe):
         raise InputError("give --step (one or more) or --recipe FILE, not both")
     target = opened(path, drawing)
@@ -54,16 +56,18 @@ def edit(
 
 
 def _replayed(
-    target: Target, file: Path, samples: int | Path, given: Collection[str], drawing: Drawing
+    target: Loaded, file: Path, samples: int | Path, given: Collection[str], drawing: Drawing
 ) -> tuple[Recipe, Samples]:
-    """A recipe and the samples that it is for, but for what was given in place of its own."""
+    """Return a recipe and its samples, with seed, samples and class replaced by those given on the command line."""
     recipe = Recipe.load(file)
     try:
         recipe.check_fits(target.directions, target.generator.weights_sha256)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     if recipe.latents and "samples" not in given:
-        raise InputError(f"{file}: made with a file of samples ({recipe.latents[:12]}); give it, or others: --samples")
+        raise InputError(
+            f"{file}: made with a file of samples ({recipe.latents[:12]}); give that file or another one with --samples"
+        )
     chosen = samples if "samples" in given else recipe.samples
     seed = drawing.seed if "seed" in given else recipe.seed
     own = target.samples(chosen, seed, drawing.class_text)
@@ -80,7 +84,7 @@ def _digest(samples: int | Path) -> str | None:
     return file_sha256(samples) if isinstance(samples, Path) else None
 
 
-def _step(target: Target, text: str) -> Step:
+def _step(target: Loaded, text: str) -> Step:
     name, _, rest = text.partition(":")
     number, _, value = rest.partition("=")
     if name not in EDITS or not re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", value):

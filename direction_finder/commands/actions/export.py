@@ -1,4 +1,4 @@
-"""What `direction-finder export` does."""
+"""Carry out `direction-finder export`."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from direction_finder.interop import export_directions
 
 
 def export(target: Path, out: Path, searched: bool) -> None:
-    """Write the directions of a run as a matrix, a direction a row, for NumPy (.npy) or torch (.pt)."""
+    """Write the directions of a run as a matrix for NumPy (.npy) or torch (.pt), with one direction per row."""
     directions = Directions.load(target)
     export_directions(directions, out, searched=searched)
     click.echo(out)
     if any(directions.layers):
-        tell("Mind that these act on some layers only; a matrix cannot say so.")
+        tell("These directions act on some layers only. A matrix cannot contain that: note it separately.")

@@ -1,4 +1,4 @@
-"""What `direction-finder import` does."""
+"""Carry out `direction-finder import`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 import torch
 
 from direction_finder.commands.actions.shared import tell
-from direction_finder.commands.given import Import
+from direction_finder.commands.option_values import Import
 from direction_finder.commands.options import shown
 from direction_finder.errors import InputError
 from direction_finder.generators import ORIGINAL, PUBLISHED, Generator, Outline
@@ -14,18 +14,18 @@ from direction_finder.interop import METHOD, import_directions
 from direction_finder.runs.folder import absolute, slug
 from direction_finder.runs.learning import outline_record
 from direction_finder.runs.lifecycle import begun
-from direction_finder.runs.target import Loader
+from direction_finder.runs.loading import Loader
 from direction_finder.runs.trust import remember
 from direction_finder.version import package_version
 
 
 def import_(file: Path, options: Import, out: Path | None, device: str) -> None:
-    """Make a run of another tool's directions."""
+    """Create a run from another tool's directions."""
     spec = options.spec
     directions = import_directions(
         file,
         _generator(spec, device) if spec else None,
-        space=options.space,
+        part=options.part,
         dims=options.dims,
         layers=options.layers,
         dim=options.dim,
@@ -44,13 +44,13 @@ def import_(file: Path, options: Import, out: Path | None, device: str) -> None:
         remember(run.folder, spec and absolute(spec))
         directions.save(run.directions_path)
         run.finish()
-    bound = f" of {directions.generator}" if directions.generator else ", bound to no generator"
+    bound = f" of {directions.generator}" if directions.generator else ", not bound to a generator,"
     click.echo(f"{len(directions)} directions{bound} in {run.directions_path}")
-    tell(f"Which matter? direction-finder rank {shown(run.folder)}")
+    tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
 
 
 def _generator(spec: str, device: str) -> Generator | Outline:
-    """The generator, or what is known of it: of the published BigGAN also if it is not here."""
+    """Return the generator; if it is the published BigGAN and not installed, return its known outline."""
     try:
         return Loader(device, progress=True).load(spec)
     except InputError:

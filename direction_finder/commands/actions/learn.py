@@ -1,4 +1,4 @@
-"""What `direction-finder learn` does."""
+"""Carry out `direction-finder learn`."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import torch
 from direction_finder.commands import as_options
 from direction_finder.commands.actions.shared import tell
 from direction_finder.commands.console import Console
-from direction_finder.commands.given import Learning
+from direction_finder.commands.option_values import Learning
 from direction_finder.commands.options import given_options, shown
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, configure
@@ -24,7 +24,7 @@ from direction_finder.runs import learning
 from direction_finder.runs.folder import Run, reserved
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.learning import Search
-from direction_finder.runs.target import Loader
+from direction_finder.runs.loading import Loader
 
 
 def learn(ctx: click.Context, options: Learning, settings: dict[str, Any]) -> None:
@@ -40,42 +40,42 @@ def _untold(options: Learning) -> Untold:
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of methods that were given on the command line."""
+    """Return the settings of methods that were given on the command line."""
     return learning.absolute_start({name: value for name, value in settings.items() if value not in (None, ())})
 
 
 def _begin(options: Learning, settings: dict[str, Any]) -> None:
-    count = max(1, len(options.class_texts)) * max(1, len(options.space_texts))
+    count = max(1, len(options.class_texts)) * max(1, len(options.part_texts))
     if not options.spec:
         raise InputError("no generator: give --generator, e.g. --generator shapes-64 (or --resume FOLDER)")
     if options.out and count > 1:
         raise InputError(
-            f"--out is one run folder, but there are {count} runs: leave --out out, or give one class and one space"
+            f"--out names one run folder, but there are {count} runs: remove --out, or give one class and one part"
         )
-    learning.check_spaces(settings, options.space_texts)
-    configure(options.method, settings)  # complain before anything slow
+    learning.check_parts(settings, options.part_texts)
+    configure(options.method, settings)  # refuse wrong settings before anything slow
     if options.threads:
         torch.set_num_threads(options.threads)
     with reserved(None if options.dry_run else options.out):
         generator = Loader(options.device, progress=True).load(
             options.spec, truncation=options.truncation, untold=_untold(options)
         )
-        wanted = learning.searches(generator, options.method, settings, options.class_texts, options.space_texts)
+        searches = learning.searches(generator, options.method, settings, options.class_texts, options.part_texts)
     for note in generator.notes:
         tell(f"{generator.name}: {as_options(note)}")
     if options.dry_run:
-        for search in wanted:
+        for search in searches:
             click.echo(json.dumps(search.content(), indent=2, sort_keys=True))
         return
-    found = [_learn_one(search, options) for search in wanted]
-    if len(found) > 1:
-        click.echo("\n".join(_compared(found)))
+    results = [_learn_one(search, options) for search in searches]
+    if len(results) > 1:
+        click.echo("\n".join(_compared(results)))
 
 
 def _learn_one(search: Search, options: Learning) -> tuple[Run, Directions]:
     search = search.settled()
-    for what, figures in search.measured.items():
-        tell(f"{what}: {_chosen(search.config, what, figures)}")
+    for quantity, figures in search.measured.items():
+        tell(f"{quantity}: {_chosen(search.config, quantity, figures)}")
     with Console() as console:
         run, directions = learning.begin(
             search,
@@ -88,17 +88,17 @@ def _learn_one(search: Search, options: Learning) -> tuple[Run, Directions]:
     return run, directions
 
 
-def _resume(options: Learning, given: list[str], settings: dict[str, Any]) -> None:
-    """Go on with a run. given: names of the options given; of the settings, only those that the method lets change."""
+def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> None:
+    """Resume a run. names: the options that were given; settings may only be those that the method lets change."""
     run = Run.open(newest_run(options.resume))
     changeable = method_named(run.config["method"]).config.changeable
     allowed = (*changeable, "resume", "spec", "save_every")
-    if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in given if name not in allowed]:
-        raise InputError(f"--resume takes the run's own settings: leave out {', '.join(refused)}")
+    if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in names if name not in allowed]:
+        raise InputError(f"--resume uses the run's own settings: leave out {', '.join(refused)}")
     with Console() as console:
         run, directions = learning.resume(
             run.folder,
-            {name: settings[name] for name in given if name in changeable},
+            {name: settings[name] for name in names if name in changeable},
             spec=options.spec,
             save_every=options.save_every,
             on_begin=lambda run: _say(run, None),
@@ -108,19 +108,19 @@ def _resume(options: Learning, given: list[str], settings: dict[str, Any]) -> No
 
 
 def _say(run: Run, generator: Generator | None) -> None:
-    of = f", {class_phrase(run.config['class'].split(',')[0])}" if run.config["class"] else ""
+    phrase = f", {class_phrase(run.config['class'].split(',')[0])}" if run.config["class"] else ""
     name = generator.name if generator else run.config["generator"]["name"]
-    tell(f"{run.folder}: {run.config['method']} directions in {name}{of}")
+    tell(f"{run.folder}: {run.config['method']} directions in {name}{phrase}")
 
 
 def _finish(run: Run, directions: Directions) -> None:
     if not run.finished:
-        tell(f"Stopped; what is known so far is saved. Resume: direction-finder learn --resume {shown(run.folder)}")
+        tell(f"Stopped; the state is saved. To resume: direction-finder learn --resume {shown(run.folder)}")
         raise SystemExit(130)
     click.echo(f"{len(directions)} directions in {run.directions_path}")
     tell(str(directions.finding))
-    tell(f"Which matter? direction-finder rank {shown(run.folder)}")
-    tell(f"Look at them: direction-finder render grid {shown(run.folder)}")
+    tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
+    tell(f"To look at them: direction-finder render grid {shown(run.folder)}")
 
 
 def _beside_random(directions: Directions) -> str:
@@ -128,25 +128,25 @@ def _beside_random(directions: Directions) -> str:
     return f"; diagonal share {share['share']:.3f}, of a random basis {share['random_share']:.3f}" if share else ""
 
 
-def _compared(found: list[tuple[Run, Directions]]) -> Iterator[str]:
-    """A line for each run: what was searched, and how good and how strong the directions are."""
+def _compared(results: list[tuple[Run, Directions]]) -> Iterator[str]:
+    """Yield a line for each run: what was searched, and how good and how strong the directions are."""
     yield ""
-    for run, directions in found:
+    for run, directions in results:
         score = directions.scores[0]
         facts = [
             run.config["class"],
-            run.config["space"],
+            run.config.get("part"),
             f"{len(directions)} directions{_beside_random(directions)}",
             None if score is None else f"strongest {score:.3g}",
         ]
         yield f"{run.folder}: {'; '.join(filter(None, facts))}"
 
 
-def _chosen(config: SearchConfig, what: str, figures: dict[str, float]) -> str:
-    """What was chosen by measuring and why, in words."""
-    if what == "memory":
-        return f"--max-batch {config.max_batch} ({figures['gib_per_row']:.3f} GiB a row)"
+def _chosen(config: SearchConfig, quantity: str, figures: dict[str, float]) -> str:
+    """Describe what was chosen by measuring, and why."""
+    if quantity == "memory":
+        return f"--max-batch {config.max_batch} ({figures['gib_per_row']:.3f} GiB per row)"
     precision = getattr(config, "precision", EXACT)
     if precision == EXACT:
-        return "exact; half precision does not pay here"
+        return "exact; half precision is not worth it here"
     return f"{precision}, {figures['times_as_fast']:.1f} times as fast, cosine {figures['cosine']:.4f}"

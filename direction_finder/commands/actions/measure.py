@@ -1,4 +1,4 @@
-"""What `direction-finder measure` does."""
+"""Carry out `direction-finder measure`."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.actions.shared import going_on, tell
-from direction_finder.commands.given import Measuring
+from direction_finder.commands.option_values import Measuring
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, replacing, write_json
 from direction_finder.generators.weights import state_sha256
@@ -28,28 +28,28 @@ from direction_finder.reports.measures import (
 )
 from direction_finder.reports.page import write_page
 from direction_finder.reports.table import table
-from direction_finder.runs.kept import Kept, identity
 from direction_finder.runs.latest import newest_run
-from direction_finder.runs.target import Loader, Target, class_index
+from direction_finder.runs.loading import Loaded, Loader, class_index
+from direction_finder.runs.measure_cache import MeasureCache, identity
 from direction_finder.samples import Samples
 
 
 def measure(targets: tuple[str, ...], options: Measuring) -> None:
-    """Measure run folders, directions files or generators; several are set side by side in a table."""
+    """Measure run folders, directions files or generators, and print the results; several also as a table."""
     if options.write_names and "factors" not in options.metrics:
-        raise InputError("--name needs --metric factors: directions are named after the factors that they move")
+        raise InputError("--name needs --metric factors: directions are named after the factors that they change")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options.metrics)
     reads_factors = any(METRICS[name].network for name in options.metrics)
     network = read_network(options.factor_network) if reads_factors else None
     loader, reports = Loader(options.device, progress=True), {}
-    with going_on(), ExitStack() as kept:
+    with going_on(), ExitStack() as stack:
         for text in targets:
             if not options.as_json:
                 click.echo(f"{text}:")
             path = Path(text) if Path(text).exists() else None
-            target = Target.open(path, loader, options.generator) if path else None
-            task = _task(target, loader, text, network, options, kept)
+            target = Loaded.open(path, loader, options.generator) if path else None
+            task = _task(target, loader, text, network, options, stack)
             reports[text] = _measure(task, target, options)
             if target:
                 _finish(target, reports[text], options)
@@ -62,25 +62,25 @@ def measure(targets: tuple[str, ...], options: Measuring) -> None:
 
 
 def _check(targets: tuple[str, ...], metrics: tuple[str, ...]) -> None:
-    """Raise InputError, before anything is measured, if a metric is for directions and a target is no path."""
+    """Raise InputError, before anything is measured, if a metric needs directions and a target is not a path."""
     for name in metrics:
         for text in targets:
             if METRICS[name].of_directions and not Path(text).exists():
-                raise InputError(f"{text}: no run folder or directions file, which --metric {name} needs")
+                raise InputError(f"{text}: not a run folder or directions file, which --metric {name} needs")
 
 
 def _task(
-    target: Target | None,
+    target: Loaded | None,
     loader: Loader,
     text: str,
     network: FactorNetwork | None,
     options: Measuring,
-    kept: ExitStack,
+    stack: ExitStack,
 ) -> Task:
-    """What is asked of one target. kept: holds the parts of its measures until all targets are done."""
+    """Return what to measure of one target. stack: keeps its cache open until all targets are done."""
     generator, directions = (target.generator, target.directions) if target else (loader.load(text), None)
     index = class_index(generator, directions, options.class_text)
-    given = Samples.load(options.samples) if isinstance(options.samples, Path) else None
+    loaded = Samples.load(options.samples) if isinstance(options.samples, Path) else None
     choices = Choices(
         options.samples if isinstance(options.samples, int) else None,
         options.features,
@@ -90,19 +90,19 @@ def _task(
         options.renders,
         options.other_renders,
     )
-    sampling = Sampling(index, options.seed, options.max_batch, given)
+    sampling = Sampling(index, options.seed, options.max_batch, loaded)
     depends_on = {
         **identity(generator, directions, index),
         "network": network and state_sha256(network.to(generator.device).state_dict()),
-        "sampling": [options.seed, options.max_batch, given and given.sha256],
+        "sampling": [options.seed, options.max_batch, loaded and loaded.sha256],
         **{name: str(value) for name, value in dataclasses.asdict(choices).items()},
     }
-    keep, bars = kept.enter_context(Kept(depends_on)), kept.enter_context(Bars())
-    return Task(generator, directions, sampling, choices, network, keep, bars)
+    cache, bars = stack.enter_context(MeasureCache(depends_on)), stack.enter_context(Bars())
+    return Task(generator, directions, sampling, choices, network, cache, bars)
 
 
-def _measure(task: Task, target: Target | None, options: Measuring) -> dict[str, Report]:
-    """The reports of one target, each written into its run folder too, with its figure."""
+def _measure(task: Task, target: Loaded | None, options: Measuring) -> dict[str, Report]:
+    """Return the reports of one target, and save each one in its run folder, with its figure."""
     reports: dict[str, Report] = {}
     for name in METRICS:
         if name not in options.metrics:
@@ -118,8 +118,8 @@ def _measure(task: Task, target: Target | None, options: Measuring) -> dict[str,
     return reports
 
 
-def _finish(target: Target, reports: dict[str, Report], options: Measuring) -> None:
-    """Name the directions, if they get names, and write the page of the run."""
+def _finish(target: Loaded, reports: dict[str, Report], options: Measuring) -> None:
+    """Name the directions, with --name, and write the page of the run."""
     if options.write_names:
         dataclasses.replace(target.directions, names=tuple(reports["factors"]["names"])).save(target.path)
     if (target.folder / CONFIG).is_file():
@@ -129,13 +129,13 @@ def _finish(target: Target, reports: dict[str, Report], options: Measuring) -> N
 
 
 def _write_together(reports: dict[str, dict[str, Report]], out: Path) -> None:
-    """All targets in one file, one table, and figures side by side, named by the last parts of their paths."""
+    """Write all targets into one file, one table and shared figures, with the last parts of their paths as names."""
     write_json(out / f"{TOGETHER}.json", reports)
     with replacing(out / f"{TOGETHER}.md") as part:
         part.write_text(table(reports) + "\n", encoding="utf-8")
     last = [Path(text).name for text in reports]
     short = dict(zip(reports, last if len(set(last)) == len(last) else reports, strict=True))
     for name, figure in SIDE_BY_SIDE.items():
-        of = {short[text]: report[name] for text, report in reports.items() if name in report}
-        if of:
-            figure(of, out / f"{name}.png")
+        panels = {short[text]: report[name] for text, report in reports.items() if name in report}
+        if panels:
+            figure(panels, out / f"{name}.png")

@@ -1,4 +1,4 @@
-"""What `direction-finder name` does."""
+"""Carry out `direction-finder name`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from direction_finder.files import DIRECTIONS
 
 
 def name(target: Path, direction: str, text: str | None) -> None:
-    """Name a direction of a run: then TEXT can be given wherever its number can. Without TEXT its name goes."""
+    """Give a direction of a run a name, or remove it if `text` is None."""
     directions = Directions.load(target)
     index = directions.find(direction)
     directions.named(index, text).save(target / DIRECTIONS if target.is_dir() else target)

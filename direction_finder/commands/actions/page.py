@@ -1,4 +1,4 @@
-"""What `direction-finder page` does."""
+"""Carry out `direction-finder page`."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from direction_finder.reports.page import write_page
 
 
 def page(target: Path, out: Path | None) -> None:
-    """Write one HTML page with a run's settings, scores, curves, pictures and films; it can be moved or sent alone."""
+    """Write one HTML page with a run's settings, scores, curves, images and videos, and print its path."""
     click.echo(write_page(target, out, on_note=tell))

@@ -1,4 +1,4 @@
-"""What `direction-finder render` does."""
+"""Carry out `direction-finder render`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,28 +7,29 @@ from typing import Any
 import click
 
 from direction_finder.commands.actions.shared import made, opened, tell
-from direction_finder.commands.given import Drawing, Walking
+from direction_finder.commands.option_values import Drawing, Walking
 from direction_finder.commands.options import SHOWN
 from direction_finder.direction import Direction
 from direction_finder.progress import Bars
 from direction_finder.rendering.drawing import Walk
-from direction_finder.rendering.films import film
-from direction_finder.rendering.layouts import sheet
-from direction_finder.runs.target import Target
+from direction_finder.rendering.layouts import render_sheet
+from direction_finder.rendering.videos import render_video
+from direction_finder.runs.loading import Loaded
 from direction_finder.samples import Samples
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is to be drawn, of the options that `grid` and `video` share."""
+    """Hold what to render, from the options that `grid` and `video` share."""
 
-    target: Target
+    target: Loaded
     picked: list[int]
     samples: Samples
     walk: Walk
 
     @classmethod
     def of(cls, path: Path, walking: Walking, drawing: Drawing, most: int) -> "Chosen":
+        """Open the target and choose directions, at most `most` by default, and samples."""
         target = opened(path, drawing)
         walk = Walk(
             walking.extent, walking.even, walking.absolute, walking.features, walking.weights, drawing.max_batch
@@ -38,11 +39,12 @@ class Chosen:
 
     @property
     def directions(self) -> list[Direction]:
+        """Return the chosen directions."""
         return [self.target.directions[index] for index in self.picked]
 
 
 def _settings(walking: Walking, drawing: Drawing) -> dict[str, Any]:
-    """What a picture notes of the options."""
+    """Return the options that are saved in an image."""
     return {
         "samples": walking.samples,
         "seed": drawing.seed,
@@ -54,7 +56,7 @@ def _settings(walking: Walking, drawing: Drawing) -> dict[str, Any]:
 
 
 def grid(path: Path, layout: str, steps: int, walking: Walking, drawing: Drawing) -> None:
-    """Draw a labelled sheet of pictures along directions, as .png."""
+    """Render a labelled sheet of images that follow directions, as .png."""
     chosen = Chosen.of(path, walking, drawing, 2 if layout == "pair" else SHOWN)
     target = chosen.target
     out = walking.out or target.folder / f"{'grid' if layout == 'blocks' else layout}.png"
@@ -62,27 +64,27 @@ def grid(path: Path, layout: str, steps: int, walking: Walking, drawing: Drawing
         target, "render grid", layout=layout, directions=chosen.picked, steps=steps, **_settings(walking, drawing)
     )
     with Bars() as bars:
-        drawn = sheet(
+        sheet = render_sheet(
             target.generator, chosen.directions, chosen.samples, chosen.walk, layout=layout, steps=steps, on_step=bars
         )
-        for line in drawn.notes:
+        for line in sheet.notes:
             tell(line)
-        drawn.save(out, note, bars)
+        sheet.save(out, note, bars)
     click.echo(out)
 
 
 def video(path: Path, seconds: float, fps: int, rows: int, walking: Walking, drawing: Drawing) -> None:
-    """Film all samples moving along directions and back, as .mp4 (or .gif, by the ending of --out)."""
+    """Render a video of samples that move along directions and back, as .mp4 or .gif."""
     chosen = Chosen.of(path, walking, drawing, SHOWN)
     target = chosen.target
     out = walking.out or target.folder / "video.mp4"
     note = made(target, "render video", directions=chosen.picked, **_settings(walking, drawing))
     with Bars() as bars:
-        drawn = film(
+        rendered = render_video(
             target.generator, chosen.directions, chosen.samples, chosen.walk, seconds=seconds, fps=fps, rows=rows,
             on_step=bars,
         )  # fmt: skip
-        for line in drawn.notes:
+        for line in rendered.notes:
             tell(line)
-        count = drawn.save(out, note, bars)
+        count = rendered.save(out, note, bars)
     click.echo(f"{out} ({count} frames)")

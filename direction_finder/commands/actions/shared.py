@@ -1,4 +1,4 @@
-"""What several verbs do: open directions with their generator, and note in a picture how it was made."""
+"""Share code between verbs: open directions with their generator, and describe how an image was made."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,20 @@ from typing import Any
 
 import click
 
-from direction_finder.commands.given import Drawing
-from direction_finder.runs.target import Loader, Target
+from direction_finder.commands.option_values import Drawing
+from direction_finder.runs.loading import Loaded, Loader
 
 
-def opened(path: Path, drawing: Drawing) -> Target:
+def opened(path: Path, drawing: Drawing) -> Loaded:
     """Open a run folder or a directions file with its generator."""
-    return Target.open(path, Loader(drawing.device, progress=True), drawing.generator)
+    return Loaded.open(path, Loader(drawing.device, progress=True), drawing.generator)
 
 
-def made(target: Target, what: str, **settings: Any) -> dict[str, Any]:
-    """How a picture was made, to be kept inside it."""
+def made(target: Loaded, verb: str, **settings: Any) -> dict[str, Any]:
+    """Return how an image was made, to be saved in it. settings: options of the verb."""
     record = target.directions
     return {
-        "made_by": f"direction-finder {what}",
+        "made_by": f"direction-finder {verb}",
         "method": record.method,
         "generator": target.generator.name,
         "weights_sha256": target.generator.weights_sha256,
@@ -31,15 +31,15 @@ def made(target: Target, what: str, **settings: Any) -> dict[str, Any]:
 
 
 def tell(note: str) -> None:
-    """Say something that is not the result."""
+    """Print a note, which is not the result, on stderr."""
     click.echo(note, err=True)
 
 
 @contextmanager
 def going_on() -> Iterator[None]:
-    """Say, if a measure is stopped, that the same command goes on with it."""
+    """Tell the user how to resume if a measurement is stopped."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("\nThe same command goes on where it was.", err=True)
+        click.echo("\nStopped. Repeat the command to resume it.", err=True)
         raise

@@ -1,4 +1,4 @@
-"""What `direction-finder train` and `finetune` do."""
+"""Carry out `direction-finder train` and `finetune`."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 
 from direction_finder.commands.actions.shared import tell
 from direction_finder.commands.console import Console
-from direction_finder.commands.given import Training
+from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import given_options, shown
 from direction_finder.datasets import Dataset
 from direction_finder.errors import InputError
@@ -20,7 +20,7 @@ from direction_finder.runs.folder import Run
 from direction_finder.runs.trainers import MODELS, Upkeep, trained_spec, verb
 from direction_finder.runs.training import Watch
 
-UPKEEP = ("preview_every", "save_every", "half", "score_every", "score_samples")  # may change when a run goes on
+UPKEEP = ("preview_every", "save_every", "half", "score_every", "score_samples")  # may change when a run resumes
 
 
 def train_biggan(
@@ -38,7 +38,7 @@ def train_progan(ctx: click.Context, data: Path | None, options: Training, setti
 def finetune(
     ctx: click.Context, checkpoint: Path | None, data: Path | None, options: Training, settings: dict[str, Any]
 ) -> None:
-    """Train a ProGAN on, fully grown, with the Hessian Penalty on its activations."""
+    """Fine-tune a fully grown ProGAN with the Hessian Penalty on its activations."""
     if not (checkpoint or options.resume):
         raise InputError("no checkpoint: give a run of `train progan`, or its snapshot.safetensors")
     start, sizes = training.snapshot_settings(checkpoint) if checkpoint else (None, {})
@@ -84,25 +84,25 @@ def _begin_or_resume(
     _finish(run, time.monotonic() - began)
 
 
-def _check_resumed(given: list[str], longer: str) -> None:
-    if refused := [f"--{name.replace('_', '-')}" for name in given if name not in ("resume", longer, *UPKEEP)]:
-        raise InputError(f"--resume takes the run's own settings, but for --{longer}: leave out {', '.join(refused)}")
+def _check_resumed(names: list[str], longer: str) -> None:
+    if refused := [f"--{name.replace('_', '-')}" for name in names if name not in ("resume", longer, *UPKEEP)]:
+        raise InputError(f"--resume uses the run's own settings, except --{longer}: leave out {', '.join(refused)}")
 
 
 def _say(run: Run) -> None:
-    tell(f"{run.folder}: {MODELS[run.config['model']].title} on {run.config['data']['num']} pictures")
+    tell(f"{run.folder}: {MODELS[run.config['model']].title} on {run.config['data']['num']} images")
 
 
 def _finish(run: Run, seconds: float) -> None:
     if not run.finished:
-        tell(f"Stopped. Go on: direction-finder {verb(run)} --resume {shown(run.folder)}")
+        tell(f"Stopped. To resume: direction-finder {verb(run)} --resume {shown(run.folder)}")
         raise SystemExit(130)
     click.echo(f"{trained_spec(run)}: trained in {seconds / 60:.0f} minutes")
-    tell(f"Find directions: direction-finder learn --generator {trained_spec(run)}")
+    tell(f"To find directions: direction-finder learn --generator {trained_spec(run)}")
 
 
 def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:
-    """Train the network that reads factors off pictures, for `measure --metric factors`."""
+    """Train the network that reads factors in images, and print its accuracy on held-out images."""
     if threads:
         torch.set_num_threads(threads)
     with Bars() as bars:

@@ -1,1 +1,1 @@
-"""Bare networks, as training would use them; the adapters beside this folder freeze and wrap them."""
+"""Define bare networks, as training uses them; the adapters in the folder above freeze and wrap them."""

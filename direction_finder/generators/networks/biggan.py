@@ -1,5 +1,5 @@
-"""The original BigGAN (Brock et al. 2019, https://arxiv.org/abs/1809.11096) with a split z, as its files hold it, and
-frozen: spectral norms folded, upsampling and convolution in one."""
+"""Define the original BigGAN (Brock et al. 2019, https://arxiv.org/abs/1809.11096): as its files store it, and frozen,
+with spectral norms folded, and each upsampling merged with its convolution."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ from direction_finder.generators.networks.layers import Attention, ConditionalNo
 
 EPS = 1e-5  # of batch norms
 SPECTRAL_EPS = 1e-6
-BOTTOM = 4  # pixels along a side at which the first block begins
+BOTTOM = 4  # height and width in pixels of the first block's input
 
 
 class Spectral(nn.Module):
-    """A weight that is divided by its largest singular value, as one power step from the stored vector gives it.
+    """Hold a weight that is divided by its largest singular value, computed by one power step from the stored vector.
 
-    That is what the published network does at each forward in eval mode. `sv0` is in its files and not used.
+    The published network does this in each forward pass in eval mode. `sv0` is in its files, but is not used.
     """
 
     weight: nn.Parameter
@@ -32,7 +32,7 @@ class Spectral(nn.Module):
         self.register_buffer("sv0", torch.empty(1))
 
     def normed(self) -> Tensor:
-        """The weight divided by its singular value."""
+        """Return the weight divided by its largest singular value."""
         rows = self.weight.flatten(1)
         right = normalize(self.u0 @ rows, eps=SPECTRAL_EPS)
         left = normalize(right @ rows.mT, eps=SPECTRAL_EPS)
@@ -40,7 +40,7 @@ class Spectral(nn.Module):
 
 
 class SpectralLinear(Spectral):
-    """A linear layer of such a weight (outside, inside)."""
+    """Apply a linear layer with a spectrally normalised weight (outside, inside)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x, self.normed(), self.bias)
@@ -56,7 +56,7 @@ class SpectralLinear(Spectral):
 
 
 class SpectralConv(Spectral):
-    """A convolution with such a weight (outside, inside, size, size), which keeps the size of its input."""
+    """Apply a convolution with a spectrally normalised weight (outside, inside, size, size); images keep their size."""
 
     def forward(self, x: Tensor) -> Tensor:
         return conv2d(x, self.normed(), self.bias, padding=self.weight.shape[2] // 2)
@@ -70,14 +70,14 @@ class SpectralConv(Spectral):
 
 
 class Table(nn.Module):
-    """A row for each class, as gains and biases are where classes share no embedding (--G_shared left out)."""
+    """Hold one row per class, as gains and biases do if classes share no embedding (trained without --G_shared)."""
 
     def __init__(self, classes: int, channels: int):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(classes, channels))
 
     def folded(self) -> nn.Linear:
-        """Return the same as a function of one-hot classes."""
+        """Return the table as a linear layer of one-hot classes."""
         classes, channels = self.weight.shape
         plain = nn.Linear(classes, channels, bias=False)
         plain.weight = nn.Parameter(self.weight.detach().mT.contiguous())
@@ -85,8 +85,8 @@ class Table(nn.Module):
 
 
 class Statistics(nn.Module):
-    """The stored mean and variance of a batch norm, and its gain and bias: linear functions of the condition, or, with
-    `tables`, a row for each class."""
+    """Hold the stored mean and variance of a batch norm, and its gain and bias: linear functions of the condition or,
+    with `tables`, one row per class."""
 
     stored_mean: Tensor
     stored_var: Tensor
@@ -100,11 +100,12 @@ class Statistics(nn.Module):
         self.register_buffer("stored_var", torch.empty(channels))
 
     def folded(self) -> ConditionalNorm:
+        """Return the frozen norm."""
         return ConditionalNorm(self.stored_mean, self.stored_var, EPS, self.gain.folded(), self.bias.folded())
 
 
 class LastStatistics(nn.Module):
-    """The same of the last batch norm, whose gain and bias are plain."""
+    """Hold the stored statistics of the last batch norm, whose gain and bias do not depend on a condition."""
 
     stored_mean: Tensor
     stored_var: Tensor
@@ -117,7 +118,7 @@ class LastStatistics(nn.Module):
 
 
 class Residual(nn.Module):
-    """What the files hold of a block that doubles the resolution."""
+    """Hold the stored layers of a block that doubles the resolution."""
 
     def __init__(self, inside: int, outside: int, condition: int, tables: bool):
         super().__init__()
@@ -127,7 +128,7 @@ class Residual(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """What the files hold of an attention."""
+    """Hold the stored layers of an attention."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -138,15 +139,16 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.empty(()))
 
     def folded(self) -> Attention:
+        """Return the frozen attention."""
         return Attention(self.theta.folded(), self.phi.folded(), self.g.folded(), self.o.folded(), self.gamma)
 
 
 class BigGAN(nn.Module):
-    """All that the files hold, under their names.
+    """Hold everything that the files store, under the same names.
 
-    widths: channels before the first block and after each. attention: after which block, if any. chunk: dimensions of
-    z that the first layer reads, and each block if z is `split` (--hier). shared: dimensions of the class embedding; 0
-    if there is none.
+    widths: channels before the first block and after each block. attention: the block that the attention follows, if
+    any. chunk: dimensions of z that the first layer reads, and each block if z is `split` (--hier). shared: dimensions
+    of the class embedding; 0 if there is none.
     """
 
     def __init__(
@@ -169,7 +171,7 @@ class BigGAN(nn.Module):
 
 
 class Block(nn.Module):
-    """A frozen residual block. Upsampling and the first convolution are one; the shortcut, of 1x1, goes before it."""
+    """Apply a frozen residual block; the first convolution also upsamples, and the 1x1 shortcut precedes upsampling."""
 
     def __init__(self, block: Residual):
         super().__init__()
@@ -184,7 +186,7 @@ class Block(nn.Module):
 
 
 class FrozenBigGAN(nn.Module):
-    """The generator of a file, its spectral norms folded. Shares the file's tensors where it can."""
+    """Map z and classes to images, with spectral norms folded. It shares tensors with `held` where it can."""
 
     def __init__(self, held: BigGAN):
         super().__init__()
@@ -204,10 +206,10 @@ class FrozenBigGAN(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def stages(self, z: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield "layer0" (the first linear layer), "layer1", ... (blocks), "attention" where it stands, and "image".
+        """Yield "layer0" (the first linear layer), "layer1", ... (blocks), "attention" at its place, and "image".
 
-        z: (batch, dim), split into chunks of equal size: one for the first layer, one for each block; or read by the
-        first layer alone.
+        z: (batch, dim), split into chunks of equal size, one for the first layer and one for each block, or read by
+        the first layer alone.
         """
         first, *others = z.split(self.chunk, dim=1) if self.split else (z, *[z[:, :0]] * len(self.blocks))
         embedding = self.embedding[classes]

@@ -1,9 +1,9 @@
-"""BigGAN-deep (Brock et al. 2019, https://arxiv.org/abs/1809.11096), frozen at one truncation.
+"""Define BigGAN-deep (Brock et al. 2019, https://arxiv.org/abs/1809.11096), frozen at one truncation.
 
-The network class, its configuration and its files are those of `pytorch-pretrained-biggan`; its forward is computed
-here from the same layers, because the package's feeds one z to all layers, computes 125 unused channels of the last
-convolution, divides by spectral norms at every call, and interpolates its batch-norm statistics with the weights of the
-two neighbours swapped (and takes the row below at truncations 0.14, 0.28, 0.56, 0.58 and 0.94, a matter of rounding).
+The network class, its configuration and its files are those of `pytorch-pretrained-biggan`, but the forward pass is
+computed here from the same layers. The package's forward feeds one z to all layers, computes 125 unused channels of the
+last convolution, divides by spectral norms at every call, and interpolates its batch-norm statistics with the weights
+of the two neighbours swapped (and, by rounding, takes the row below at truncations 0.14, 0.28, 0.56, 0.58 and 0.94).
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def fold_spectral_norm(module: Network) -> Network:
 
 
 def statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tensor]:
-    """Mean and variance (channels,) at a truncation in [0, 1], interpolated linearly between the two stored nearest."""
+    """Return mean and variance (channels,) at a truncation in [0, 1], interpolated linearly between stored rows."""
     last = len(norm.running_means) - 1
     position = truncation * last
     if abs(position - round(position)) < 1e-6:
@@ -44,7 +44,7 @@ def statistics(norm: BigGANBatchNorm, truncation: float) -> tuple[Tensor, Tensor
 
 
 class Block(nn.Module):
-    """Residual bottleneck: four norms and convolutions; the shortcut keeps the first channels and is upsampled."""
+    """Apply a residual bottleneck of four norms and convolutions; the shortcut takes the first channels, upsampled."""
 
     def __init__(self, block: GenBlock, truncation: float):
         super().__init__()
@@ -66,7 +66,7 @@ class Block(nn.Module):
 
 
 class FrozenBigGANDeep(nn.Module):
-    """The generator of a package model, its spectral norms folded and its statistics fixed. Takes the model apart."""
+    """Map latents and classes to images, with folded spectral norms and fixed statistics. Changes `model` in place."""
 
     def __init__(self, model: BigGAN, truncation: float):
         super().__init__()
@@ -83,17 +83,18 @@ class FrozenBigGANDeep(nn.Module):
 
     @property
     def num_blocks(self) -> int:
+        """Return the number of residual blocks."""
         return sum(isinstance(layer, Block) for layer in self.layers)
 
     def stages(self, latents: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield "layer0" (first linear layer), "layer1", ... (blocks), "attention" where it stands, and "image".
+        """Yield "layer0" (first linear layer), "layer1", ... (blocks), "attention" at its place, and "image".
 
         latents: (batch, 1 + blocks, z_dim); layer i reads latents[:, i] and the embedding of the class.
         """
         embedding = self.embedding.mT[classes]
         conditions = [torch.cat([z, embedding], dim=1) for z in latents.unbind(1)]
         x = linear(conditions[0], self.gen_z.weight, self.gen_z.bias)
-        x = x.view(len(x), 4, 4, -1).permute(0, 3, 1, 2)  # stored channels last, as in TensorFlow
+        x = x.view(len(x), 4, 4, -1).permute(0, 3, 1, 2)  # stored with channels last, as in TensorFlow
         yield "layer0", x
         block = 0
         for layer in self.layers:

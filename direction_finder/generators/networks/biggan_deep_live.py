@@ -1,6 +1,6 @@
-"""BigGAN-deep as it is trained: the layers of a `pytorch-pretrained-biggan` model with gradients and batch statistics.
+"""Train BigGAN-deep: the layers of a `pytorch-pretrained-biggan` model with gradients and batch statistics.
 
-The package's own forward has no training mode: its batch norms only read stored statistics.
+The package's own forward has no training mode, because its batch norms only read stored statistics.
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ from torch.nn.functional import conv2d, interpolate, max_pool2d
 
 
 class NormReLU(torch.autograd.Function):
-    """relu(gain * (x - mean) / sqrt(variance + eps) + offset) with the batch's own mean and variance, in few passes.
+    """Compute relu(gain * (x - mean) / sqrt(variance + eps) + offset) with the batch's statistics, in few passes.
 
-    x (batch, channels, H, W); gain and offset (batch, channels). Also returns mean and variance (channels,), which
-    carry no gradient.
+    x: (batch, channels, H, W); gain and offset: (batch, channels). Also returns mean and variance (channels,), which
+    have no gradient.
     """
 
     @staticmethod
@@ -34,13 +34,13 @@ class NormReLU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor, None]:
         x, y, gain, mean, inverse = ctx.saved_tensors
         grad = torch.ops.aten.threshold_backward(grad, y, 0)
-        of_offset = grad.sum((2, 3))
-        of_gain = ((grad * x).sum((2, 3)) - mean * of_offset) * inverse
+        grad_offset = grad.sum((2, 3))
+        grad_gain = ((grad * x).sum((2, 3)) - mean * grad_offset) * inverse
         count = x.numel() // x.shape[1]
-        level, tilt = (gain * of_offset).sum(0) / count, (gain * of_gain).sum(0) / count
+        level, tilt = (gain * grad_offset).sum(0) / count, (gain * grad_gain).sum(0) / count
         flat = (mean * inverse * tilt - level) * inverse
-        of_x = torch.addcmul(flat[:, None, None], x, (-inverse.square() * tilt)[:, None, None])
-        return of_x.addcmul_(grad, _wide(gain * inverse)), of_gain, of_offset, None
+        grad_x = torch.addcmul(flat[:, None, None], x, (-inverse.square() * tilt)[:, None, None])
+        return grad_x.addcmul_(grad, _wide(gain * inverse)), grad_gain, grad_offset, None
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -48,16 +48,16 @@ def _wide(tensor: Tensor) -> Tensor:
 
 
 class LiveBigGANDeep(nn.Module):
-    """Trains a package model in place. `model` is what is saved."""
+    """Compute images from `model`, a model of the package, which is trained in place and saved."""
 
     def __init__(self, model: BigGAN):
         super().__init__()
         self.model = model
 
     def forward(self, z: Tensor, classes: Tensor, row: int | None = None) -> Tensor:
-        """Images (batch, 3, H, W) of z (batch, dim) and class numbers (batch,), normalised by this batch's statistics.
+        """Return images (batch, 3, H, W) for z (batch, dim) and classes (batch,), normalised by the batch's statistics.
 
-        row: where in every norm's table to store the statistics.
+        row: the row of every norm's table in which to store the statistics; None: they are not stored.
         """
         network = self.model.generator
         condition = torch.cat([z, self.model.embeddings.weight.mT[classes]], dim=1)
@@ -67,7 +67,7 @@ class LiveBigGANDeep(nn.Module):
         gain, offset = (tensor.expand(len(z), -1) for tensor in (network.bn.weight, network.bn.bias))
         x = _normalised(network.bn, x, gain, offset, row)
         to_rgb = network.conv_to_rgb
-        for hook in to_rgb._forward_pre_hooks.values():  # which divides by the spectral norm
+        for hook in to_rgb._forward_pre_hooks.values():  # the hook divides by the spectral norm
             hook(to_rgb, ())
         return conv2d(x, to_rgb.weight[:3], to_rgb.bias[:3], padding=1).tanh()
 

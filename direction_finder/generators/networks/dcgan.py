@@ -1,4 +1,4 @@
-"""The DCGAN generator (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
+"""Define the DCGAN generator (Radford et al. 2016, https://arxiv.org/abs/1511.06434)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,29 +19,29 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
-    "sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,  # in [-1, 1], as all images are
+    "sigmoid": lambda x: 2 * torch.sigmoid(x) - 1,  # in [-1, 1], like all images
     "none": lambda x: x,
 }
 
 
 class Step(NamedTuple):
-    """The stride, padding and output padding of a transposed convolution."""
+    """Hold the stride, padding and output padding (`more`) of a transposed convolution."""
 
     stride: int
     padding: int
     more: int = 0
 
     def size(self, before: int, kernel: int) -> int:
-        """Return the height of its output."""
+        """Return the height of the output for an input of height `before`."""
         return (before - 1) * self.stride - 2 * self.padding + kernel + self.more
 
 
 class DCGAN(nn.Module):
-    """Transposed convolutions from a 1x1 input to an image.
+    """Map inputs (batch, widths[0]) to images (batch, widths[-1], H, W) with transposed convolutions.
 
     widths: channels from the input to the image, e.g. (100, 512, 256, 128, 64, 3). biases: one per convolution.
-    kernels and steps: likewise; by default 4x4 kernels, the first with stride 1, the rest with 2.
-    Batch norm and activation after every convolution but the last, which ends in `output`.
+    kernels and steps: one per convolution; by default 4x4 kernels, the first with stride 1, the others with stride 2.
+    Batch norm and activation follow every convolution but the last, which `output` follows.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class DCGAN(nn.Module):
             self.resolution = step.size(self.resolution, kernel)
 
     def stages(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield ("layer0", ...), ..., ("image", ...) for inputs (batch, widths[0]), each computed when asked for."""
+        """Yield ("layer0", ...), ..., ("image", ...) for inputs (batch, widths[0]), each computed only when needed."""
         x = x[:, :, None, None]
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=False)):
             x = self.activation(norm(conv(x)))

@@ -1,4 +1,4 @@
-"""Layers of frozen BigGANs, the original and the deep one."""
+"""Define the layers shared by the frozen BigGANs, the original and the deep one."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch.nn.functional import max_pool2d
 
 
 class ConditionalNorm(nn.Module):
-    """Batch norm with fixed statistics, scaled and shifted by linear functions of a condition, then ReLU."""
+    """Apply batch norm with fixed statistics, scaled and shifted by linear functions of a condition, then ReLU."""
 
     mean: Tensor
     inverse_std: Tensor
@@ -25,7 +25,7 @@ class ConditionalNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over positions; keys and values are max-pooled 2x2 (Zhang et al. 2019)."""
+    """Apply self-attention over positions; keys and values are max-pooled 2x2 (Zhang et al. 2019)."""
 
     def __init__(self, query: nn.Conv2d, key: nn.Conv2d, value: nn.Conv2d, out: nn.Conv2d, gamma: Tensor):
         super().__init__()
@@ -35,13 +35,13 @@ class Attention(nn.Module):
         query = self.query(x).flatten(2).mT
         key = max_pool2d(self.key(x), 2).flatten(2).mT
         value = max_pool2d(self.value(x), 2).flatten(2).mT
-        with torch.autocast(x.device.type, enabled=False):  # which would give the softmax a type of its own
+        with torch.autocast(x.device.type, enabled=False):  # it would compute the softmax in another type
             mixed = (query @ key.mT).softmax(2) @ value
         return x + (self.gamma * self.out(mixed.mT.unflatten(2, x.shape[2:]))).to(x.dtype)
 
 
 class Head(nn.Module):
-    """From the last activations to images: batch norm with fixed statistics, ReLU, 3x3 convolution, tanh."""
+    """Map the last activations to images: batch norm with fixed statistics, ReLU, 3x3 convolution, tanh."""
 
     gain: Tensor
     bias: Tensor
@@ -59,9 +59,9 @@ class Head(nn.Module):
 
 
 def upsampling_conv(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Nearest upsampling by 2 and then this 3x3 convolution, as one transposed convolution with 4 / 9 of the work.
+    """Return nearest upsampling by 2 and then this 3x3 convolution as one transposed one, with 4 / 9 of the work.
 
-    Along each axis the taps of two output pixels that read the same input pixel add up: [w2, w1 + w2, w0 + w1, w0].
+    Along each axis, taps that read the same input pixel are added: [w2, w1 + w2, w0 + w1, w0].
     """
     taps = conv.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
     both = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1, bias=conv.bias is not None)

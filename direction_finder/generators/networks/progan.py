@@ -1,8 +1,8 @@
-"""Generator and critic of ProGAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196).
+"""Define the generator and critic of ProGAN (Karras et al. 2018, https://arxiv.org/abs/1710.10196).
 
-Levels are resolutions: level 0 is 4x4, level 1 8x8, and so on. How far a network has grown is one number: 2 is level 2,
-1.25 is level 2 faded in by a quarter over level 1. Parameters are named and laid out as genforce's are, whose files
-therefore load as they are.
+Levels are resolutions: level 0 is 4x4, level 1 is 8x8, and so on. One number says how far a network has grown: 2 is
+level 2, and 1.25 is level 2 faded in by a quarter over level 1. Parameters have the names and shapes of genforce's,
+so that its files load unchanged.
 """
 
 import math
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu
 
 SLOPE = 0.2
-GROUP = 4  # pictures among which the spread is measured
+GROUP = 4  # number of images in which the standard deviation is measured
 
 
 class EqualisedConv(nn.Module):
-    """A convolution whose weights are N(0, 1) and are multiplied by gain / sqrt(fan-in) whenever they are used.
+    """Apply a convolution whose weights start as N(0, 1) and are multiplied by gain / sqrt(fan-in) at each use.
 
-    bias_size: 1 for one bias a channel, as usual; n for one at each of n x n places.
+    bias_size: 1 for one bias per channel, as usual; n for one per channel at each of n x n positions.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class EqualisedConv(nn.Module):
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Divide by the root mean square over channels."""
+    """Return x (batch, channels, H, W) divided by its root mean square over channels."""
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 def double(x: Tensor) -> Tensor:
-    """Twice the height and width, every pixel four times."""
+    """Double the height and width by repeating every pixel four times."""
     return interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class ProGAN(nn.Module):
-    """z (batch, z_dim) in, images (batch, 3, H, W) out. widths: channels at 4x4, 8x8, ...
+    """Map z (batch, z_dim) to images (batch, 3, H, W). widths: channels at 4x4, 8x8, ...
 
-    lod: levels that an unfinished network has still to grow; 0 when it is finished.
+    lod: how many levels an unfinished network must still grow; 0 when it is finished.
     """
 
     lod: Tensor
@@ -72,12 +72,12 @@ class ProGAN(nn.Module):
 
     @property
     def grown(self) -> float:
-        """How far this network has grown, by its own `lod`."""
+        """Return how far this network has grown, according to its `lod`."""
         return len(self.widths) - 1 - float(self.lod)
 
     def stages(self, z: Tensor, grown: float) -> Iterator[tuple[str, Tensor]]:
-        """Yield ("layer1", ...), ("layer2", ...), the activations after their pixel norm, and ("image", ...), each
-        computed when asked for. The image has the size of the last level begun."""
+        """Yield ("layer1", ...), ("layer2", ...), the activations after their pixel norm, and ("image", ...); each is
+        computed only when needed. The image has the size of the last level begun."""
         x = pixel_norm(z[:, :, None, None])
         top = math.ceil(grown)
         for level in range(top + 1):
@@ -87,13 +87,13 @@ class ProGAN(nn.Module):
                     x = double(x)
                 x = pixel_norm(leaky_relu(self.get_submodule(f"layer{index}")(x), SLOPE))
                 yield f"layer{index + 1}", x
-        image = self.picture(x, top)
+        image = self.image(x, top)
         if grown < top:
-            image = torch.lerp(double(self.picture(below, top - 1)), image, 1 - (top - grown))
+            image = torch.lerp(double(self.image(below, top - 1)), image, 1 - (top - grown))
         yield "image", image
 
-    def picture(self, x: Tensor, level: int) -> Tensor:
-        """The image that a level's activations make, in float32 whatever they are."""
+    def image(self, x: Tensor, level: int) -> Tensor:
+        """Return the image computed from a level's activations, in the type of the weights (float32)."""
         output = self.get_submodule(f"output{level}")
         return output(x.to(output.get_parameter("weight").dtype))
 
@@ -103,10 +103,10 @@ class ProGAN(nn.Module):
 
 
 class Critic(nn.Module):
-    """Images of the size of the last level begun in; scores (batch,) and guesses (batch, codes) of z out.
+    """Map images, of the size of the last level begun, to scores (batch,) and guesses (batch, codes) of z.
 
-    widths: channels at 4x4, 8x8, ..., as the generator's. codes: how many components of z are guessed (InfoGAN, Chen
-    et al. 2016, https://arxiv.org/abs/1606.03657), from the 4x4 features.
+    widths: channels at 4x4, 8x8, ..., as in the generator. codes: how many components of z are guessed from the 4x4
+    features (InfoGAN, Chen et al. 2016, https://arxiv.org/abs/1606.03657).
     """
 
     def __init__(self, widths: Sequence[int], codes: int = 0):
@@ -157,7 +157,7 @@ def _head(layers: nn.ModuleList, x: Tensor) -> Tensor:
 
 
 def spread(x: Tensor) -> Tensor:
-    """Mean standard deviation within groups of the batch, as a channel (batch, 1, H, W)."""
+    """Return the mean standard deviation within groups of the batch, as a channel (batch, 1, H, W)."""
     group = GROUP if len(x) % GROUP == 0 else len(x)
     deviation = (x.unflatten(0, (-1, group)).var(1, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
     return deviation.repeat_interleave(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])

@@ -1,7 +1,7 @@
-"""A class-conditional discriminator: strided convolutions with spectral norms and a projection onto the class.
+"""Define a class-conditional discriminator: strided convolutions with spectral norms and a projection onto the class.
 
 Spectral normalisation: Miyato et al. 2018, https://arxiv.org/abs/1802.05957; projection: Miyato & Koyama 2018,
-https://arxiv.org/abs/1802.05637; spread within the batch as one more channel: Karras et al. 2018, section 3.
+https://arxiv.org/abs/1802.05637; standard deviation in the batch as an extra channel: Karras et al. 2018, section 3.
 """
 
 import torch
@@ -10,11 +10,11 @@ from torch.nn.functional import leaky_relu
 from torch.nn.utils import spectral_norm
 
 SLOPE = 0.1
-GROUP = 8  # pictures among which the spread is measured
+GROUP = 8  # number of images in which the standard deviation is measured
 
 
 class ProjectionDiscriminator(nn.Module):
-    """Images (batch, 3, resolution, resolution) and class numbers (batch,) in, one score each out."""
+    """Map images (batch, 3, resolution, resolution) and class numbers (batch,) to scores (batch,)."""
 
     def __init__(self, resolution: int, width: int, num_classes: int):
         super().__init__()
@@ -36,7 +36,7 @@ class ProjectionDiscriminator(nn.Module):
 
 
 def _spread(x: Tensor) -> Tensor:
-    """Mean standard deviation within groups of the batch, as a channel (batch, 1, H, W)."""
+    """Return the mean standard deviation within groups of the batch, as a channel (batch, 1, H, W)."""
     group = GROUP if len(x) % GROUP == 0 else len(x)
     deviation = (x.unflatten(0, (-1, group)).var(1, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
     return deviation.repeat_interleave(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])

@@ -1,4 +1,4 @@
-"""Weights in files that may be nested, foreign, damaged or hostile. No code in a file is ever run."""
+"""Read weights from files that may be nested, foreign, damaged or hostile. No code in a file is ever run."""
 
 from direction_finder.generators.weights.files import read_tensors
 from direction_finder.generators.weights.kinds import looks_like_html

@@ -1,4 +1,4 @@
-"""What files hold: torch's, safetensors (also in shards) and NumPy's. No code in a file is run."""
+"""Read the files of torch, safetensors (also in shards) and NumPy. No code in a file is run."""
 
 import json
 import pickle
@@ -26,14 +26,14 @@ from direction_finder.generators.weights.kinds import (
 
 
 def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:
-    """Return what a file holds: tensors, perhaps in plain containers.
+    """Return the content of a file: tensors, perhaps in plain containers.
 
-    The kind of file is told by what is in it: safetensors, an index of safetensors in shards (`.index.json`), NumPy's
-    `.npy` and `.npz`, or a torch file. stubs: full names of classes whose objects may lie beside the weights; they are
-    read as empty objects of a class of ours, whatever the file says that they do.
+    The kind of file is recognised by its content: safetensors, an index of safetensors in shards (`.index.json`),
+    NumPy's `.npy` and `.npz`, or a torch file. stubs: full names of classes whose objects may be stored with the
+    weights; they are read as objects of an empty class of ours, so that no code of the file is run.
 
-    Raises InputError if the file is missing, damaged, of another kind, which is named, or holds other objects, which
-    are refused and not executed.
+    Raises InputError if the file is missing, damaged, of another kind (the message says which), or contains other
+    objects, which are refused and not executed.
     """
     path = Path(path)
     if path.is_dir():
@@ -44,8 +44,8 @@ def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:
         head = file.read(HEAD)
     if path.name.endswith(".index.json"):
         return _read_shards(path)
-    if what := foreign(path, head):
-        raise InputError(f"{path}: {what}")
+    if problem := foreign(path, head):
+        raise InputError(f"{path}: {problem}")
     try:
         if path.suffix == ".safetensors" or is_safetensors(path, head):
             return load_file(path)
@@ -63,13 +63,13 @@ def _read_torch(path: Path, stubs: Sequence[str], head: bytes) -> Any:
     try:
         allowed: list[Callable | tuple[Callable, str]] = [_stub(*name.rpartition(".")[::2]) for name in stubs]
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
-            warnings.simplefilter("ignore")  # on pickle protocols; what cannot be read raises
+            warnings.simplefilter("ignore")  # about pickle protocols; unreadable files raise errors
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if other := re.search(r"GLOBAL (\S+)", str(error)):
             raise InputError(
-                f"{path}: holds Python objects other than tensors ({other[1]}), which could run code; refused "
-                "without running any. Save its state_dict() and load that"
+                f"{path}: contains Python objects other than tensors ({other[1]}), which could run code: refused "
+                "without running any; save the network's state_dict() and load that"
             ) from error
         raise InputError(f"{path}: {unread(path, head, '')}") from error
 
@@ -81,13 +81,13 @@ def _read_numpy(path: Path) -> Any:
     arrays = {}
     with content:
         for name in content.files:
-            with suppress(ValueError, TypeError):  # objects, which only code could make, and text
+            with suppress(ValueError, TypeError):  # skips objects, which only code can make, and text
                 arrays[name] = torch.from_numpy(content[name])
     return arrays
 
 
 def _read_shards(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of all files that an index names, which lie beside it."""
+    """Return the tensors of all files that an index names, which must be in its folder."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -95,11 +95,11 @@ def _read_shards(path: Path) -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = {}
     for name in sorted(set(names)):
         if Path(name).name != name:
-            raise InputError(f"{path}: names {name}, which does not lie beside it")
+            raise InputError(f"{path}: names {name}, which is not in its folder")
         state |= read_tensors(path.with_name(name))
     return state
 
 
 def _stub(module: str, name: str) -> type:
-    """An empty class that goes by another's name."""
+    """Return an empty class with the full name of another class."""
     return type(name, (), {"__module__": module})

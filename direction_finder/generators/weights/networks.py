@@ -1,4 +1,4 @@
-"""Which network of a checkpoint to take: averages before raw weights, generators before others, prefixes taken off."""
+"""Choose the network to take from a checkpoint: averages before raw weights, generators before others; no prefixes."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ GENERATORS = {"generator", "gen", "g"}
 CRITICS = {"discriminator", "disc", "dis", "d", "critic"}
 OPTIMISERS = {"optim", "optimizer", "opt", "scheduler"}
 WRAPPERS = {"module", "_orig_mod"}  # of DataParallel and torch.compile
-CONTAINERS = {"model", "net", "network"}  # taken off where networks lie in them side by side
+CONTAINERS = {"model", "net", "network"}  # removed if several networks are in them
 ROLES = ("average", "generator", "plain")  # in order of preference
 
 
 class Weights(NamedTuple):
-    """A network's state dict, and what was chosen among several networks, in words."""
+    """Hold a network's state dict, and what was chosen among several networks, in words."""
 
     state: State
     notes: tuple[str, ...] = ()
@@ -34,20 +34,20 @@ def read_state(path: str | Path, stubs: Sequence[str] = ()) -> State:
 
 
 def read_whole(path: str | Path) -> State:
-    """Return all tensors of a state dict, whatever networks they are of. Raises InputError if a file holds none."""
+    """Return all tensors of a state dict, of whatever networks. Raises InputError if the file is not one state dict."""
     content = read_tensors(path)
-    if not isinstance(content, Mapping) or not all(isinstance(each, Tensor) for each in content.values()):
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise InputError(f"{path}: expected one state dict of tensors")
     return dict(content)
 
 
 def read_weights(path: str | Path, key: str | None = None, stubs: Sequence[str] = ()) -> Weights:
-    """Read the state dict of a generator from a checkpoint, with the prefixes of wrappers taken off.
+    """Return the state dict of a generator from a checkpoint, with the prefixes of wrappers removed.
 
-    key: the name of the network to take, where there are several; None: the generator's moving average, else the
-    generator, else the only one. stubs: see `read_tensors`.
+    key: the name of the network to take, if there are several; None: the generator's moving average, otherwise the
+    generator, otherwise the only network. stubs: see `read_tensors`.
 
-    Raises InputError as `read_tensors` does, if no network or more than one fits, or if weights are NaN or infinite.
+    Raises InputError as `read_tensors` does, and if none or more than one network fits, or weights are not finite.
     """
     path = Path(path)
     content = read_tensors(path, stubs)
@@ -55,39 +55,39 @@ def read_weights(path: str | Path, key: str | None = None, stubs: Sequence[str] 
         raise InputError(f"{path}: a single tensor {tuple(content.shape)}, not the state dict of a generator")
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path}: a {type(content).__name__}, not a state dict; expected names and tensors")
-    found = {name: state for name, state in _networks(content, path) if state}
-    chosen = _chosen(found, key, path)
-    for name, tensor in found[chosen].items():
+    networks = {name: state for name, state in _networks(content, path) if state}
+    chosen = _chosen(networks, key, path)
+    for name, tensor in networks[chosen].items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(f"{path}: weight {name} holds NaN or infinite values; the checkpoint is damaged")
-    return Weights(found[chosen], _notes(found, chosen, content))
+    return Weights(networks[chosen], _notes(networks, chosen, content))
 
 
-def _chosen(found: Mapping[str, State], key: str | None, path: Path) -> str:
+def _chosen(networks: Mapping[str, State], key: str | None, path: Path) -> str:
     """Return the name of the network to take."""
     if key is not None:
-        fitting = [name for name in found if key in (name, name.rpartition("/")[2])]
+        fitting = [name for name in networks if key in (name, name.rpartition("/")[2])]
         if len(fitting) != 1:
-            raise InputError(f"{path}: key {key!r}: expected one of {', '.join(filter(None, found)) or 'none'}")
+            raise InputError(f"{path}: key {key!r}: expected one of {', '.join(filter(None, networks)) or 'none'}")
         return fitting[0]
     for role in ROLES:
-        fitting = [name for name in found if _role(name) == role]
+        fitting = [name for name in networks if _role(name) == role]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise InputError(f"{path}: holds several networks, {', '.join(fitting)}; say which with `key`")
-    raise InputError(f"{path}: holds {', '.join(found) or 'no tensors'}; expected a generator, or its name as `key`")
+            raise InputError(f"{path}: holds several networks, {', '.join(fitting)}; choose one with `key`")
+    raise InputError(f"{path}: holds {', '.join(networks) or 'no tensors'}; expected a generator, or its name as `key`")
 
 
-def _notes(found: Mapping[str, State], chosen: str, content: Mapping[str, Any]) -> tuple[str, ...]:
-    others = [name for name in found if name != chosen]
+def _notes(networks: Mapping[str, State], chosen: str, content: Mapping[str, Any]) -> tuple[str, ...]:
+    others = [name for name in networks if name != chosen]
     unnamed = [str(key) for key, value in content.items() if _role(str(key)) == "average" and isinstance(value, list)]
     if unnamed and _role(chosen) != "average":
-        return (f"{chosen or 'the weights'} taken; the moving average {unnamed[0]} is a list without names",)
+        return (f"{chosen or 'the weights'} used, because the moving average {unnamed[0]} is a list without names",)
     if not others:
         return ()
     kind = ", a moving average," if _role(chosen) == "average" else ""
-    return (f"{chosen}{kind} taken; the file also holds {', '.join(others)} (`key` chooses)",)
+    return (f"{chosen}{kind} used; the file also holds {', '.join(others)} (`key` chooses another)",)
 
 
 def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterator[tuple[str, State]]:
@@ -110,12 +110,13 @@ def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterato
 
 def _holds_tensors(content: Mapping[Any, Any]) -> bool:
     return any(
-        isinstance(each, Tensor) or (isinstance(each, Mapping) and _holds_tensors(each)) for each in content.values()
+        isinstance(value, Tensor) or (isinstance(value, Mapping) and _holds_tensors(value))
+        for value in content.values()
     )
 
 
 def _split(state: State, name: str) -> Iterator[tuple[str, State]]:
-    """Yield the networks whose weights lie side by side in one state dict, told by the first part of their names."""
+    """Yield the networks whose weights are in one state dict, recognised by the first part of their names."""
     state, name = _unwrapped(state, name)
     groups: dict[str, State] = {}
     for key, tensor in state.items():
@@ -132,7 +133,7 @@ def _split(state: State, name: str) -> Iterator[tuple[str, State]]:
 
 
 def _unwrapped(state: State, name: str) -> tuple[State, str]:
-    """Take off what wraps a whole state dict; a name that says what it is becomes part of the network's."""
+    """Remove the prefixes of a whole state dict; those that say what the network is become part of its name."""
     state = {key.replace("._orig_mod.", "."): value for key, value in state.items()}
     if "n_averaged" in state:  # torch's AveragedModel
         state = {key: value for key, value in state.items() if key != "n_averaged"}
@@ -141,7 +142,7 @@ def _unwrapped(state: State, name: str) -> tuple[State, str]:
         (first,) = firsts
         inner = {key.partition(".")[2]: value for key, value in state.items()}
         seconds = {key.partition(".")[0] for key in inner}
-        if first in CONTAINERS and not all(each in WRAPPERS or _role(each) != "plain" for each in seconds):
+        if first in CONTAINERS and not all(second in WRAPPERS or _role(second) != "plain" for second in seconds):
             break
         if first not in WRAPPERS | CONTAINERS and _role(first) not in ("average", "generator"):
             break
@@ -157,7 +158,7 @@ def _words(name: str) -> set[str]:
 
 
 def _role(name: str) -> str:
-    """Return what a network is, told by its name: average, generator, other or plain."""
+    """Return what a network is, judged by its name: average, generator, other or plain."""
     words = _words(name)
     if words & (CRITICS | OPTIMISERS):
         return "other"

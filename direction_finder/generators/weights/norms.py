@@ -1,4 +1,4 @@
-"""Weights under torch's spectral and weight norm, old and new, made plain."""
+"""Compute plain weights from those under torch's spectral and weight norm, old and new."""
 
 import torch
 from torch import Tensor
@@ -10,10 +10,10 @@ NEW = ".parametrizations."
 
 
 def folded(state: State, source: str) -> State:
-    """Return the state with every normed weight computed, as the network in eval mode does.
+    """Return the state with every normed weight computed as in eval mode.
 
-    Spectral norm (Miyato et al. 2018, https://arxiv.org/abs/1802.05957): weight / (u^T W v), W the weight with the
-    normed axis first. Weight norm (https://arxiv.org/abs/1602.07868): g v / |v|. Raises InputError for a
+    Spectral norm (Miyato et al. 2018, https://arxiv.org/abs/1802.05957): weight / (u^T W v), where W is the weight
+    with the normed axis first. Weight norm (https://arxiv.org/abs/1602.07868): g v / |v|. Raises InputError for a
     parametrisation that is neither.
     """
     plain = dict(state)
@@ -31,7 +31,7 @@ def folded(state: State, source: str) -> State:
                 _fold_spectral(plain, name, key, f"{inner}.0._u", f"{inner}.0._v")
             else:
                 raise InputError(
-                    f"{source}: {name} is parametrised in another way; remove_parametrizations, and save it again"
+                    f"{source}: {name} has an unknown parametrisation; call remove_parametrizations and save it again"
                 )
     return plain
 
@@ -39,11 +39,11 @@ def folded(state: State, source: str) -> State:
 def _fold_spectral(plain: State, name: str, weight: str, left: str, right: str) -> None:
     matrix, u, v = plain.pop(weight), plain.pop(left), plain.pop(right, None)
     rows = [matrix.transpose(0, axis).flatten(1) for axis in (0, 1) if matrix.shape[axis] == len(u)]
-    if v is None:  # of torch before 1.0
-        sigmas = [(u @ each).norm() for each in rows]
+    if v is None:  # torch before 1.0 did not store v
+        sigmas = [(u @ flat).norm() for flat in rows]
     else:
-        sigmas = [u @ each @ v for each in rows if each.shape[1] == len(v)]
-    # where both axes have the size of u, the vectors are those of the axis that gives them the larger value
+        sigmas = [u @ flat @ v for flat in rows if flat.shape[1] == len(v)]
+    # if both axes have the size of u, the vectors belong to the axis with the larger value
     plain[name] = matrix / torch.stack(sigmas).max()
 
 

@@ -1,4 +1,4 @@
-"""State dicts: loaded strictly, and told apart by hashes."""
+"""Load state dicts strictly, and compare them by hashes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ State = dict[str, Tensor]
 
 
 def load_strict(module: nn.Module, state: State, source: str) -> None:
-    """Load `state` into `module`; every name and shape must agree, or InputError names the first that does not."""
+    """Load `state` into `module`. Raises InputError that names the first weight whose name or shape does not agree."""
     expected = module.state_dict()
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
@@ -32,12 +32,12 @@ def load_strict(module: nn.Module, state: State, source: str) -> None:
 
 
 def tensor_hashes(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return a short hash of each tensor of a state dict, by which two states can be told apart tensor by tensor."""
+    """Return a short hash of each tensor of a state dict, so that two states can be compared tensor by tensor."""
     return {key: state_sha256({"": value})[:12] for key, value in state.items() if isinstance(value, Tensor)}
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of a state dict, in the order of the names."""
+    """Return the SHA-256 of the names, types, shapes and bytes of a state dict, sorted by name."""
     digest = hashlib.sha256()
     for key in sorted(state):
         tensor = state[key].detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""The metrics that `measure` knows, by their names, and which figures they have."""
+"""Measure directions and generators: the metrics by name, and their figures."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,10 +10,10 @@ from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import Reporting, reporting
-from direction_finder.reports.measures import of_directions, of_factors, of_generators
+from direction_finder.reports.measures import direction_metrics, factor_metrics, generator_metrics
 from direction_finder.reports.measures.measurement import Measurement, Metric, Quantity, Report
 from direction_finder.reports.measures.task import Choices, Task
-from direction_finder.runs.target import class_index, fitting
+from direction_finder.runs.loading import class_index, fitting
 from direction_finder.samples import Samples
 from direction_finder.settings import FEATURES, PLACES
 
@@ -36,28 +36,31 @@ __all__ = [
 METRICS = {
     metric.name: metric
     for metric in (
-        *of_factors.METRICS,
-        *of_directions.METRICS,
-        *of_generators.METRICS,
-        *of_factors.OF_GENERATORS,
+        *factor_metrics.METRICS,
+        *direction_metrics.METRICS,
+        *generator_metrics.METRICS,
+        *factor_metrics.OF_GENERATORS,
     )
 }
 FIGURES: dict[str, Callable[[Task, Report, Path], None]] = {
-    "factors": of_factors.draw_effects,
-    "hessians": of_directions.draw_hessians,
-    "activeness": of_directions.draw_activeness,
+    "factors": factor_metrics.draw_effects,
+    "diagonality": direction_metrics.draw_diagonality,
+    "activeness": direction_metrics.draw_activeness,
 }
-SIDE_BY_SIDE: dict[str, Callable[[Mapping[str, Report], Path], None]] = {"activeness": of_directions.side_by_side}
-TOGETHER = "measures"  # stem of the files that tell of all targets together
+SIDE_BY_SIDE: dict[str, Callable[[Mapping[str, Report], Path], None]] = {"activeness": direction_metrics.side_by_side}
+TOGETHER = "measures"  # stem of the files that cover all targets together
 
 
 def take(task: Task, name: str) -> Measurement:
-    """Take one metric."""
-    return Measurement(METRICS[name], METRICS[name].take(task), task.about)
+    """Compute one metric of `METRICS`."""
+    report = METRICS[name].take(task)
+    if METRICS[name].of_directions and any(task.found.names):
+        report["direction_names"] = list(task.found.names)
+    return Measurement(METRICS[name], report, task.about)
 
 
 def read_network(path: str | Path | None = None) -> FactorNetwork:
-    """A factor network; by default the one for `shapes` at 64 pixels."""
+    """Load a factor network; the default is the one for `shapes` at 64 pixels."""
     return FactorNetwork.load(path or shipped(NETWORK))
 
 
@@ -81,18 +84,21 @@ def measure(
 ) -> Measurement:
     """Measure directions in a generator, or a generator alone.
 
-    metric: "factors", "alignment", "hessians" (D% and D_R), "share", "activeness" or "paths" of directions; "ppl",
-    "fid", "kid" or "fidelity" of a generator. class_name: None for that of the directions, or random classes. samples:
-    how many latents, or which (None: as many as the metric usually takes). features: "lite0" or "published" networks
-    for distances of pictures, weights: where those lie. real: pictures for fid and kid. place: where on a path ppl is
-    measured. renders, other_renders: data sets for fidelity. factor_network: what reads the factors.
+    metric: "factors", "alignment", "diagonality" (D% and D_R), "share", "activeness" or "paths" for directions; "ppl",
+    "fid", "kid" or "fidelity" for a generator. class_name: None for the class of the directions, or random classes.
+    samples: the number of latents, or the samples (None: the metric's usual number). features: "lite0" or "published",
+    the network for distances of images; weights: the folder of the published ones. real: images for fid and kid. place:
+    where on a path ppl is measured, "end" or "full". renders, other_renders: data sets for fidelity. factor_network: a
+    file of the network that reads factors in images.
 
-    >>> print(df.measure(generator, directions, "hessians"))
+    >>> print(df.measure(generator, directions, "diagonality"))
     >>> df.measure(generator, directions, "factors", class_name="cube").plot()
 
-    Raises InputError for a metric that there is not, or that lacks what it needs.
+    Raises InputError for an unknown metric, or one that lacks what it needs.
     """
-    if metric not in METRICS:
+    if not isinstance(directions, Directions | None):
+        raise InputError(f"directions are {directions!r}: expected Directions, or None for a generator alone")
+    if not isinstance(metric, str) or metric not in METRICS:
         raise InputError(f"metric {metric!r}: expected one of {', '.join(METRICS)}")
     for option, value, known in (("features", features, FEATURES), ("place", place, PLACES)):
         if value not in known:
@@ -101,7 +107,7 @@ def measure(
         raise InputError(f"`samples` {samples}: expected at least 1")
     if directions is not None:
         directions, generator = fitting(directions, generator)
-    given = samples if isinstance(samples, Samples) else None
+    chosen = samples if isinstance(samples, Samples) else None
     choices = Choices(
         None if isinstance(samples, Samples) else samples,
         features,
@@ -117,7 +123,7 @@ def measure(
         task = Task(
             generator,
             directions,
-            Sampling(class_index(generator, directions, name), seed, max_batch, given),
+            Sampling(class_index(generator, directions, name), seed, max_batch, chosen),
             choices,
             network,
             on_step=on_step,

@@ -1,4 +1,4 @@
-"""What a measure gives: a value that prints, plots and saves."""
+"""Hold the result of a measurement, which prints, plots and saves itself."""
 
 import html
 import json
@@ -14,13 +14,16 @@ from direction_finder.metrics.intervals import Value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN = 10  # directions in the terminal, the strongest; the file has all
-Report = dict[str, Any]  # plain values, with everything that they depend on: what the JSON file holds
+SHOWN = 10  # the strongest directions, shown in the terminal; the file has all of them
+Report = dict[str, Any]  # plain values and everything they depend on, as in the JSON file
 
 
 class Quantity(NamedTuple):
-    """A figure that a metric gives. better: which way. low, high: its bounds (None: none). factor: what it is shown
-    multiplied by."""
+    """Describe a figure that a metric computes.
+
+    better: whether higher or lower is better. low, high: its bounds (None: no bound). factor: the factor by which it is
+    multiplied for display.
+    """
 
     title: str
     better: Literal["higher", "lower"] | None = None
@@ -30,16 +33,16 @@ class Quantity(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """Its title, with an arrow that says which way is better."""
+        """Return the title, with an arrow that shows which way is better."""
         return self.title + {"higher": " ↑", "lower": " ↓", None: ""}[self.better]
 
     def best(self, values: list[float]) -> float | None:
-        """The best of several values; None where no way is better."""
+        """Return the best of several values; None if neither higher nor lower is better."""
         return {"higher": max, "lower": min}[self.better](values) if self.better else None
 
 
 class Cell(NamedTuple):
-    """One figure of a report: what it is, its value, and how it is written in a table."""
+    """Hold one figure of a report: what it is, its value, and its text in a table."""
 
     quantity: Quantity
     value: float
@@ -48,8 +51,10 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of `measure`. take: computes its report; lines: what the terminal shows of it; cells: its figures in a
-    table; plot: draws it on axes of matplotlib. of_directions: it needs directions; network: it needs a factor network.
+    """Describe a metric of `measure`.
+
+    take: computes its report; lines: its lines in the terminal; cells: its figures in a table; plot: plots it on axes
+    of matplotlib. of_directions: whether it needs directions; network: whether it needs a factor network.
     """
 
     name: str
@@ -63,7 +68,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The report of one metric. about: what was measured, in words.
+    """Hold the report of one metric. about: a description of what was measured.
 
     >>> measurement = df.measure(generator, directions, "activeness")
     >>> print(measurement); measurement.plot(); measurement.save("activeness.json")
@@ -81,22 +86,22 @@ class Measurement:
 
     @property
     def values(self) -> dict[str, float]:
-        """Its main figures by their titles."""
+        """Return the main figures by their titles."""
         return {cell.quantity.title: cell.value for cell in self.metric.cells(self.report)}
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """What its main figures are: their bounds, and which way is better."""
+        """Describe the main figures: their bounds, and which way is better."""
         return tuple(cell.quantity for cell in self.metric.cells(self.report))
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw it on axes of matplotlib (None: on new ones). Raises InputError for a metric that has no picture."""
+        """Plot the report on axes of matplotlib (None: on new ones). Raises InputError for a metric without a plot."""
         if self.metric.plot is None:
             raise InputError(f"{self.metric.name} is a number: it has no plot; print it")
         return self.metric.plot(self.report, self.about, ax)
 
     def to_dict(self) -> Report:
-        """Everything as plain values."""
+        """Return everything as plain values."""
         return json.loads(json.dumps(self.report))
 
     def save(self, path: str | Path) -> None:
@@ -110,7 +115,14 @@ class Measurement:
         return f"<table><caption>{self.metric.name} of {html.escape(self.about)}</caption>{rows}</table>"
 
 
-def interval(quantity: Quantity, found: Report) -> Cell:
-    """A figure with its interval, from a report's value, low and high."""
-    scaled = Value(*(quantity.factor * found[end] for end in ("value", "low", "high")))
+def called(report: Report, index: int) -> str:
+    """Return "direction 3", with its name if it has one."""
+    names = report.get("direction_names") or {}
+    name = names[index] if names else None
+    return f"direction {index} {name}" if name else f"direction {index}"
+
+
+def interval(quantity: Quantity, report: Report) -> Cell:
+    """Return a figure with its interval, from a report's value, low and high."""
+    scaled = Value(*(quantity.factor * report[end] for end in ("value", "low", "high")))
     return Cell(quantity, scaled.value, str(scaled))

@@ -1,4 +1,4 @@
-"""What `measure` is asked for, which every metric takes."""
+"""Describe what `measure` computes; every metric receives such a task."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from direction_finder.datasets import Pictures
+from direction_finder.datasets import Images
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics import factors
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.features import INCEPTION, LITE0, Similarity, inception, lite0, similarity_of
-from direction_finder.metrics.parts import Keep, anew, under
 from direction_finder.metrics.reference import Reference, choice, features_of
+from direction_finder.metrics.resumable import Cache, prefixed, uncached
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import OnStep
 from direction_finder.reports.measures.measurement import Report
@@ -22,9 +22,12 @@ from direction_finder.reports.measures.measurement import Report
 
 @dataclass(frozen=True)
 class Choices:
-    """How metrics are taken. samples: latents (None: as many as the metric usually takes). features, weights: what
-    distances of pictures are taken with. real: pictures for fid and kid. place: where on a path ppl is measured.
-    renders, other_renders: data sets for fidelity."""
+    """Hold the settings of metrics.
+
+    samples: number of latents (None: the metric's usual number). features, weights: the network for distances of images
+    and the folder of its weights. real: images for fid and kid. place: where on a path ppl is measured. renders,
+    other_renders: data sets for fidelity.
+    """
 
     samples: int | None = None
     features: str = "lite0"
@@ -37,88 +40,93 @@ class Choices:
 
 @dataclass(frozen=True)
 class Task:
-    """What to measure, and how. directions: None of a generator alone. network: what reads the factors; only measures
-    of factors have it. keep: where the parts of long measures are kept until all of them are done."""
+    """Describe what to measure, and how.
+
+    directions: None to measure a generator alone. network: the network that reads factors; only metrics of factors have
+    it. cache: saves the parts of long measurements until all of them are done.
+    """
 
     generator: Generator
     directions: Directions | None = None
     sampling: Sampling = field(default_factory=Sampling)
     choices: Choices = field(default_factory=Choices)
     network: FactorNetwork | None = None
-    keep: Keep = anew
+    cache: Cache = uncached
     on_step: OnStep | None = None
 
     @property
     def found(self) -> Directions:
-        """The directions. Raises InputError if there are none."""
+        """Return the directions. Raises InputError if there are none."""
         if self.directions is None:
-            raise InputError(f"{self.generator.name}: this metric is of directions, and there are none")
+            raise InputError(f"{self.generator.name}: this metric measures directions, and there are none")
         return self.directions
 
     @property
     def reader(self) -> FactorNetwork:
-        """What reads the factors. Raises InputError if there is none."""
+        """Return the network that reads factors. Raises InputError if there is none."""
         if self.network is None:
             raise InputError("this metric needs a factor network")
         return self.network
 
     @property
     def seed(self) -> int:
+        """Return the seed of the samples."""
         return self.sampling.seed
 
     def samples(self, usual: int) -> int:
-        """How many latents: as many as were given or asked for, else as `usual`."""
+        """Return the number of latents: of the given samples, else as chosen, else `usual`."""
         return len(self.sampling.given) if self.sampling.given is not None else self.choices.samples or usual
 
     @property
     def class_name(self) -> str:
+        """Return the name of the class, or "random classes"."""
         index = self.sampling.class_index
         return "random classes" if index is None else self.generator.class_names[index]
 
     @property
     def about(self) -> str:
-        """What is measured, in words."""
+        """Describe what is measured."""
         if self.directions is None:
             return self.generator.name
         return f"{self.directions.method} directions in {self.generator.name}"
 
     @property
     def similarity(self) -> tuple[Similarity, str]:
-        """The distance of two pictures, and its name."""
+        """Return a function for the distance of two images, and its name."""
         return similarity_of(self.choices.features, self.generator.device, self.choices.weights)
 
     @cached_property
     def seen(self) -> tuple[Tensor, Tensor, Report]:
-        """Features of generated and of real pictures, and what they are."""
+        """Return features of generated and of real images, and a description of them."""
         choices, seed = self.choices, self.seed
         if not choices.real:
-            raise InputError("fid and kid need `real`, a data set or a folder of images")
+            raise InputError("fid and kid compare with real images: give a data set or a folder of images as `real`")
         samples = self.samples(5000)
-        images = Pictures(choices.real, self.generator.resolution)
+        images = Images(choices.real, self.generator.resolution)
         about = images.about | {"sha256": images.sha256(choice(len(images), samples, seed))}
         own = choices.features == "lite0"
         features = lite0(self.generator.device) if own else inception(self.generator.device, choices.weights)
-        real = Reference(images, samples, seed, features, under(self.keep, f"real {about['sha256']}"), self.on_step)
-        drawn = features_of(
+        real = Reference(images, samples, seed, features, prefixed(self.cache, f"real {about['sha256']}"), self.on_step)
+        generated = features_of(
             self.generator,
             features,
             self.sampling,
             samples=real.samples,
-            keep=under(self.keep, "drawn"),
+            cache=prefixed(self.cache, "drawn"),
             on_step=self.on_step,
         )
         name = LITE0 if own else INCEPTION
-        return drawn, real.seen, {"features": name, "samples": real.samples, "seed": seed, "real": about}
+        return generated, real.seen, {"features": name, "samples": real.samples, "seed": seed, "real": about}
 
     @cached_property
     def effects(self) -> factors.Effects:
-        """What each direction does to each factor."""
+        """Return what each direction does to each factor."""
         return factors.measure_effects(
             self.generator,
             self.reader,
             self.found,
             self.sampling,
             samples=self.samples(256),
-            keep=under(self.keep, "effect"),
+            cache=prefixed(self.cache, "effect"),
             on_step=self.on_step,
         )

@@ -1,0 +1,107 @@
+"""Common code of the direct methods: measure a matrix at each of many random points, then solve for the basis once."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from direction_finder.diagonalisation import solve
+from direction_finder.directions import Directions
+from direction_finder.discovery.configs import FEWEST, DirectConfig
+from direction_finder.discovery.diagonal_share import shares_of
+from direction_finder.discovery.search_space import SearchSpace, finish
+from direction_finder.errors import InputError
+from direction_finder.generators import Generator
+from direction_finder.hessians import diagonal_energies
+from direction_finder.penalty import check_deterministic
+from direction_finder.progress import OnStep, Progress
+from direction_finder.randomness import stream
+
+VALIDATION = 4  # every fourth matrix is held out for validation while the run decides whether to stop
+CHECK_EVERY = 8  # matrices between two checks of the validation share
+LEAST_RISE = 1.02  # the run ends if the share rises by less than this factor in two checks
+
+
+Measure = Callable[[SearchSpace, torch.Generator], Tensor]
+
+
+def collect_and_solve(
+    generator: Generator,
+    config: DirectConfig,
+    measure: Measure,
+    method: str,
+    *,
+    on_step: OnStep | None,
+    resume: dict[str, Tensor] | None,
+) -> Directions:
+    """Measure matrices until the solution's diagonal share on held-out matrices stops rising, then solve with all.
+
+    `measure(space, rng)` returns the matrix of one random point. The state holds every matrix, so that a run can be
+    resumed, or solved with other settings, without measuring again.
+    """
+    config.check(generator)
+    space = SearchSpace(generator, config)
+    rng = stream(config.seed, "points")
+    matrices, shares = torch.empty(0, space.size, space.size), torch.empty(0)
+    if resume:
+        matrices, shares = resume["matrices"], resume["shares"]
+        rng.set_state(resume["rng"])
+
+    stopped = False
+    while len(matrices) < FEWEST or (len(matrices) < config.points and not (stopped or _settled(shares, config))):
+        if not len(matrices):
+            x, context = space.draw_point(config.eta, stream(config.seed, "check"))
+            check_deterministic(space.flat_output(config.at), x[None], *context)
+        matrices = torch.cat([matrices, measure(space, rng).float().cpu()[None]])
+        if not torch.isfinite(matrices[-1]).all() or not matrices[-1].any():
+            raise InputError(
+                f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
+                "; set another output as `at`"
+            )
+        values = {}
+        if len(matrices) % CHECK_EVERY == 0:
+            share = validation_share(matrices, config)
+            shares = torch.cat([shares, torch.tensor([share["share"]])])
+            values = {"share": share["share"], "random_share": share["random_share"]}
+        if on_step:
+            state = partial(_state, matrices, shares, rng)
+            progress = Progress(len(matrices), config.points, "learning", values, state)
+            on_step(progress)
+            stopped = stopped or progress.stopped
+
+    rows = solve(config.solver, matrices, weight=config.weight).float()
+    recorded = dataclasses.replace(config, points=len(matrices))
+    last = validation_share(matrices, config) if len(matrices) >= CHECK_EVERY else None
+    reason = _reason(len(matrices), config, stopped)
+    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows), share=last, reason=reason)
+
+
+def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]:
+    """Solve with three quarters of the matrices and measure the shares on the rest.
+
+    Returns the shares of that solution and of a random basis, as `shares_of` does.
+    """
+    held_out = torch.arange(len(matrices)) % VALIDATION == VALIDATION - 1
+    basis = solve(config.solver, matrices[~held_out], weight=config.weight).float()
+    return shares_of(matrices[held_out], basis, config.seed)
+
+
+def _reason(points: int, config: DirectConfig, stopped: bool) -> str:
+    """Say why no more points were measured."""
+    if points >= config.points:
+        return f"all {points} points"
+    return f"{'stopped' if stopped else 'the share no longer rose'} after {points} of {config.points} points"
+
+
+def _settled(shares: Tensor, config: DirectConfig) -> bool:
+    """Return True if neither of the last two checks raised the validation share by the factor LEAST_RISE."""
+    if config.keep_going or len(shares) < 3:
+        return False
+    best = shares[:-2].max()
+    return bool((shares[-2:] < LEAST_RISE * best).all())
+
+
+def _state(matrices: Tensor, shares: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    return {"step": torch.tensor(len(matrices)), "matrices": matrices, "shares": shares, "rng": rng.get_state()}

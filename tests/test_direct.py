@@ -1,0 +1,136 @@
+import pytest
+import torch
+from torch import nn
+
+from direction_finder import discovery
+from direction_finder.discovery import hessian_direct, jacobian
+from direction_finder.discovery.configs import HessianDirectConfig
+from direction_finder.errors import InputError
+from direction_finder.generators import WrappedModule, load_generator
+from direction_finder.hessians import diagonal_energies
+from tests.conftest import NUM_CLASSES, call
+from tests.planted import planted, worst_match
+
+
+@pytest.fixture
+def small(dcgan_file):
+    return load_generator(f"dcgan:{dcgan_file}", num_classes=NUM_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("solver", "n", "points", "least"),
+    [
+        ("joint", 8, 60, 0.999),
+        ("joint", 32, 60, 0.999),
+        ("squares", 8, 400, 0.9),  # eigenvectors of a mean mix where its eigenvalues are close
+    ],
+)
+def test_planted_directions_are_found_at_once(solver, n, points, least):
+    generator = planted(n, seed=n)
+    found = discovery.find(
+        generator, "hessian-direct", points=points, solver=solver, eta=0.0, max_batch=64, keep_going=True
+    )
+    assert worst_match(found.vectors, generator.module.rows) >= least
+
+
+def test_first_order_finds_directions_of_different_loudness():
+    """B with orthogonal columns of different length: J^T J is diagonal along R at every point."""
+    generator = planted(8, seed=3)
+    mixing = torch.linalg.qr(torch.randn(48, 8, generator=torch.Generator().manual_seed(0)))[0].mT
+    generator.module.mixing.copy_(mixing * torch.linspace(3, 1, 8)[:, None])
+    for solver in ("mean", "squares", "joint"):
+        found = discovery.find(generator, "jacobian", points=40, solver=solver, weight="raw", max_batch=64)
+        assert worst_match(found.vectors, generator.module.rows) >= 0.999, solver
+
+
+@pytest.mark.parametrize("method", [hessian_direct, jacobian])
+def test_a_resumed_search_is_the_uninterrupted_one(method, small):
+    kind = {hessian_direct: HessianDirectConfig, jacobian: jacobian.JacobianConfig}[method]
+    config = kind(points=12, max_batch=16, keep_going=True)
+    states = {}
+    whole = method.find(small, config, on_step=lambda progress: states.update({progress.step: progress.state()}))
+    assert sorted(states) == list(range(1, 13))
+    for step in (5, 8, 11):
+        resumed = method.find(small, config, resume=states[step])
+        assert torch.equal(whole.vectors, resumed.vectors)
+        assert whole.metadata() == resumed.metadata()
+
+
+def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
+    steps = []
+    found = discovery.find(
+        planted(8), "hessian-direct", solver="joint", points=400, max_batch=64, progress=lambda step: steps.append(step)
+    )
+    looks = [step.values for step in steps if step.values]
+    assert 24 <= len(steps) < 100
+    assert found.config["points"] == len(steps)
+    assert looks[-1]["share"] > 0.95
+    assert looks[-1]["random_share"] < 0.5
+
+
+@pytest.mark.parametrize("method", ["hessian-direct", "jacobian"])
+def test_stopping_at_once_gives_what_two_points_tell(method, small):
+    seen = []
+    found = discovery.find(small, method, progress=lambda step: (seen.append(step.step), step.stop()))
+    assert seen == [1, 2]
+    assert (len(found), found.config["points"]) == (6, 2)
+
+
+def test_directions_come_by_diagonal_energy(small):
+    states = []
+    found = discovery.find(small, "hessian-direct", points=6, progress=lambda progress: states.append(progress.state()))
+    assert list(found.scores) == sorted(found.scores, reverse=True)
+    energies = diagonal_energies(states[-1]["matrices"], found.vectors)
+    assert torch.allclose(energies, torch.tensor(found.scores), atol=1e-5)
+    few = discovery.find(small, "hessian-direct", points=6, num_directions=2)
+    assert torch.equal(few.vectors, found.vectors[:2])
+
+
+def test_some_dimensions_layers_and_activations(biggan_folder):
+    generator = load_generator(f"biggan-deep:{biggan_folder}")
+    settings = {"points": 2, "dims": (0, 3), "layers": (2, 5), "class_name": "1"}
+    for method in ("hessian-direct", "jacobian"):
+        found = discovery.find(generator, method, at=("layer3", "image"), **settings)
+        assert found.vectors.shape == (4, 12)
+        assert not found.vectors[:, 4:].any()
+        assert found.layers[0] == (2, 3, 4, 5)
+    with pytest.raises(InputError, match="zero or not finite"):
+        discovery.find(generator, "hessian-direct", at=("layer1",), **settings)  # layers 2 to 5 do not reach it
+
+
+def test_settings_of_other_methods_are_refused(small):
+    for method, setting in (
+        ("hessian-direct", "steps"),
+        ("jacobian", "orthogonal"),
+        ("hessian", "points"),
+        ("random", "solver"),
+    ):
+        with pytest.raises(InputError, match=f"method {method} has no setting {setting}"):
+            discovery.find(small, method, **{setting: 1})
+
+
+def test_a_random_forward_is_refused():
+    class Noisy(nn.Module):
+        def forward(self, z):
+            return z[:, :3, None, None] + torch.randn(len(z), 3, 4, 4)
+
+    with pytest.raises(InputError, match="another image for the same z"):
+        discovery.find(WrappedModule(Noisy(), 4), "hessian-direct", points=2)
+
+
+def test_a_run_is_solved_again_without_measuring(dcgan_file, tmp_path):
+    folder = tmp_path / "run"
+    base = ("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--method", "hessian-direct")
+    assert call(*base, "--points", 6, "--out", folder).exit_code == 0
+    first = (folder / "directions.safetensors").read_bytes()
+    log = (folder / "log.jsonl").read_text()
+    assert call("learn", "--resume", folder, "--solver", "joint").exit_code == 0
+    assert (folder / "directions.safetensors").read_bytes() != first
+    assert (folder / "log.jsonl").read_text() == log  # no point was measured
+    assert call("learn", "--resume", folder, "--solver", "squares").exit_code == 0
+    assert (folder / "directions.safetensors").read_bytes() == first
+    assert call("learn", "--resume", folder, "--points", 9).exit_code == 0
+    assert len((folder / "log.jsonl").read_text().splitlines()) == 9
+    refused = call("learn", "--resume", folder, "--epsilon", 0.2)
+    assert refused.exit_code == 2
+    assert "leave out --epsilon" in refused.stderr
