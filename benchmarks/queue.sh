@@ -9,6 +9,11 @@ run() { nice -n 19 .venv/bin/direction-finder "$@" >>outputs/queue/log.txt 2>&1;
 run scenes shapes --num 10000 --resolution 64 --seed 0 --out outputs/data/shapes # to train on; complete sets are kept
 run scenes shapes --num 3000 --resolution 64 --seed 1 --out outputs/data/held-out # to measure with
 
+# the paper's loop at full length on the next shapes-64 (Frechet distance 37.0), from the state of the last sitting
+out=outputs/queue/paper-loop
+[ -e $out ] || cp -r checkpoints/training/paper-loop $out
+run learn --resume $out
+
 # shapes-64, trained on from the snapshot of the last sitting; the generator that ships is replaced once it is good enough
 out=outputs/queue/shapes-64
 if [ -e $out ]; then
