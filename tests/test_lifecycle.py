@@ -106,3 +106,10 @@ def test_a_run_can_only_be_prolonged():
     check_longer("steps", 5, 5)
     with pytest.raises(InputError, match=r"^`steps` 4: the run is at step 5 already; it can only be made longer$"):
         check_longer("steps", 4, 5)
+
+
+def test_a_run_of_another_version_that_cannot_be_resumed_says_so(run):
+    run.config["direction_finder"] = "0.1.0"
+    words = r"no such layer; the run was begun by direction-finder 0\.1\.0, and this is"
+    with pytest.raises(InputError, match=words), resumed(run, {}, 2):
+        raise InputError("no such layer")
