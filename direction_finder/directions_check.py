@@ -1,4 +1,4 @@
-"""What a record of directions must be like."""
+"""Check the record of a directions file."""
 
 import math
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ SCALARS = {
     "groups": dict,
     "curvature": type(None),
 }
+TOLERANCE = 1e-4  # largest error of rows that count as of unit length, or as orthonormal
 REQUIRED = ("method", "config", "orthonormal", "scale", "package_version")
 
 
@@ -41,10 +42,15 @@ def check_record(record: Mapping[str, Any]) -> None:
     _check_scalars(record)
     _check_columns(record, len(vectors))
     if record["orthonormal"]:
-        gram = vectors.double() @ vectors.double().mT
-        defect = float((gram - torch.eye(len(vectors), dtype=torch.float64)).abs().max())
-        if defect > 1e-4:
-            raise InputError(f"vectors: rows said to be orthonormal are not (largest error {defect:.2g})")
+        error = orthonormality_error(vectors)
+        if error > TOLERANCE:
+            raise InputError(f"vectors: rows said to be orthonormal are not (largest error {error:.2g})")
+
+
+def orthonormality_error(rows: Tensor) -> float:
+    """Return the largest difference of the Gram matrix of rows (num, dim) from the identity."""
+    gram = rows.double() @ rows.double().mT
+    return float((gram - torch.eye(len(rows), dtype=gram.dtype)).abs().max())
 
 
 def _check_vectors(vectors: Any) -> None:
@@ -53,7 +59,7 @@ def _check_vectors(vectors: Any) -> None:
     if not torch.isfinite(vectors).all():
         raise InputError("vectors: NaN or infinite values")
     error = (vectors.norm(dim=1) - 1).abs()
-    if error.max() > 1e-4:
+    if error.max() > TOLERANCE:
         raise InputError(f"vectors: row {int(error.argmax())} is not of unit length (off by {float(error.max()):.2g})")
 
 

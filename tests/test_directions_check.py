@@ -1,4 +1,4 @@
-"""What a record of directions must be like; the first thing that is wrong is named."""
+"""Check records of directions: an error names the first field that is wrong."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from direction_finder.directions import Directions
-from direction_finder.directions_check import PER_DIRECTION, SCALARS, check_record
+from direction_finder.directions_check import PER_DIRECTION, SCALARS, check_record, orthonormality_error
 from direction_finder.errors import InputError
 
 
@@ -114,3 +114,9 @@ def test_what_need_not_be_known(name, record):
 def test_what_is_known_of_each(name, value, words, record):
     with pytest.raises(InputError, match=f"^{name}: {words}"):
         check_record(record | {name: value})
+
+
+def test_the_orthonormality_error_sees_lengths_and_angles():
+    assert orthonormality_error(torch.eye(3, 5)) == 0
+    assert orthonormality_error(torch.tensor([[1.0, 0.0], [0.0, 2.0]])) == 3
+    assert orthonormality_error(torch.tensor([[0.6, 0.8], [0.0, 1.0]])) == pytest.approx(0.8)

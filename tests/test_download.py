@@ -77,7 +77,7 @@ def path(tmp_path) -> Path:
 
 
 def resumed_near(asked: str | None, cut: int) -> bool:
-    """Whether a request goes on where the connection was cut, or at most a block before."""
+    """Whether a request resumes at the byte where the connection was cut, or at most a block before."""
     return asked is not None and cut - BLOCK < int(asked.removeprefix("bytes=").rstrip("-")) <= cut
 
 

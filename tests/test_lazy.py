@@ -9,7 +9,7 @@ from direction_finder.lazy import attach
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of two modules, which is forgotten afterwards."""
+    """Write a package of two modules, and remove it from `sys.modules` afterwards."""
     folder = tmp_path / "lazy_example"
     folder.mkdir()
     (folder / "__init__.py").touch()

@@ -37,7 +37,7 @@ def saved(monkeypatch) -> list[int]:
 
 @pytest.fixture
 def clock(monkeypatch) -> list[float]:
-    """A clock that stands still until its only entry is set."""
+    """Return a clock whose time changes only when the test sets its only entry."""
     now = [0.0]
     monkeypatch.setattr(recorder.time, "monotonic", lambda: now[0])
     return now

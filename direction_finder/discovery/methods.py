@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions, Finding
+from direction_finder.directions_check import TOLERANCE, orthonormality_error
 from direction_finder.discovery import axes, hessian, hessian_direct, jacobian, loop, orojar, tuning
 from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig, TunedConfig
 from direction_finder.discovery.metering import metered
@@ -172,6 +173,5 @@ def _as_directions(rows: Tensor, generator: Generator, config: SearchConfig, nam
     if rows.shape[1] != space.size:
         rows = rows[:, space.first : space.first + space.size]
     unit = torch.nn.functional.normalize(rows.detach().float().cpu(), dim=1)
-    gram = unit.double() @ unit.double().mT
-    orthonormal = bool((gram - torch.eye(len(unit), dtype=gram.dtype)).abs().max() < 1e-4)
+    orthonormal = orthonormality_error(unit) < TOLERANCE
     return finish(space, unit[: config.num_directions], config, name, scores=None, orthonormal=orthonormal)

@@ -185,16 +185,17 @@ class Generator(nn.Module, abc.ABC):
     def probe(self, class_index: int | None = None) -> Probe:
         """Return a fixed sample of a class (None: class 0) and its image, averaged over areas to (3, 16, 16)."""
         sample = self.samples(1, purpose="probe").with_classes([class_index or 0])
-        image = self(sample.latents, sample.class_numbers)[0]
         chosen = int(sample.class_numbers[0]) if self.num_classes else None
-        return Probe(sample.latents[0].cpu(), chosen, adaptive_avg_pool2d(image.float(), PROBED).cpu())
+        return Probe(sample.latents[0].cpu(), chosen, self._averaged(sample.latents, sample.class_numbers))
 
     @torch.no_grad()
     def deviation(self, probe: Probe) -> float:
         """Return how far this generator's image of a probe is from the one kept: the largest difference, of 2."""
         classes = torch.tensor([probe.class_index or 0], device=self.device)
-        image = adaptive_avg_pool2d(self(probe.latents[None].to(self.device), classes)[0].float(), PROBED)
-        return float((image.cpu() - probe.image).abs().max())
+        return float((self._averaged(probe.latents[None].to(self.device), classes) - probe.image).abs().max())
+
+    def _averaged(self, latents: Tensor, class_numbers: Tensor) -> Tensor:
+        return adaptive_avg_pool2d(self(latents, class_numbers)[0].float(), PROBED).cpu()
 
     def class_index(self, class_name: str | int | None) -> int | None:
         """Return the number of the class with this name, part of a name, or number; None if no class is given."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from direction_finder.class_names import resolve_class
 from direction_finder.directions import Directions
+from direction_finder.directions_check import TOLERANCE, orthonormality_error
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators import Generator, Outline
@@ -99,7 +100,6 @@ def as_directions(
             f"{last - first + 1} (dimensions {first}-{last} of z){hint}"
         )
     unit = gram_schmidt(rows) if orthonormalise else torch.nn.functional.normalize(rows, dim=1)
-    gram = unit.double() @ unit.double().mT
     vectors = torch.zeros(len(rows), outline.dim)
     vectors[:, first : last + 1] = unit
     affected = None if layers is None else tuple(range(layers[0], layers[1] + 1))
@@ -116,7 +116,7 @@ def as_directions(
         weights_sha256=outline.weights_sha256,
         class_index=class_index,
         class_name=None if class_index is None else outline.class_names[class_index],
-        orthonormal=bool((gram - torch.eye(len(unit), dtype=gram.dtype)).abs().max() < 1e-4),
+        orthonormal=orthonormality_error(unit) < TOLERANCE,
         layers=(affected,) * len(rows),
         names=names,
         scale=outline.scale,

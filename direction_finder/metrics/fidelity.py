@@ -26,7 +26,7 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How close generated images are to renders.
+    """Hold measures of how close generated images are to renders.
 
     asked: for each class, the fraction of its images in which the network reads this class. distances: for each factor,
     the Kolmogorov-Smirnov distance to renders; for circular factors Kuiper's, which does not depend on where the circle

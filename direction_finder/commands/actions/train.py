@@ -1,6 +1,7 @@
 """Carry out `direction-finder train` and `finetune`."""
 
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from direction_finder.runs.folder import Run
 from direction_finder.runs.trainers import MODELS, Upkeep, trained_spec, verb
 from direction_finder.runs.training import Watch
 
-UPKEEP = ("preview_every", "save_every", "half", "score_every", "score_samples")  # may change when a run resumes
+UPKEEP = tuple(field.name for field in fields(Upkeep))
 
 
 def train_biggan(
