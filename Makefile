@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check bench format
+.PHONY: demo test test-all check campaign bench format
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,10 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(MAKE) test
 	$(BIN)/python -m tests.wheel
+
+# Thousands of faults on purpose, about an hour; writes the table in docs/promises.md
+campaign: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.campaign --out docs/promises.md
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.step

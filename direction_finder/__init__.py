@@ -15,6 +15,7 @@ Directions   find                find directions, by a method of ours or by your
              rank                list the directions that matter, and why
              usable_range        measure how far a direction can be followed
              measure             compute any metric of directions or generators
+             measure_again       the same from the raw measurements in a run, without the generator
              import_directions, export_directions   read and write files of other tools
 Edits        move                move samples along a direction, or by an edit such as 2 * a - b
              align               set all samples to one value along a direction
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from direction_finder.rendering.videos import Video
     from direction_finder.reports.describing import describe
     from direction_finder.reports.measures import measure
+    from direction_finder.reports.measures.again import measure_again
     from direction_finder.reports.measures.measurement import Measurement
     from direction_finder.reports.page import write_page
     from direction_finder.reports.ranking import Ranking, rank
@@ -103,6 +105,7 @@ _HOMES = {
     "learn": "runs.api",
     "load_generator": "generators.loading",
     "measure": "reports.measures",
+    "measure_again": "reports.measures.again",
     "move": "edits",
     "open_run": "runs.opened",
     "percentile": "edits",
@@ -156,6 +159,7 @@ __all__ = [
     "learn",
     "load_generator",
     "measure",
+    "measure_again",
     "move",
     "open_run",
     "percentile",

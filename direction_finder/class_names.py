@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from direction_finder.errors import InputError
+from direction_finder.numerals import ordinal
 
 SHOWN = 10
 EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
@@ -47,12 +48,12 @@ def resolve_class(names: Sequence[str], text: str) -> int:
     """
     if not names:
         raise InputError(f"class {text!r} cannot be chosen: the generator is unconditional; leave the class out")
-    wanted = _plain(text)
+    wanted, number = _plain(text), ordinal(text.strip())
     words = [[_plain(word) for word in name.split(",")] for name in names]
     tiers = (
         lambda: [i for i, name in enumerate(names) if _plain(name) == wanted or words[i][0] == wanted],
         lambda: [i for i, own in enumerate(words) if wanted in own],
-        lambda: [int(wanted)] if wanted.isdigit() and int(wanted) < len(names) else [],
+        lambda: [] if number is None or number >= len(names) else [number],
         lambda: search_classes(names, text) if wanted and not wanted.isdigit() else [],
     )
     for tier in tiers:
@@ -64,7 +65,9 @@ def resolve_class(names: Sequence[str], text: str) -> int:
                 f"class {text!r} is ambiguous: it matches {_listed(names, matches)}; give one of these names or numbers"
             )
     if wanted.isdigit():
-        raise InputError(f"class {text} does not exist: there are {len(names)} classes, numbered 0 to {len(names) - 1}")
+        raise InputError(
+            f"class {text!r} does not exist: there are {len(names)} classes, numbered 0 to {len(names) - 1}"
+        )
     near = difflib.get_close_matches(wanted, [word for own in words for word in own], n=5, cutoff=0.6)
     candidates = [i for i, own in enumerate(words) if set(own) & set(near)] or range(min(SHOWN, len(names)))
     raise InputError(

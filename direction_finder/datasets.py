@@ -8,35 +8,25 @@ FOLDER/checksums.sha256   written last; can be checked by `sha256sum -c`
 
 import csv
 import hashlib
+import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from direction_finder.dataset_tables import DATASET, Description, Factor, factors_of, read_table
 from direction_finder.errors import InputError
-from direction_finder.files import file_sha256, read_json, replacing, write_json
+from direction_finder.files import TEMPORARY, existing_file, file_sha256, read_json, replacing, write_json
+from direction_finder.locks import LOCK
 
-DATASET, FACTORS, IMAGES, CHECKSUMS = "dataset.json", "factors.csv", "images", "checksums.sha256"
+FACTORS, IMAGES, CHECKSUMS = "factors.csv", "images", "checksums.sha256"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A property that varies between images: a number from `low` to `high`, maybe circular, or one of `choices`."""
-
-    name: str
-    low: float = 0.0
-    high: float = 1.0
-    circular: bool = False
-    choices: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Factor":
-        """Return the factor whose `asdict` was written as JSON (in which tuples are lists)."""
-        return cls(**{**fields, "choices": tuple(fields["choices"])})
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # read whatever the suffix says
+LARGEST = 1 << 26  # pixels of an image; a small file may unpack to far more
 
 
 @dataclass(frozen=True)
@@ -64,8 +54,16 @@ class Dataset:
 
     def images(self, indexes: Iterable[int] | None = None) -> np.ndarray:
         """Read the images with these indexes (default: all) as bytes (n, H, W, 3)."""
-        chosen = range(len(self)) if indexes is None else indexes
-        return np.stack([read_image(self.folder / image_name(index)) for index in chosen])
+        images = []
+        for index in range(len(self)) if indexes is None else indexes:
+            image, side = read_image(self.folder / image_name(index)), self.about["resolution"]
+            if image.shape != (side, side, 3):
+                raise InputError(
+                    f"{self.folder / image_name(index)}: {image.shape[1]} x {image.shape[0]} pixels, expected {side} x "
+                    f"{side}; make the data set again"
+                )
+            images.append(image)
+        return np.stack(images)
 
     @classmethod
     def open(cls, folder: str | Path) -> "Dataset":
@@ -75,14 +73,9 @@ class Dataset:
             raise InputError(f"{folder}: not a data set (no {DATASET}); make one with `direction-finder scenes`")
         if not (folder / CHECKSUMS).is_file():
             raise InputError(f"{folder}: not finished; run the same `scenes` command again")
-        about = read_json(folder / DATASET)
-        try:
-            factors = tuple(Factor.from_json(fields) for fields in about["factors"])
-            values, num = _read_table(folder / FACTORS, factors), about["num"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{folder}: {DATASET} and {FACTORS} do not fit together ({error}); make the data set again"
-            ) from error
+        about = read_json(folder / DATASET, Description)
+        factors = factors_of(about["factors"], str(folder / DATASET))
+        values, num = read_table(folder / FACTORS, factors), about["num"]
         if any(len(column) != num for column in values.values()):
             raise InputError(
                 f"{folder / FACTORS}: it does not have one row for each of {num} images; make the data set again"
@@ -91,11 +84,12 @@ class Dataset:
 
     def damaged(self) -> list[str]:
         """Return the names of the files that are missing or differ from their checksums."""
-        lines = (self.folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        lines = (self.folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace").splitlines()
         damaged = []
         for line in lines:
             digest, _, name = line.partition("  ")
-            if not (self.folder / name).is_file() or file_sha256(self.folder / name) != digest:
+            path, inside = self.folder / name, not Path(name).is_absolute() and ".." not in Path(name).parts
+            if not inside or not os.path.isfile(path) or file_sha256(path) != digest:
                 damaged.append(name)
         return damaged
 
@@ -106,11 +100,20 @@ def image_name(index: int) -> str:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image as bytes (H, W, 3). Raises InputError if the file is missing or not an image."""
+    """Read an image as bytes (H, W, 3). Raises InputError if the file is missing, too large or not an image."""
+    existing_file(path, "expected an image")
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked here
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > LARGEST:
+                    raise InputError(
+                        f"{path}: {image.width} x {image.height} pixels; give images of at most 8192 x 8192"
+                    )
+                return np.asarray(image.convert("RGB"))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a hostile file makes the reader raise
         raise InputError(f"{path}: not a readable image ({error})") from error
 
 
@@ -130,7 +133,8 @@ class Images:
             about = {name: data.about[name] for name in ("kind", "seed")}
             resolution = resolution or data.about["resolution"]
         else:
-            self.paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+            files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+            self.paths = sorted(path for path in files if path.is_file())
             about = {"kind": folder.resolve().name}
             if not self.paths:
                 raise InputError(f"{folder}: no data set and no images; give a folder with {', '.join(SUFFIXES)} files")
@@ -182,7 +186,7 @@ def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: 
     content = {**about, "factors": [asdict(factor) for factor in factors], "num": len(rows)}
     content["factors"] = [{**fields, "choices": list(fields["choices"])} for fields in content["factors"]]
     if (folder / DATASET).is_file():
-        old = read_json(folder / DATASET)
+        old = read_json(folder / DATASET, Description)
         for key in content | old:
             if key not in ("num", "versions") and old.get(key) != content.get(key):
                 raise InputError(
@@ -200,14 +204,14 @@ def begin(folder: Path, about: dict[str, Any], factors: Sequence[Factor], rows: 
             )
         if old["num"] < len(rows):
             (folder / CHECKSUMS).unlink(missing_ok=True)
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(not path.name.startswith((LOCK, TEMPORARY)) for path in folder.iterdir()):
         raise InputError(f"{folder}: the folder exists and is not empty; give a new folder as `out`")
+    write_json(folder / DATASET, content)  # first: a folder whose beginning was interrupted is recognised by it
     with replacing(folder / FACTORS) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         names = [factor.name for factor in factors]
         writer.writerow(["index", *names])
         writer.writerows([index, *(row[name] for name in names)] for index, row in enumerate(rows))
-    write_json(folder / DATASET, content)
 
 
 def missing(folder: Path, num: int) -> list[int]:
@@ -221,14 +225,3 @@ def finish(folder: Path, num: int) -> None:
     names = [FACTORS, *map(image_name, range(num))]
     with replacing(folder / CHECKSUMS) as part:
         part.write_text("".join(f"{file_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
-
-
-def _read_table(path: Path, factors: Sequence[Factor]) -> dict[str, np.ndarray]:
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        factor.name: np.array([factor.choices.index(row[factor.name]) for row in rows])
-        if factor.choices
-        else np.array([float(row[factor.name]) for row in rows])
-        for factor in factors
-    }

@@ -50,7 +50,8 @@ def jacobi(matrices: Tensor, start: Tensor | None = None, *, sweeps: int = 100, 
     for _ in range(sweeps):
         for first, second in _rounds(n):
             rotation = _rotation(turned, first, second)
-            turned, basis = rotation @ turned @ rotation.mT, rotation @ basis
+            turned = rotation @ turned
+            turned, basis = turned @ rotation.mT, rotation @ basis
         energy, before = _diagonal_energy(turned), energy
         if energy.sum() - before.sum() <= tolerance * before.sum():
             break

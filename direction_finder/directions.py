@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from direction_finder.direction import Direction
-from direction_finder.directions_check import PER_DIRECTION, check_record
+from direction_finder.directions_check import LARGEST_NAME, PER_DIRECTION, Record, check_record, check_vectors
 from direction_finder.directions_file import FORMAT, read_directions, write_directions
 from direction_finder.errors import InputError
+from direction_finder.numerals import ordinal
 from direction_finder.settings import number_range
 
 Several = slice | range | tuple[int | str, ...] | list[int] | list[str]
@@ -96,6 +97,7 @@ class Directions:
     finding: Finding | None = None
 
     def __post_init__(self) -> None:
+        check_vectors(self.vectors)
         numbers = tuple(self.numbers)
         if numbers == tuple(range(len(numbers))):  # also after other vectors took the place of these
             numbers = tuple(range(len(self.vectors)))
@@ -185,8 +187,12 @@ class Directions:
         """
         index = self._place(which)
         name = name and name.strip()
-        if name is not None and (not name or "," in name or name[0].isdigit() or name == "all"):
-            raise InputError(f"name {name!r}: expected a word that is no number, not the word all, and has no comma")
+        plain = name is None or (name.isprintable() and 0 < len(name) <= LARGEST_NAME and not name[0].isdigit())
+        if name is not None and (not plain or "," in name or name == "all"):
+            raise InputError(
+                f"name {name!r}: expected a word of up to {LARGEST_NAME} characters that is no number, not the word "
+                "all, and has no comma"
+            )
         if name and name in self.names and self.names.index(name) != index:
             raise InputError(f"name {name!r}: direction {self.names.index(name)} has it already")
         return replace(self, names=(*self.names[:index], name, *self.names[index + 1 :]))
@@ -223,13 +229,21 @@ class Directions:
         """Return the place of the direction with this name or number. Raises InputError if there is none."""
         if text in self.names:
             return self.names.index(text)
-        if text.isdecimal() and int(text) < len(self):
-            return int(text)
+        number = ordinal(text)
+        if number is not None and number < len(self):
+            return number
         names = ", ".join(name for name in self.names if name)
         raise InputError(f"direction {text!r}: expected 0 to {len(self) - 1}{' or ' if names else ''}{names}")
 
     def check_fits(
-        self, *, name: str, dim: int, num_layers: int, weights_sha256: str, space: str | None = None
+        self,
+        *,
+        name: str,
+        dim: int,
+        num_layers: int,
+        weights_sha256: str,
+        space: str | None = None,
+        num_classes: int | None = None,
     ) -> None:
         """Raise InputError unless these directions were found in the generator described, or can act on it."""
         if self.dim != dim:
@@ -248,6 +262,10 @@ class Directions:
         deepest = max((max(layers, default=0) for layers in self.layers if layers is not None), default=0)
         if deepest >= num_layers:
             raise InputError(f"the directions act on layer {deepest} but generator {name} has {num_layers} layers")
+        if num_classes is not None and self.class_index is not None and self.class_index >= num_classes:
+            raise InputError(
+                f"the directions are of class {self.class_index}, but generator {name} has {num_classes} classes"
+            )
 
     def metadata(self) -> dict[str, Any]:
         """Return everything but tensors and the finding as plain values: what the file's metadata holds."""
@@ -271,12 +289,11 @@ class Directions:
 
         Raises InputError naming the first thing that is wrong.
         """
-        fields = {*cls.__dataclass_fields__, "probe_class"} - {"vectors", "finding", "probe"}
-        tensors, metadata = read_directions(path, fields)
+        tensors, metadata = read_directions(path, Record)
         chosen, probe = metadata.pop("probe_class"), None
-        if "probe_image" in tensors and "probe_latents" in tensors:
+        if "probe_image" in tensors:
             probe = Probe(tensors["probe_latents"], chosen, tensors["probe_image"])
         try:
             return cls(vectors=tensors["vectors"], probe=probe, **metadata)
-        except (InputError, TypeError) as error:
+        except InputError as error:
             raise InputError(f"{path}: {error}") from error

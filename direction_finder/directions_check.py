@@ -1,59 +1,83 @@
 """Check the record of a directions file."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import torch
+from msgspec import Meta
 from torch import Tensor
+from typing_extensions import NotRequired
 
 from direction_finder.errors import InputError
+from direction_finder.files import checked
 
-PER_DIRECTION: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "layers": ((list, tuple), "lists of layer numbers"),
-    "names": (str, "strings"),
-    "scores": ((int, float), "numbers"),
-    "ranges": ((int, float), "numbers"),
-}
-SCALARS = {
-    "method": str,
-    "config": dict,
-    "orthonormal": bool,
-    "package_version": str,
-    "generator": str,
-    "weights_sha256": str,
-    "class_index": int,
-    "class_name": str,
-    "seed": int,
-    "share": dict,
-    "scale": float,
-    "space": str,
-    "groups": dict,
-    "curvature": type(None),
-}
+PER_DIRECTION = ("layers", "names", "scores", "ranges")  # lists with an entry for each direction
 TOLERANCE = 1e-4  # largest error of rows that count as of unit length, or as orthonormal
-REQUIRED = ("method", "config", "orthonormal", "scale", "package_version")
+PROBED = (3, 16, 16)  # shape of a probe's image
+LARGEST_NAME = 200  # letters
+Number = Annotated[float, Meta(ge=-1e300, le=1e300)]  # neither NaN nor infinite
+Index = Annotated[int, Meta(ge=0, lt=10**9)]
+Layer = Annotated[int, Meta(ge=0, lt=1000)]
+
+
+class Share(TypedDict):
+    """Declare the mean diagonal share of the directions, that of a random basis, and on how many matrices."""
+
+    share: Number
+    random_share: Number
+    share_of: NotRequired[Index]
+
+
+class Config(TypedDict, total=False):
+    """Declare the settings of a method that are read again; a record holds all others too."""
+
+    dims: tuple[Index, Index] | None
+    layers: tuple[Layer, Layer] | None
+    chunk: Annotated[int, Meta(ge=1)] | None
+
+
+class Record(TypedDict):
+    """Declare the types of all fields of `Directions` that are no tensors, and of a file's metadata."""
+
+    method: str
+    config: Config
+    generator: str | None
+    weights_sha256: str | None
+    class_index: Index | None
+    class_name: str | None
+    seed: int | None
+    orthonormal: bool
+    layers: list[list[Layer] | None]
+    names: list[Annotated[str, Meta(min_length=1, max_length=LARGEST_NAME)] | None]
+    scores: list[Number | None]
+    ranges: list[Number | None]
+    share: Share | None
+    scale: Annotated[float, Meta(gt=0, le=1e30)]
+    package_version: str
+    numbers: list[Index]
+    space: str | None
+    groups: dict[str, list[Layer]] | None
+    curvature: None
+    probe_class: NotRequired[Index | None]  # in files only
 
 
 def check_record(record: Mapping[str, Any]) -> None:
     """Check the fields of a record of directions. Raises InputError naming the first thing that is wrong."""
     vectors = record["vectors"]
-    _check_vectors(vectors)
-    _check_scalars(record)
+    check_vectors(vectors)
+    checked({name: value for name, value in record.items() if name in Record.__annotations__}, "directions", Record)
+    _check_config(record["config"], vectors.shape[1])
     _check_columns(record, len(vectors))
+    if record["probe"] is not None:
+        _check_probe(record["probe"].latents, record["probe"].image, vectors.shape[1])
     if record["orthonormal"]:
         error = orthonormality_error(vectors)
         if error > TOLERANCE:
             raise InputError(f"vectors: rows said to be orthonormal are not (largest error {error:.2g})")
 
 
-def orthonormality_error(rows: Tensor) -> float:
-    """Return the largest difference of the Gram matrix of rows (num, dim) from the identity."""
-    gram = rows.double() @ rows.double().mT
-    return float((gram - torch.eye(len(rows), dtype=gram.dtype)).abs().max())
-
-
-def _check_vectors(vectors: Any) -> None:
+def check_vectors(vectors: Any) -> None:
+    """Raise InputError unless vectors are a matrix of finite floats with unit rows."""
     if not isinstance(vectors, Tensor) or vectors.ndim != 2 or not vectors.numel() or not vectors.is_floating_point():
         raise InputError("vectors: expected a matrix of floats (num, dim) with at least one row")
     if not torch.isfinite(vectors).all():
@@ -63,27 +87,39 @@ def _check_vectors(vectors: Any) -> None:
         raise InputError(f"vectors: row {int(error.argmax())} is not of unit length (off by {float(error.max()):.2g})")
 
 
-def _check_scalars(record: Mapping[str, Any]) -> None:
-    for name, kind in SCALARS.items():
-        value = record[name]
-        optional = name not in REQUIRED
-        if not (isinstance(value, kind) or (optional and value is None)):
-            raise InputError(f"{name}: expected {kind.__name__}, got {value!r}")
-    if not (math.isfinite(record["scale"]) and record["scale"] > 0):
-        raise InputError(f"scale: expected a number above 0, got {record['scale']}")
+def orthonormality_error(rows: Tensor) -> float:
+    """Return the largest difference of the Gram matrix of rows (num, dim) from the identity, 1 if num > dim."""
+    if len(rows) > rows.shape[1]:
+        return 1.0  # at least; the Gram matrix may be too large to compute
+    gram = rows.double() @ rows.double().mT
+    return float((gram - torch.eye(len(rows), dtype=gram.dtype, device=gram.device)).abs().max())
+
+
+def _check_config(config: Mapping[str, Any], dim: int) -> None:
+    first, last = config.get("dims") or (0, dim - 1)
+    top, bottom = config.get("layers") or (0, 0)
+    if not (first <= last < dim and top <= bottom and dim % (config.get("chunk") or 1) == 0):
+        chunk = config.get("chunk")
+        raise InputError(
+            f"config: dims {first}-{last}, layers {top}-{bottom} or chunk {chunk} do not fit {dim} dimensions"
+        )
 
 
 def _check_columns(record: Mapping[str, Any], count: int) -> None:
-    if len(record["numbers"]) != count or not all(isinstance(number, int) for number in record["numbers"]):
-        raise InputError(f"numbers: expected {count} whole numbers, got {record['numbers']!r}")
-    for name, (kinds, expected) in PER_DIRECTION.items():
-        values = record[name]
-        if len(values) != count:
-            raise InputError(f"{name}: {len(values)} entries for {count} directions")
-        for value in values:
-            if isinstance(value, tuple):
-                fits = all(isinstance(number, int) and number >= 0 for number in value)
-            else:
-                fits = not isinstance(value, float) or math.isfinite(value)
-            if value is not None and not (isinstance(value, kinds) and fits):
-                raise InputError(f"{name}: expected {expected} or null, got {value!r}")
+    for name in ("numbers", *PER_DIRECTION):
+        if len(record[name]) != count:
+            raise InputError(f"{name}: {len(record[name])} entries for {count} directions")
+    names = [name for name in record["names"] if name is not None]
+    for name in names:
+        if not name.isprintable():
+            raise InputError(f"names: {name!r} contains control characters; expected a word")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"names: two directions are called {twice!r}; each name may stand once")
+
+
+def _check_probe(latents: Tensor, image: Tensor, dim: int) -> None:
+    if latents.ndim != 2 or latents.shape[1] != dim or not torch.isfinite(latents).all():
+        raise InputError(f"probe_latents {tuple(latents.shape)}: expected finite floats (layers, {dim})")
+    if image.shape != PROBED or not torch.isfinite(image).all():
+        raise InputError(f"probe_image {tuple(image.shape)}: expected finite floats {PROBED}")

@@ -6,18 +6,21 @@ One `.safetensors` file with the tensor `vectors` (num, dim) and, if there is a 
 """
 
 import json
+import os
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.files import DIRECTIONS, METADATA_KEY, replacing
+from direction_finder.files import DIRECTIONS, METADATA_KEY, checked, existing_file, replacing
+from direction_finder.tensor_files import read_tensor_file, tensor_shapes
 
 FORMAT = 2
 TENSORS = ("vectors", "probe_latents", "probe_image")
+MOST = 1 << 27  # numbers in a tensor of a directions file
 RENAMED_METHODS = {"joint": "hessian-direct"}  # by direction-finder 0.2.0
 RENAMED_SETTINGS = {"space": "part"}
 ADDED = {  # since format 1, or left out there
@@ -33,48 +36,69 @@ ADDED = {  # since format 1, or left out there
 
 def write_directions(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write the tensors and the metadata of a record, atomically."""
-    content = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    content = _as_json(metadata, str(path))
     with replacing(path) as part:
         part.write_bytes(save(tensors, metadata={METADATA_KEY: content}))
 
 
-def read_directions(path: str | Path, fields: set[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_directions(path: str | Path, kind: type) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors and the metadata of a directions file, or of the one in a run folder.
 
-    fields: the names that the metadata must have, and no others. Files of format 1 are converted.
+    kind: a TypedDict of what the metadata must hold, and nothing else. Files of format 1 are converted.
     Raises InputError naming the first thing that is wrong.
     """
     path = Path(path)
-    if path.is_dir():
-        path = path / DIRECTIONS
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a directions file or a run folder that holds {DIRECTIONS}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-            names = set(file.keys())
-            tensors = {name: file.get_tensor(name) for name in TENSORS if name in names or name == "vectors"}
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); it may be cut short") from error
-    except KeyError as error:
-        raise InputError(f"{path}: not a directions file (it has no {METADATA_KEY} metadata)") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: its metadata is not JSON ({error})") from error
+    path = existing_file(
+        path / DIRECTIONS if os.path.isdir(path) else path,
+        f"give a directions file or a run folder that holds {DIRECTIONS}",
+    )
+    _check_tensors(path)
+    tensors, metadata = read_tensor_file(path)
+    if metadata is None:
+        raise InputError(f"{path}: not a directions file (it has no {METADATA_KEY} metadata)")
     number = metadata.pop("format", None) if isinstance(metadata, dict) else None
-    if number not in (1, FORMAT):
+    if type(number) is not int or number not in (1, FORMAT):
         raise InputError(f"{path}: not format 1 or {FORMAT} of a directions file; a newer direction-finder may read it")
     if number == 1:
         metadata = _converted(metadata)
-    if odds := metadata.keys() ^ fields:
-        odd = sorted(odds)[0]
+    fields = kind.__annotations__
+    if odds := metadata.keys() ^ fields.keys():
+        odd = min(odds)
         raise InputError(f"{path}: metadata {'lacks' if odd in fields else 'has an unknown'} {odd!r}")
+    checked(metadata, f"{path}: its metadata", kind)
+    _as_json(metadata, str(path))
     return tensors, metadata
+
+
+def _as_json(metadata: dict[str, Any], source: str) -> str:
+    """Return metadata as sorted JSON. Raises InputError for what JSON cannot hold, e.g. NaN or a tensor."""
+    try:
+        content = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        content.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{source}: its metadata is not JSON ({error}); expected plain, finite values") from error
+    return content
+
+
+def _check_tensors(path: Path) -> None:
+    """Raise InputError unless a file has the tensors of directions, of a size that can be read."""
+    shapes = tensor_shapes(path)
+    if "vectors" not in shapes:
+        raise InputError(f"{path}: not a directions file (it has no tensor called vectors)")
+    if unknown := sorted(shapes.keys() - TENSORS):
+        raise InputError(f"{path}: has an unknown tensor {unknown[0]!r}; a newer direction-finder may read it")
+    for name, shape in shapes.items():
+        if prod(shape) > MOST:
+            raise InputError(f"{path}: {name} is {shape}, more than the {MOST:,} numbers that directions may have")
+    if ("probe_image" in shapes) != ("probe_latents" in shapes):
+        raise InputError(f"{path}: has a part of a probe only; expected both probe_latents and probe_image, or none")
 
 
 def _converted(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata of format 1 as that of format 2."""
     metadata = {**ADDED, **metadata}
-    metadata["method"] = RENAMED_METHODS.get(metadata.get("method", ""), metadata.get("method"))
+    for before, now in RENAMED_METHODS.items():
+        metadata["method"] = now if metadata.get("method") == before else metadata.get("method")
     config = metadata.get("config")
     if isinstance(config, dict):
         metadata["config"] = {RENAMED_SETTINGS.get(name, name): value for name, value in config.items()}

@@ -5,13 +5,13 @@ that it acts on and the scale of its latents, or a bare unit vector (dim,). Amou
 scale, the standard deviation of the latents.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,9 +19,12 @@ from torch import Tensor
 from direction_finder.direction import Direction, Edit
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.files import write_json
+from direction_finder.files import json_bytes, parse_json, write_json
+from direction_finder.overwriting import RECIPE, check_overwrite
 from direction_finder.samples import Samples
+from direction_finder.settings import FARTHEST, MOST, MOST_ROWS, MOST_SEED, flaw
 
+FORMAT = "direction-finder recipe 1"
 Layers = Sequence[int] | None
 Along = Direction | Tensor
 Latents = TypeVar("Latents", Tensor, Samples)
@@ -102,8 +105,8 @@ def percentile(samples: Tensor | Samples, along: Along, percent: float) -> float
 
     >>> align(samples, directions["x"], percentile(generator.samples(1000), directions["x"], 75))
     """
-    if not 0 <= percent <= 100:
-        raise InputError(f"percentile {percent:g}: expected 0 to 100")
+    if flaw(percent, float, least=0, most=100):
+        raise InputError(f"percentile {percent}: expected 0 to 100")
     along = along if isinstance(along, Direction) else Direction(along)
     coordinates = coordinate(samples, along)
     if along.layers is not None:
@@ -199,8 +202,17 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for step in self.steps:
-            if step.edit not in EDITS or not math.isfinite(step.value):
-                raise InputError(f"step {step.edit!r} {step.value}: expected {' or '.join(EDITS)} by a number")
+            if step.edit not in EDITS or flaw(step.value, float, least=-FARTHEST, most=FARTHEST):
+                raise InputError(
+                    f"step {step.edit!r} {step.value}: expected {' or '.join(EDITS)} by a number up to {FARTHEST:g}"
+                )
+        numbers = [("direction", step.direction, MOST) for step in self.steps]
+        numbers += [("seed", self.seed, MOST_SEED), *(("class", number, MOST) for number in self.classes)]
+        for name, number, most in numbers:
+            if expected := flaw(number, int, least=0, most=most):
+                raise InputError(f"{name} is {number!r}: expected {expected}")
+        if expected := flaw(self.samples, int, least=1, most=MOST_ROWS):
+            raise InputError(f"samples is {self.samples!r}: expected {expected}")
 
     def apply(self, latents: Latents, directions: Directions) -> Latents:
         """Apply the steps in order to samples, or latents (batch, layers, dim), with these directions.
@@ -222,19 +234,40 @@ class Recipe:
 
     def save(self, path: str | Path) -> None:
         """Write the recipe as a small JSON file."""
+        check_overwrite(path, RECIPE)
         fields = {name: value for name, value in asdict(self).items() if name != "latents" or value}
-        write_json(path, {"format": "direction-finder recipe 1", **fields})
+        write_json(path, {"format": FORMAT, **fields})
 
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
         """Read a recipe file. Raises InputError naming what is wrong."""
+        data = json_bytes(path, "expected an edit recipe")
+        content = parse_json(data, f"{path}: not an edit recipe", _File)
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            if content.pop("format") != "direction-finder recipe 1":
+            if content.pop("format") != FORMAT:
                 raise InputError("not a recipe of format 1")
-            steps = tuple(Step(str(s["edit"]), int(s["direction"]), float(s["value"])) for s in content.pop("steps"))
+            steps = tuple(Step(step["edit"], step["direction"], float(step["value"])) for step in content.pop("steps"))
             return cls(steps, classes=tuple(content.pop("classes")), **content)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not an edit recipe ({type(error).__name__}: {error})") from error
+
+
+class _FileStep(msgspec.Struct, forbid_unknown_fields=True):
+    """Describe a step in a recipe file."""
+
+    edit: str
+    direction: int
+    value: float
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """Describe a recipe file. Keys that this version does not know are refused: the edit would be another one."""
+
+    format: str
+    steps: list[_FileStep]
+    seed: int
+    samples: int
+    classes: list[int]
+    weights_sha256: str = ""
+    directions_sha256: str = ""
+    latents: str | None = None

@@ -12,6 +12,7 @@ from direction_finder.files import replacing
 FORMATS = ("png", "svg")
 Numbers = Sequence[float] | np.ndarray
 WINDOWS = 200  # at most this many means are plotted for a learning curve
+LARGEST = 1e300  # larger numbers are plotted as this one, because their differences overflow
 
 
 def heat_map(
@@ -39,15 +40,15 @@ def draw_heat_map(
     """Plot a matrix as `heat_map` does, on matplotlib axes (None: on new ones), and return the axes."""
     axes = ax or _new_axes(*_heat_map_size(rows, columns))
     cells = axes.imshow(values, cmap="Blues", vmin=0, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(range(len(columns)), [_plain(column) for column in columns])
+    axes.set_yticks(range(len(rows)), [_plain(row) for row in rows])
     axes.tick_params(length=0, labelsize=9, top=True, labeltop=True, bottom=False, labelbottom=False)
     middle = values.max() / 2
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,
                   color="white" if value > middle else "black")  # fmt: skip
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(_plain(title), fontsize=10, loc="left")
     axes.figure.colorbar(cells, ax=axes, label=unit)
     return axes
 
@@ -70,7 +71,7 @@ def bars(path: Path, series: Mapping[str, Sequence[float]], *, title: str, unit:
     ):
         draw_bars(axes, values, title=name, line=line)
     figure.supylabel(unit, fontsize=9)
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.suptitle(_plain(title), fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
 
 
@@ -83,7 +84,7 @@ def draw_bars(ax: Any, values: Sequence[float], *, title: str, unit: str = "", l
     axes.bar(range(1, len(ordered) + 1), ordered, color=colours)
     if line:
         axes.axhline(below, color="black", linewidth=0.8, linestyle="--")
-    axes.set_title(title, fontsize=9)
+    axes.set_title(_plain(title), fontsize=9)
     axes.set_ylabel(unit, fontsize=9)
     axes.locator_params(axis="x", integer=True)
     return _tidy(axes)
@@ -97,7 +98,7 @@ def curves(path: Path, across: str, values: Mapping[str, Sequence[float]], *, ti
     installed.
     """
     named = {name: np.asarray(numbers, float) for name, numbers in values.items() if name != across}
-    named = {name: numbers for name, numbers in named.items() if np.nanmin(numbers) < np.nanmax(numbers)}
+    named = {name: numbers for name, numbers in named.items() if len(np.unique(numbers[np.isfinite(numbers)])) > 1}
     if not named:
         return []
     columns = min(3, len(named))
@@ -109,21 +110,26 @@ def curves(path: Path, across: str, values: Mapping[str, Sequence[float]], *, ti
     for axes in list(figure.axes)[len(named) :]:
         axes.set_axis_off()
     figure.supxlabel(across, fontsize=9)
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.suptitle(_plain(title), fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
 
 
 def draw_curve(across: Numbers, values: Numbers, title: str, unit: str = "", ax: Any = None) -> Any:
     """Plot a curve (NaN: no value) as means over windows on matplotlib axes (None: on new ones); return the axes."""
     axes = ax or _new_axes(4, 2.6)
-    x, y = np.asarray(across, float), np.asarray(values, float)
-    finite = np.isfinite(y)
+    x, y = (np.clip(np.asarray(numbers, float), -LARGEST, LARGEST) for numbers in (across, values))
+    finite = np.isfinite(x) & np.isfinite(np.asarray(values, float))
     windows = np.array_split(np.flatnonzero(finite), min(WINDOWS, max(1, finite.sum())))
     means = [[x[part].mean(), y[part].mean()] for part in windows if len(part)]
     axes.plot(*np.array(means).reshape(-1, 2).T, color="tab:blue", linewidth=1, marker="." if len(means) < 30 else "")
-    axes.set_title(title, fontsize=9)
+    axes.set_title(_plain(title), fontsize=9)
     axes.set_xlabel(unit, fontsize=9)
     return _tidy(axes)
+
+
+def _plain(text: str) -> str:
+    """Return a text such that matplotlib does not read dollar signs in it as formulas."""
+    return text.replace("$", r"\$")
 
 
 def _tidy(axes: Any) -> Any:
@@ -155,7 +161,7 @@ def penalty_maps(
         panel.set_yticks([])
     figure.colorbar(overlay, ax=axes[1], label="penalty")
     figure.colorbar(heat, ax=axes[2], label="|H| at +")
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.suptitle(_plain(title), fontsize=10, x=0.01, ha="left")
     return _write(figure, path)
 
 

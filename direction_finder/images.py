@@ -1,9 +1,14 @@
 """Write images and videos to disk row by row and frame by frame, so that memory use does not grow with their number."""
 
 import json
+import os
 import struct
+import subprocess
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +18,7 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.files import replacing
+from direction_finder.overwriting import OF_ENDING, PNG, check_overwrite
 
 GAP = 4  # pixels between images
 CODECS = {  # file type: codec, pixel format, further options of ffmpeg
@@ -24,6 +30,7 @@ CODECS = {  # file type: codec, pixel format, further options of ffmpeg
         ["-filter_complex", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0"],
     ),
 }
+LARGEST = {".mp4": 16384, ".gif": 65535}  # pixels of a side
 MADE_KEY = "direction-finder"  # the PNG text chunk that says how an image was made
 
 
@@ -91,6 +98,7 @@ def write_sheet(
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(f"{path}: sheets can only be written as .png; give a name ending in .png")
+    check_overwrite(path, PNG)
     with replacing(path) as part:
         _write_png(part, _strips(rows, columns, labels), {MADE_KEY: json.dumps(made, sort_keys=True)} if made else {})
 
@@ -128,44 +136,89 @@ def write_video(
     file-size limit leaves no broken video. Raises InputError for another format or if there is no frame, OSError if
     the video cannot be written.
     """
-    import imageio_ffmpeg
-
     path = Path(path)
     if path.suffix.lower() not in CODECS:
         raise InputError(f"{path}: videos can only be written as {' or '.join(CODECS)}; give such a name")
-    codec, pixels, options = CODECS[path.suffix.lower()]
-    comment = ["-metadata", f"comment={json.dumps(made, sort_keys=True)}"] if made else []
-    count = 0
+    check_overwrite(path, OF_ENDING[path.suffix.lower()])
+    even = map(_even, frames)
+    first, count = next(even, None), 0
+    if first is None:
+        raise InputError(f"{path}: a video needs at least one frame")
+    _check_size(path, first)
     with replacing(path) as part:
-        writer = None
         try:
-            for frame in map(_even, frames):
-                if writer is None:
-                    writer = imageio_ffmpeg.write_frames(
-                        str(part), frame.shape[1::-1], fps=fps, codec=codec, pix_fmt_out=pixels, quality=None,
-                        macro_block_size=1, ffmpeg_log_level="error", output_params=[*options, *comment],
-                    )  # fmt: skip
-                    writer.send(None)
-                writer.send(np.ascontiguousarray(frame))
-                count += 1
+            with _encoder(_command(part, first, fps, made)) as encode:
+                for frame in chain([first], even):
+                    encode(np.ascontiguousarray(frame))
+                    count += 1
+            written = _count_frames(part)
         except OSError as error:
             raise OSError(
                 f"{path}: writing the video failed after {count} frames; check for a full disk or a file-size limit"
             ) from error
-        finally:
-            if writer:
-                writer.close()
-        if not count:
-            raise InputError(f"{path}: a video needs at least one frame")
-        try:
-            written = imageio_ffmpeg.count_frames_and_secs(str(part))[0]
-        except (RuntimeError, OSError) as error:
-            raise OSError(
-                f"{path}: the video could not be finished; check for a full disk or a file-size limit"
-            ) from error
         if written != count:
             raise OSError(f"{path}: only {written} of {count} frames could be written; check for a full disk")
+        if made and path.suffix.lower() == ".gif":
+            _add_comment(part, f"{MADE_KEY} {json.dumps(made, sort_keys=True)}".encode())
     return count
+
+
+def _command(path: Path, frame: np.ndarray, fps: int, made: dict[str, Any] | None) -> list[str]:
+    """Return the command of ffmpeg that writes frames like this one, which it reads from a pipe."""
+    import imageio_ffmpeg
+
+    codec, pixels, options = CODECS[path.suffix.lower()]
+    comment = ["-metadata", f"comment={json.dumps(made, sort_keys=True)}"] if made else []
+    raw = ["-f", "rawvideo", "-vcodec", "rawvideo", "-s", f"{frame.shape[1]}x{frame.shape[0]}", "-pix_fmt", "rgb24"]
+    encoded = ["-an", "-vcodec", codec, "-pix_fmt", pixels, "-v", "quiet", *options, *comment]
+    # an absolute path, because file:x.mp4 would be a protocol and -x.mp4 an option
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-y", *raw, "-r", str(fps), "-i", "-", *encoded, os.path.abspath(path)]
+
+
+@contextmanager
+def _encoder(command: list[str]) -> Iterator[Callable[[Any], object]]:
+    """Run ffmpeg, and yield the function that sends it frames; however this ends, ffmpeg has ended before.
+
+    A thread starts it, because a signal could interrupt this one before it knows the process.
+    """
+    started: list[subprocess.Popen] = []
+
+    def start() -> None:
+        started.append(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+        )
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        pool.submit(start).result()
+        (pipe,) = [process.stdin for process in started if process.stdin]
+        yield pipe.write
+        pipe.close()
+        started[0].wait()
+    finally:
+        pool.shutdown()
+        for process in started:
+            process.kill()
+            with suppress(OSError):  # what could not be sent any more
+                process.communicate()
+
+
+def _count_frames(path: Path) -> int:
+    """Return the number of frames that a decoder finds in a video. Raises OSError if it cannot be decoded."""
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.count_frames_and_secs(os.path.abspath(path))[0]
+    except RuntimeError as error:
+        raise OSError("the video cannot be decoded") from error
+
+
+def _add_comment(gif: Path, text: bytes) -> None:
+    """Add a comment at the end of a GIF, as ffmpeg cannot (https://www.w3.org/Graphics/GIF/spec-gif89a.txt)."""
+    blocks = b"".join(bytes([len(text[i : i + 255])]) + text[i : i + 255] for i in range(0, len(text), 255))
+    with open(gif, "r+b") as file:
+        file.seek(-1, 2)  # the trailer
+        file.write(b"\x21\xfe" + blocks + b"\0\x3b")
 
 
 def upscaled(images: np.ndarray, smallest: int) -> np.ndarray:
@@ -178,6 +231,17 @@ def _font(width: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size=max(11, min(24, width // 9)))
     assert isinstance(font, ImageFont.FreeTypeFont)  # true of every font with a size
     return font
+
+
+def _check_size(path: Path, frame: np.ndarray) -> None:
+    """Raise InputError if frames (H, W, 3) are larger than a format allows."""
+    most = LARGEST[path.suffix.lower()]
+    if max(frame.shape) > most:
+        height, width = frame.shape[:2]
+        raise InputError(
+            f"{path}: the frames are {width} x {height} pixels, and {path.suffix} allows {most}; show fewer `samples` "
+            "or `rows` at once"
+        )
 
 
 def _even(frame: np.ndarray) -> np.ndarray:

@@ -3,10 +3,14 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
+
+from direction_finder.errors import Unfinished
 
 
 def available_cores() -> int:
@@ -19,7 +23,7 @@ def in_processes(function: Callable[[Any], Any], tasks: Iterable[Any], workers: 
 
     function: importable by name, as `pickle` requires. workers: number of processes; 1 means this process. Tasks are
     taken from the iterable when workers become free. When the caller stops early, or Ctrl-C is pressed, the tasks that
-    have begun are finished and no others are started.
+    have begun are finished and no others are started. Raises Unfinished if a process dies.
     """
     tasks = iter(tasks)
     if workers == 1:
@@ -33,10 +37,22 @@ def in_processes(function: Callable[[Any], Any], tasks: Iterable[Any], workers: 
             running |= {pool.submit(function, task) for task in islice(tasks, len(done))}
             for future in done:
                 yield future.result()
+    except BrokenProcessPool as error:
+        raise Unfinished(
+            "a worker process died, perhaps because memory ran out: repeat the command to resume, with fewer `workers`"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _quiet() -> None:
-    """Leave Ctrl-C, which the terminal sends to all processes, to the parent."""
+    """Leave Ctrl-C, which the terminal sends to all processes, to the parent; end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

@@ -95,23 +95,39 @@ def jacobian_penalty(
     return changes.square().sum(2).var(0)
 
 
-@torch.no_grad()
-def check_deterministic(f: Callable[..., Tensor | Sequence[Tensor]], *inputs: Tensor) -> None:
-    """Call `f` twice on the same inputs and raise InputError if the outputs differ by more than rounding.
+class Repeatable:
+    """A function and inputs of it, for which it must give the same outputs whenever it is asked.
 
-    A random forward (dropout, noise inputs, batch norm in training mode) turns the penalty into noise of size 1/eps^4.
+    A random forward (dropout, noise inputs, batch norm in training mode) turns the penalty into noise of size 1/eps^4;
+    one that drifts with the number of calls turns every derivative into nonsense.
     """
-    first, second = f(*inputs), f(*inputs)
-    if isinstance(first, Tensor) and isinstance(second, Tensor):
-        first, second = [first], [second]
-    for a, b in zip(first, second, strict=True):
-        if not torch.isfinite(a).all():
-            raise InputError(
-                "the function returns NaN or infinite values, for which the Hessian Penalty is not defined: "
-                "check the function and its inputs"
-            )
-        if (a - b).abs().max() > 1e-6 * a.abs().max().clamp(min=1e-30):
-            raise InputError(
-                "the function is not deterministic (two calls on the same input differ): switch off dropout, noise "
-                "inputs and training-mode batch norm"
-            )
+
+    def __init__(self, f: Callable[..., Tensor | Sequence[Tensor]], *inputs: Tensor):
+        self.f, self.inputs = f, inputs
+        self.first: Sequence[Tensor] | None = None
+
+    @torch.no_grad()
+    def check(self) -> None:
+        """Raise InputError if the outputs differ from the first ones by more than rounding, or are not finite."""
+        if self.first is None:
+            self.first = self._outputs()
+        for a, b in zip(self.first, self._outputs(), strict=True):
+            if not torch.isfinite(a).all():
+                raise InputError(
+                    "the function returns NaN or infinite values, for which the Hessian Penalty is not defined: "
+                    "check the function and its inputs"
+                )
+            if not (a - b).abs().max() <= 1e-6 * a.abs().max().clamp(min=1e-30):
+                raise InputError(
+                    "the function is not deterministic (two calls on the same input differ): switch off dropout, noise "
+                    "inputs and training-mode batch norm"
+                )
+
+    def _outputs(self) -> Sequence[Tensor]:
+        outputs = self.f(*self.inputs)
+        return [outputs] if isinstance(outputs, Tensor) else outputs
+
+
+def check_deterministic(f: Callable[..., Tensor | Sequence[Tensor]], *inputs: Tensor) -> None:
+    """Call `f` twice on the same inputs and raise InputError if the outputs differ by more than rounding."""
+    Repeatable(f, *inputs).check()

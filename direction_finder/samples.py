@@ -5,22 +5,31 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.files import METADATA_KEY, replacing
+from direction_finder.files import METADATA_KEY, existing_file, replacing
+from direction_finder.overwriting import OF_ENDING, check_overwrite
+from direction_finder.tensor_files import read_tensor_file
+from direction_finder.torch_files import load_numpy, load_torch
 
 KIND = "samples"  # what their safetensors files say they are
 ENDINGS = (".safetensors", ".npy", ".pt", ".pth")
+
+
+class About(TypedDict, total=False):
+    """Declare what the metadata of their safetensors files says."""
+
+    kind: str
+    space: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,8 @@ class Samples:
             raise InputError(
                 f"classes of shape {tuple(classes.shape)}, {classes.dtype}: expected {len(self)} whole numbers"
             )
+        if classes is not None and int(classes.min()) < 0:
+            raise InputError(f"classes: {int(classes.min())} is no class; classes are numbered from 0")
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -123,6 +134,7 @@ class Samples:
             torch.save({**tensors, "space": self.space}, buffer)
         else:
             raise InputError(f"{path}: expected a file ending in {', '.join(ENDINGS)}")
+        check_overwrite(path, OF_ENDING.get(path.suffix, KIND))
         with replacing(path) as part:
             part.write_bytes(buffer.getvalue())
 
@@ -132,38 +144,31 @@ class Samples:
 
         Raises InputError, one line, if the file is none of these. No code in a file is run.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected latents in a file ending in {', '.join(ENDINGS)}")
+        path = existing_file(path, f"expected latents in a file ending in {', '.join(ENDINGS)}")
         content = _read(path)
+        if isinstance(content, Tensor):
+            content = {"latents": content, "space": None}
+        content = content if isinstance(content, Mapping) else {}
+        latents = next((content[name] for name in ("latents", "z", "w") if name in content), None)
+        classes, space = content.get("classes"), content.get("space", "w" if "w" in content else None)
+        if not isinstance(latents, Tensor) or latents.is_complex():
+            raise InputError(f"{path}: holds no latents; expected a tensor of numbers, or one called latents, z or w")
+        if not isinstance(classes, Tensor | None) or not isinstance(space, str | None):
+            raise InputError(f"{path}: expected whole numbers as classes and a name as space, or leave them out")
         try:
-            if isinstance(content, Tensor):
-                return cls(_rows(content), space=None)
-            latents = next(content[name] for name in ("latents", "z", "w") if name in content)
-            classes = content.get("classes")
-            return cls(_rows(latents), classes, content.get("space", "w" if "w" in content else None))
-        except (StopIteration, AttributeError, TypeError) as error:
-            raise InputError(f"{path}: holds no latents; expected a tensor, or one called latents, z or w") from error
+            return cls(_rows(latents), classes, space)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
 
 def _rows(latents: Tensor) -> Tensor:
     """Return latents as float32; a single one (dim,) becomes a row."""
-    return (latents[None] if latents.ndim == 1 else latents).float()
+    return (latents[None] if latents.ndim == 1 else latents).detach().float()
 
 
 def _read(path: Path) -> Any:
     """Return the content of a file of latents: a tensor, or tensors by name."""
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-                return {**{name: file.get_tensor(name) for name in file.keys()}, "space": about.get("space")}  # noqa: SIM118
-        if path.suffix == ".npy":
-            return torch.from_numpy(np.load(path, allow_pickle=False))
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, ValueError, EOFError, TypeError, OSError, RuntimeError, KeyError) as error:
-        raise InputError(f"{path}: no readable latents ({str(error).splitlines()[0]})") from error
-    except Exception as error:  # unpickling names its own error classes
-        raise InputError(f"{path}: no readable latents ({type(error).__name__})") from error
+    if path.suffix == ".safetensors":
+        tensors, about = read_tensor_file(path, About)
+        return {**tensors, "space": (about or {}).get("space")}
+    return load_numpy(path) if path.suffix == ".npy" else load_torch(path)

@@ -69,6 +69,7 @@ def call(*arguments: object) -> Result:
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
+    assert result.exit_code != 1, result.stderr  # an error that the commands do not expect
     return result
 
 

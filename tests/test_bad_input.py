@@ -1,5 +1,6 @@
 """Whatever is wrong is said in one line, with exit code 2, no traceback, and nothing half-written."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -75,15 +76,15 @@ LEARN = ("--method", "hessian", "--steps", "1", "--batch-size", "1")
         (("--class", "zebra"), "unknown"),
         (("--class", "7"), "numbered 0 to 2"),
         (("--class", "0", "--class", "1"), "there are 2 runs"),
-        (("--steps", "0"), "steps is 0: expected at least 1"),
-        (("--batch-size", "0"), "batch_size is 0: expected at least 1"),
+        (("--steps", "0"), "'--steps': '0': expected at least 1"),
+        (("--batch-size", "0"), "'--batch-size': '0': expected at least 1"),
         (("--num-directions", "99"), "6 dimensions"),
         (("--layers", "0-3"), "layers 0 to 0"),
         (("--dims", "x-y"), "expected a range like 0-39"),
         (("--at", "layer7"), "it has layer0, layer1, image"),
         (("--method", "random"), "no setting"),
         (("--method", "pca"), "'pca' is not one of"),
-        (("--truncation", "-1"), "truncation -1"),
+        (("--truncation", "-1"), "'--truncation': '-1': expected at least 0.001"),
         (("--dim", "4"), "dim is read"),
         (("--num-classes", "9"), "takes 9 inputs"),
         (("--device", "abacus"), "abacus"),
@@ -177,3 +178,37 @@ def test_a_refused_resume_changes_nothing(dcgan_file, tmp_path):
     assert "laid out for 1 steps" in result.stderr.splitlines()[-1]
     assert snapshot(tmp_path) == before
     assert call("learn", "--resume", folder).exit_code == 0
+
+
+def recipe_with(run_folder: Path, **change: object) -> Path:
+    """A recipe of the run in which something is replaced."""
+    assert call("edit", run_folder, "--step", "move:0=1", "--samples", 2).exit_code == 0
+    path = run_folder / "edit.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"classes": [0, 99]}, "classes [0, 99] do not fit"),
+        ({"steps": [{"edit": "move", "direction": 9, "value": 1.0}]}, "no direction 9: there are 6"),
+        ({"steps": [{"edit": "move", "direction": -1, "value": 1.0}]}, "direction is -1: expected at least 0"),
+        ({"samples": 10**12}, "samples is 1000000000000: expected at most 1000000"),
+        ({"seed": None}, "expected int, got null, at seed"),
+    ],
+)
+def test_a_recipe_that_was_changed(change, words, run_folder):
+    assert words in refused(run_folder, "edit", run_folder, "--recipe", recipe_with(run_folder, **change))
+
+
+def test_a_device_is_checked_even_if_it_is_not_used(run_folder, tmp_path):
+    assert call("export", run_folder, "--out", tmp_path / "m.npy").exit_code == 0
+    line = refused(tmp_path, "import", tmp_path / "m.npy", "--out", tmp_path / "run", "--device", "meta")
+    assert "device 'meta' cannot be used here" in line
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e999"])
+def test_a_limit_of_memory_is_a_number(value, dcgan_file, tmp_path):
+    words = ("learn", "--generator", f"dcgan:{dcgan_file}", "--memory-limit", value, "--out", tmp_path / "run")
+    assert "'--memory-limit'" in refused(tmp_path, *words)

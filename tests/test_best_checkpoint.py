@@ -41,7 +41,7 @@ def scored(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    return Run.create(tmp_path, "", {})
+    return Run.create(tmp_path, {})
 
 
 def at(kimg: float, grown: float = 1.0, mark: float = 0.0, step: int = 1) -> Progress:
@@ -90,8 +90,9 @@ def test_the_best_is_kept(run, scored):
 def test_the_log_tells_a_resumed_run_what_was_best_and_when_it_was_scored(run, scored):
     lines = [{"step": 1, "kimg": 10, "frechet": 3.0}, {"step": 2, "kimg": 15}, {"step": 3, "kimg": 20, "frechet": 4.0}]
     run.log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (run.folder / BEST).touch()
     scored.distances = [3.5, 2.5]
-    assert judged(a_judge(run), at(29), at(30)) == [None, 3.5] and not (run.folder / BEST).exists()
+    assert judged(a_judge(run), at(29), at(30)) == [None, 3.5] and not (run.folder / BEST).stat().st_size
     assert judged(a_judge(run), at(30)) == [2.5] and (run.folder / BEST).is_file()
 
 

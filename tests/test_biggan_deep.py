@@ -113,7 +113,7 @@ def test_other_files_of_weights_and_class_names(tmp_path, biggan_model, biggan_f
     [
         ("<!DOCTYPE html>", "a web page"),
         ("{", "not JSON"),
-        ("{}", "no 'z_dim'"),
+        ("{}", "missing required field z_dim"),
         (json.dumps({**SMALL, "layers": [[True, 16]]}), "does not describe|missing|expected"),
         (json.dumps({**SMALL, "z_dim": 13}), "expected"),
         (json.dumps({**SMALL, "class_names": ["a"]}), "1 class names for 5"),

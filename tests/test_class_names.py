@@ -49,6 +49,12 @@ def test_a_doubtful_class_lists_candidates(text, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["²", "٣", "-0", "+1", "1_0", "9" * 5000])
+def test_what_only_looks_like_a_number_is_no_class(text):
+    with pytest.raises(InputError, match=r"unknown|does not exist"):
+        resolve_class(("class 0", "class 1", "class 2", "class 3"), text)
+
+
 def test_names_win_over_numbers():
     assert resolve_class(("1", "0"), "0") == 1
 

@@ -7,7 +7,7 @@ import pytest
 from direction_finder.commands.console import Console
 from direction_finder.progress import Progress
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +70,25 @@ def test_a_console_within_a_console_gives_the_signals_back():
         assert inner.stopped and not outer.stopped
         signal.raise_signal(signal.SIGINT)
         assert outer.stopped
+
+
+def test_a_signal_that_the_parent_ignored_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Console() as console:
+        signal.raise_signal(signal.SIGHUP)
+        assert not console.stopped
+
+
+def test_a_signal_while_a_line_is_printed_is_no_error(monkeypatch):
+    """A stream that is being written to when the signal arrives refuses to be written to again."""
+
+    def reentrant(*_: object, **__: object) -> None:
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    monkeypatch.setattr("direction_finder.commands.console.say", reentrant)
+    with Console() as console:
+        signal.raise_signal(signal.SIGINT)
+        assert console.stopped
 
 
 def test_its_bar_is_closed():

@@ -84,6 +84,27 @@ class Times(nn.Module):
         return self.factor * x
 
 
+class Other(Plain):
+    """Returns what a function makes of the images."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def forward(self, z):
+        return self.change(super().forward(z))
+
+
+def leave(_images):
+    raise SystemExit(0)
+
+
+def endless(_images):
+    content = {}
+    content["images"] = content
+    return content
+
+
 class Fewer(Plain):
     def forward(self, z):
         return super().forward(z)[:1]
@@ -103,6 +124,20 @@ class Fewer(Plain):
         (lambda: WrappedModule(Several(list)), r"list of 0: \(4, 3, 8, 8\), 1: \(4, 3, 16, 16\).*output=0"),
         (lambda: WrappedModule(Several(list), output=5), "expected images as output 5"),
         (lambda: WrappedModule(Fewer()), "1 images for 4 latents"),
+        (lambda: WrappedModule(Other(leave)), "SystemExit: 0"),
+        (lambda: WrappedModule(Other(endless)), "returns a dict of images: a dict of images: a dict"),
+        (lambda: WrappedModule(Other(lambda x: x.to("meta"))), "no values .it is on the meta device"),
+        (lambda: WrappedModule(Other(lambda x: x[..., :0])), r"returns \(4, 3, 16, 0\): expected images"),
+        (lambda: WrappedModule(Other(lambda x: x[:1, :1, :1, :1].expand(4, 3, 1 << 20, 1 << 20))), "repeats a few"),
+        (lambda: WrappedModule(5), "type int is not an nn.Module"),
+        (lambda: WrappedModule(Plain(), 0), "settings of Plain: expected int >= 1, at dim"),
+        (lambda: WrappedModule(Plain(), True), "expected int . null, got bool, at dim"),
+        (lambda: WrappedModule(Plain(), 10**13), "expected int <= 1000000, at dim"),
+        (lambda: WrappedModule(Plain(), num_classes=-1), "expected int >= 0, at num_classes"),
+        (lambda: WrappedModule(Plain(), num_layers=0), "expected int >= 1, at num_layers"),
+        (lambda: WrappedModule(Plain(), latent_shape=(-6,)), r"expected int >= 1, at latent_shape\[0\]"),
+        (lambda: WrappedModule(Plain(), value_range=(1, 1)), "black and white must differ"),
+        (lambda: WrappedModule(Plain(), truncation=float("nan")), "expected float > 0.0, at truncation"),
         (lambda: WrappedModule(nn.Linear(6, 3)), r"\(4, 3\): expected images"),
         (lambda: WrappedModule(OneHot()), "takes z, label: if 'label' is the class, give `num_classes`"),
         (lambda: WrappedModule(Plain(), DIM, 3), "takes z alone: leave out `num_classes`"),

@@ -1,5 +1,10 @@
 """Data sets of images on disk: written, opened, resumed, damaged; and folders of any images."""
 
+import json
+import math
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -96,12 +101,12 @@ def test_damage_is_found(finished):
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        (FACTORS, "1,2.0,cube\n", "", "not have one row for each of 3"),
-        (FACTORS, "cube", "cone", "do not fit together"),
-        (FACTORS, "2.0", "large", "do not fit together"),
-        (FACTORS, "index,size", "index,width", "do not fit together"),
-        (DATASET, '"choices"', '"options"', "do not fit together"),
-        (DATASET, '"num"', '"count"', "do not fit together"),
+        (FACTORS, "2,1.5,ball\n", "", "not have one row for each of 3"),
+        (FACTORS, "cube", "cone", "row 1 has the shape 'cone', which does not fit"),
+        (FACTORS, "2.0", "large", "row 1 has the size 'large', which does not fit"),
+        (FACTORS, "index,size", "index,width", "row 0 has the size None, which does not fit"),
+        (DATASET, '"choices"', '"options"', r"missing required field choices, at factors\[0\]"),
+        (DATASET, '"num"', '"count"', "missing required field num"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(file, old, new, words, finished):
@@ -116,7 +121,7 @@ def test_a_table_that_does_not_fit_is_refused(file, old, new, words, finished):
 def test_a_image_that_cannot_be_read_is_named(content, tmp_path):
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.png: not a readable image"):
+    with pytest.raises(InputError, match=r"a\.png: (not a readable image|no such file)"):
         read_image(tmp_path / "a.png")
 
 
@@ -159,3 +164,95 @@ def test_a_folder_without_images_or_size_is_refused(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="give their size with `resolution`"):
         Images(tmp_path)
+
+
+DESCRIPTION = {
+    "an array": lambda about: [about],
+    "deep": lambda about: about | {"more": []},  # replaced by text below
+    "num is negative": lambda about: about | {"num": -1},
+    "num is true": lambda about: about | {"num": True},
+    "num is enormous": lambda about: about | {"num": 10**12},
+    "resolution is text": lambda about: about | {"resolution": "8"},
+    "resolution is enormous": lambda about: about | {"resolution": 10**9},
+    "no factors": lambda about: about | {"factors": []},
+    "factors are names": lambda about: about | {"factors": ["size"]},
+    "no versions": lambda about: {name: about[name] for name in about if name != "versions"},
+    "no kind": lambda about: {name: about[name] for name in about if name != "kind"},
+    "choices are numbers": lambda about: about | {"factors": [about["factors"][1] | {"choices": [1, 2]}]},
+    "a choice stands twice": lambda about: about | {"factors": [about["factors"][1] | {"choices": ["a", "a"]}]},
+    "two factors of one name": lambda about: about | {"factors": [about["factors"][0]] * 2},
+    "no range": lambda about: about | {"factors": [about["factors"][0] | {"high": 1.0}]},
+    "not a number": lambda about: about | {"factors": [about["factors"][0] | {"high": math.nan}]},
+}
+
+
+@pytest.mark.parametrize("kind", DESCRIPTION)
+def test_a_description_is_checked(kind, finished):
+    text = json.dumps(DESCRIPTION[kind](json.loads((finished / DATASET).read_text())))
+    (finished / DATASET).write_text(text.replace("[]", "[" * 50_000 + "]" * 50_000) if kind == "deep" else text)
+    for use in (Dataset.open, Images):
+        with pytest.raises(InputError, match=r"dataset\.json: "):
+            use(finished)
+    with pytest.raises(InputError, match=r"dataset\.json: |it holds a data set with factors"):
+        begin(finished, ABOUT, (SIZE, SHAPE), ROWS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"2.0", b"nan", "row 1 has the size 'nan'"),
+        (b"2.0", b"1e999", "row 1 has the size '1e999'"),
+        (b"2.0", b"2.0\0", "not a table|does not fit"),
+        (b"2.0", b"\xff", "not a table of factors"),
+        (b"cube", b"x" * 200_000, "not a table of factors .field larger"),
+        (b"\n2,", b"\n1,", "row 2 has the index '1'"),
+        (b"2.0,cube", b"2.0", "row 1 has the shape None"),
+    ],
+)
+def test_a_table_is_checked(old, new, words, finished):
+    content = (finished / FACTORS).read_bytes()
+    assert old in content
+    (finished / FACTORS).write_bytes(content.replace(old, new))
+    with pytest.raises(InputError, match=words):
+        Dataset.open(finished)
+
+
+def test_checksums_outside_the_folder_are_not_read(finished):
+    lines = ["0  /etc/passwd", "0  ../other", f"0  {'a' * 300}", "0  a\0b", "no checksum"]
+    (finished / CHECKSUMS).write_bytes("\n".join(lines).encode() + b"\n\xff")
+    assert len(Dataset.open(finished).damaged()) == 6
+
+
+def test_an_image_of_another_size_is_named(finished):
+    write_image(finished / image_name(1), np.zeros((4, 8, 3), np.uint8))
+    with pytest.raises(InputError, match=r"000001\.png: 8 x 4 pixels, expected 8 x 8"):
+        Dataset.open(finished).images()
+
+
+@pytest.mark.parametrize("width", [10_000, 100_000])
+def test_an_image_that_unpacks_to_gigabytes_is_refused(width, tmp_path):
+    """The PNG is small: its header says how much it unpacks to, and nothing is unpacked."""
+    size = struct.pack(">IIBBBBB", width, 20_000, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", size), (b"IDAT", zlib.compress(bytes(1 << 20))), (b"IEND", b""))
+    content = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    with pytest.raises(InputError, match=r"bomb\.png: .*(at most 8192 x 8192|decompression bomb)"):
+        Images(tmp_path, 8)[[0]]
+
+
+def test_programs_in_disguise_are_not_opened(tmp_path):
+    (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
+    with pytest.raises(InputError, match="not a readable image"):
+        read_image(tmp_path / "a.png")
+
+
+def test_pipes_and_folders_are_no_images(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").mkdir()
+    with pytest.raises(InputError, match="no data set and no images"):
+        Images(tmp_path, 8)
+    for name, words in (("a.png", "not a file"), ("b.png", "a folder")):
+        with pytest.raises(InputError, match=words):
+            read_image(tmp_path / name)

@@ -151,3 +151,10 @@ def test_eyes_come_from_the_installed_wheel(rng):
     assert (images.abs() > 0.99).float().mean() < 0.2
     grey, red = images[4], images[7]
     assert (grey[0] - grey[2]).abs().mean() < (red[0] - red[2]).abs().mean()
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000])
+def test_layers_that_are_not_numbered_by_a_number_are_no_error_of_ours(number, tmp_path):
+    state = dcgan_state()
+    torch.save({name.replace("main.0", f"main.{number}"): tensor for name, tensor in state.items()}, tmp_path / "g.pth")
+    assert load_generator(f"dcgan:{tmp_path / 'g.pth'}").dim == DIM + NUM_CLASSES

@@ -1,5 +1,7 @@
 """What anything is: which way is taken to find out, and that what is wrong is told and not raised."""
 
+import os
+
 import pytest
 
 from direction_finder.errors import InputError
@@ -55,3 +57,10 @@ def test_the_newest_run(run_folder, tmp_path, monkeypatch):
     (tmp_path / "outputs").mkdir()
     run_folder.rename(tmp_path / "outputs" / "00001-run")
     assert describe("latest")["path"] == "outputs/00001-run" and describe is describe_by
+
+
+def test_a_pipe_or_a_device_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match="neither a file nor a folder, but a pipe or a device"):
+            describe(path)

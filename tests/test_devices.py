@@ -20,7 +20,12 @@ def test_a_device_that_is_there_is_taken():
     assert pick_device("cpu") == "cpu"
 
 
-@pytest.mark.parametrize("name", ["abacus", "cpu:x", "", "cuda:99"])
+NO_DEVICES = """
+abacus cpu:x cuda:99 cpu:3 CPU cpu:² meta meta:0 vulkan xla mkldnn hpu ipu fpga ort lazy privateuseone maia ve
+"""
+
+
+@pytest.mark.parametrize("name", [*NO_DEVICES.split(), "", " cuda"])
 def test_one_that_is_not_there_is_refused_in_one_line(name):
     with pytest.raises(InputError, match=f"device '{name}' cannot be used here .*try `device` cpu") as refusal:
         pick_device(name)

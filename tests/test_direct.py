@@ -134,3 +134,34 @@ def test_a_run_is_solved_again_without_measuring(dcgan_file, tmp_path):
     refused = call("learn", "--resume", folder, "--epsilon", 0.2)
     assert refused.exit_code == 2
     assert "leave out --epsilon" in refused.stderr
+
+
+class Turning(nn.Module):
+    """Gives the same images for the first calls, and others from then on: random ones, or ever brighter ones."""
+
+    def __init__(self, calls: int, drift: bool):
+        super().__init__()
+        self.layer, self.calls, self.drift, self.seen = nn.Linear(4, 3 * 16), calls, drift, 0
+
+    def forward(self, z):
+        self.seen += 1
+        more = 0.0 if self.seen <= self.calls else 0.01 * (self.seen if self.drift else torch.randn(()))
+        return (self.layer(z).sin() + more).view(-1, 3, 4, 4)
+
+
+@pytest.mark.parametrize("drift", [False, True])
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("jacobian", {"points": 16}),
+        ("hessian-direct", {"points": 12}),
+        ("hessian", {"steps": 12, "batch_size": 2, "share_points": 0}),
+        ("orojar", {"steps": 9, "batch_size": 2, "share_points": 0}),
+    ],
+)
+def test_a_network_that_turns_random_during_the_search_is_refused(method, settings, drift):
+    settings = {**settings, "max_batch": 32, "precision": "exact"}
+    steady = discovery.find(WrappedModule(Turning(10**9, drift), name="steady"), method, **settings)
+    assert len(steady) == 4
+    with pytest.raises(InputError, match="two calls on the same input differ"):
+        discovery.find(WrappedModule(Turning(14, drift), name="turning"), method, **settings)

@@ -111,6 +111,7 @@ def test_they_know_what_they_fit(record):
         ({"dim": 5}, "dimensions"),
         ({"weights_sha256": "cd" * 32}, "found in"),
         ({"num_layers": 2}, "layer 2"),
+        ({"num_classes": 1}, "of class 1, but generator eyes has 1 classes"),
     ):
         with pytest.raises(InputError, match=words):
             record.check_fits(**{**fits, **change})
@@ -133,7 +134,7 @@ def known():
         names=("x", None, "hue", None, "size"),
         scores=(1.0, 4.0, 2.0, None, 3.0),
         ranges=(None, 2.0, None, None, 3.0),
-        share={"value": 0.5},
+        share={"share": 0.5, "random_share": 0.1},
     )
 
 
@@ -189,7 +190,7 @@ def test_a_file_without_numbers_counts_its_own(tmp_path):
     write(tmp_path / "odd.safetensors", torch.eye(3), numbers=[0, 1])
     assert Directions.load(tmp_path / "odd.safetensors").numbers == (0, 1, 2)
     write(tmp_path / "bad.safetensors", torch.eye(3), numbers=[4, 1])
-    with pytest.raises(InputError, match=r"bad\.safetensors: numbers: expected 3 whole numbers"):
+    with pytest.raises(InputError, match=r"bad\.safetensors: numbers: "):
         Directions.load(tmp_path / "bad.safetensors")
 
 
@@ -252,7 +253,7 @@ def test_a_name_is_given_and_taken_away(known):
 
 @pytest.mark.parametrize("name", ["", "  ", "a,b", "3", "3d", " 3", "all", " all "])
 def test_a_name_that_could_be_something_else_is_refused(known, name):
-    with pytest.raises(InputError, match="expected a word that is no number"):
+    with pytest.raises(InputError, match="that is no number"):
         known.named(1, name)
 
 
@@ -283,3 +284,15 @@ def test_what_a_search_cost_is_told_and_not_kept(known, tmp_path):
     assert str(Finding("done")) == "done; 0 images in 0 s"
     found.save(tmp_path / "d.safetensors")
     assert Directions.load(tmp_path / "d.safetensors").finding is None and found == known
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "-1", "+1", "1_0", " 1", "9" * 5000])
+def test_what_only_looks_like_a_number_is_no_direction(text):
+    with pytest.raises(InputError, match="expected 0 to 3"):
+        Directions(torch.eye(4), "random").find(text)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m", "a\nb", "\udcff", "\x00", "n" * 201])
+def test_a_name_is_short_and_printable(name):
+    with pytest.raises(InputError, match="expected a word of up to 200 characters"):
+        Directions(torch.eye(4), "random").named(0, name)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from direction_finder.direction import Direction
+from direction_finder.errors import InputError
 from direction_finder.metrics.features import Similarity
 from direction_finder.rendering import drawing
 from direction_finder.rendering.drawing import SMALLEST, Walk, drawn, evenly, label, numbers, several
@@ -96,3 +97,17 @@ def test_around_zero_the_sample_as_it_is_stands_in_the_middle(of_cubes):
     samples = Samples(torch.full((1, 1, 3), 1.0), torch.zeros(1).long())  # images change more above 0 than below
     (places,), _ = evenly(flat(), [RED], samples, Walk(even=True), 5, around_zero=True)
     assert places[2] == 0 and places[0] == -2 and places[4] < 1.5
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"extent": float("nan")}, "extent is nan: expected a finite number"),
+        ({"extent": float("inf")}, "extent is inf: expected a finite number"),
+        ({"extent": -1}, "extent is -1: expected a number above 0"),
+        ({"max_batch": 0}, "max_batch is 0: expected at least 1"),
+    ],
+)
+def test_a_walk_that_leads_nowhere_is_refused(given, words):
+    with pytest.raises(InputError, match=words):
+        Walk(**given)

@@ -1,6 +1,7 @@
 """Latents moved along directions, and recipes of edits."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -227,6 +228,27 @@ def test_a_recipe_knows_what_it_was_made_with(recipe, vectors):
         ({"steps": [{"edit": "move", "direction": 0, "value": float("nan")}]}, "step 'move' nan"),
         ({"steps": [{"edit": "move", "direction": "x", "value": 1}]}, "not an edit recipe"),
         ({"classes": None}, "not an edit recipe"),
+        ({"classes": [-1]}, "class is -1: expected at least 0"),
+        ({"classes": [10**30]}, "class is 10"),
+        ({"classes": ["a"]}, "not an edit recipe: expected int, got str, at classes"),
+        ({"seed": None}, "not an edit recipe: expected int, got null, at seed"),
+        ({"seed": [1]}, "not an edit recipe: expected int, got array, at seed"),
+        ({"seed": "abc"}, "not an edit recipe: expected int, got str, at seed"),
+        ({"seed": -1}, "seed is -1: expected at least 0"),
+        ({"samples": 0}, "samples is 0: expected at least 1"),
+        ({"samples": -5}, "samples is -5: expected at least 1"),
+        ({"samples": 10**12}, "samples is 1000000000000: expected at most 1000000"),
+        ({"samples": True}, "not an edit recipe: expected int, got bool, at samples"),
+        ({"samples": 2.5}, "not an edit recipe: expected int, got float, at samples"),
+        ({"steps": [{"edit": "move", "direction": -1, "value": 1}]}, "direction is -1: expected at least 0"),
+        ({"steps": [{"edit": "move", "direction": True, "value": 1}]}, "not an edit recipe: expected int, got bool"),
+        (
+            {"steps": [{"edit": "move", "direction": 0, "value": 1e300}]},
+            "step 'move' 1e.300: expected align or move by",
+        ),
+        ({"steps": [{"edit": "move", "direction": 0}]}, "not an edit recipe: object missing required field value"),
+        ({"steps": {"edit": "move"}}, "not an edit recipe: expected array, got object, at steps"),
+        ({"latents": 3}, "not an edit recipe"),
     ],
 )
 def test_everything_in_a_recipe_file_is_checked(change, words, recipe, tmp_path):
@@ -238,10 +260,42 @@ def test_everything_in_a_recipe_file_is_checked(change, words, recipe, tmp_path)
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("missing", ["format", "steps", "seed", "samples", "classes"])
+def test_a_recipe_file_must_be_whole(missing, recipe, tmp_path):
+    path = tmp_path / "edit.json"
+    recipe.save(path)
+    content = json.loads(path.read_text())
+    del content[missing]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"not an edit recipe: object missing required field {missing}"):
+        Recipe.load(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "\udcff", "null", "NaN", "3"])
+def test_what_is_no_recipe_at_all(text, tmp_path):
+    (tmp_path / "edit.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(InputError, match="not an edit recipe") as refusal:
+        Recipe.load(tmp_path / "edit.json")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_pipe_or_folder_is_no_recipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in ((tmp_path / "pipe", "not a file"), (tmp_path, "a folder")):
+        with pytest.raises(InputError, match=f"{words}; expected an edit recipe"):
+            Recipe.load(path)
+
+
 def test_a_recipe_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"none\.json: not an edit recipe"):
+    with pytest.raises(InputError, match=r"none\.json: no such file; expected an edit recipe"):
         Recipe.load(tmp_path / "none.json")
 
 
 def test_a_step_says_what_it_does():
     assert str(Step("align", 3, 0)) == "align 3 +0" and str(Step("move", 0, -2.5)) == "move 0 -2.5"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e7, True, "1"])
+def test_a_recipe_that_could_not_be_read_again_is_not_made(value):
+    with pytest.raises(InputError, match=rr"step 'move' .*expected align or move by a number"):
+        Recipe((Step("move", 0, value),), 0, 1)

@@ -38,6 +38,7 @@ def test_a_missing_extra_says_what_to_install():
         (RuntimeError("not enough memory: you tried to allocate"), True),
         (RuntimeError("sizes do not match"), False),
         (ValueError("out of memory"), False),
+        (MemoryError(), True),
     ],
 )
 def test_a_lack_of_memory_is_known_by_its_words(error, expected):
@@ -48,3 +49,9 @@ def test_what_torch_says_when_memory_runs_out():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60)
     assert out_of_memory(caught.value)
+
+
+def test_a_message_is_one_printable_line_whatever_a_name_is_made_of():
+    assert str(InputError("a\nb\x1b[2J\0\udc80 \u202e\u00e9")) == r"a b\x1b[2J\x00\udc80 \u202eé"
+    message = str(MissingExtra("x" * 10_000 + "\n", "measure"))
+    assert len(message) < 4100 and message.startswith("xxx") and message.endswith("'direction-finder[measure]'")

@@ -7,6 +7,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from direction_finder.errors import InputError
+from direction_finder.generators import download
+from direction_finder.metrics import features
 from direction_finder.metrics.features import inception, lpips
 from direction_finder.metrics.kernel import kernel_distance
 from tests.test_weights import Bomb
@@ -80,6 +82,7 @@ def test_lpips_with_weights_in_a_folder(tmp_path, images, rng):
 def test_weights_that_are_missing_or_hostile(tmp_path, monkeypatch):
     url = "http://127.0.0.1:9/inception.pth"
     monkeypatch.setattr(inception_module, "URL_INCEPTION_V3", url)
+    monkeypatch.setattr(download, "PAUSE", 0)
     path = tmp_path / "checkpoints" / "inception.pth"
     with pytest.raises(InputError, match=rf"{url}: .* put the file at {path}"):
         inception(folder=tmp_path)
@@ -87,6 +90,29 @@ def test_weights_that_are_missing_or_hostile(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"inception\.pth"):
         inception(folder=tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_damaged_weights_are_downloaded_again_unless_they_are_in_a_folder_of_the_user(own, tmp_path, monkeypatch):
+    url, asked = "http://127.0.0.1:9/weights-2015-12-05-6726825d.pth", []
+    monkeypatch.setattr(features, "fetch", lambda *_, **options: asked.append(options["sha256"]))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    put(tmp_path, url, {"weight": torch.ones(2)})
+    folder = tmp_path if own else None
+    with features._weights([url], folder):
+        assert not asked
+    path = tmp_path / "checkpoints" / "weights-2015-12-05-6726825d.pth"
+    path.write_bytes(path.read_bytes()[:-50])
+    if own:
+        with pytest.raises(InputError, match=r"6726825d\.pth: damaged"), features._weights([url], folder):
+            pass
+    else:
+        with features._weights([url], folder):
+            pass
+    assert asked == ([] if own else ["6726825d"])
+    path.unlink()
+    with features._weights([url.replace("-6726825d", "")], folder):
+        assert asked[-1] is None
 
 
 def test_kernel_distance_is_the_closed_form(rng):

@@ -1,6 +1,7 @@
 """Every kind of file and folder that is told by reading it, and one line for each that is broken. See test_info.py."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 
 import direction_finder as df
 from direction_finder.files import METADATA_KEY, write_json
+from direction_finder.reports import file_facts
 from direction_finder.reports.describing import describe
 from direction_finder.scenes import make
 from tests.conftest import dcgan_state
@@ -38,6 +40,13 @@ def test_files_that_are_told_by_their_name(name, kind, tmp_path):
     assert told(tmp_path / name) == {"kind": kind}
 
 
+def test_large_files_are_not_hashed(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_facts, "HASHED", 1000)
+    for size, expected in ((1000, 64), (1001, len("not computed above 1,000 bytes"))):
+        (tmp_path / "a.svg").write_bytes(b"x" * size)
+        assert len(describe(tmp_path / "a.svg")["sha256"]) == expected
+
+
 def test_samples(tmp_path):
     df.Samples(torch.zeros(2, 3, 4), torch.tensor([1, 0])).save(tmp_path / "a.safetensors")
     assert told(tmp_path / "a.safetensors") == {"kind": "samples", "shape": [2, 3, 4], "classes": [1, 0], "space": "z"}
@@ -57,12 +66,13 @@ def test_images_of_ours_and_of_others(tmp_path):
 
 
 def test_json_files_by_their_names(tmp_path):
-    report = {"short_list": [1], "with": [], "samples": 2, "hessians": 3, "order": [1, 0]}
+    report = {"short_list": [1], "with": [], "samples": 2, "hessians": 3, "order": [1, 0], "directions_sha256": "a"}
+    effects = {"effects": [], "strongest": [], "names": [], "shares": [], "factors": []}
     for name, content, expected in [
         ("rank.json", report, {"kind": "ranking", "short_list": [1], "with": [], "samples": 2, "hessians": 3}),
         ("fid.json", {"value": 1, "features": "x"}, {"kind": "measures", "of": ["features", "value"]}),
         ("measures.json", {"b": {}, "a": {}}, {"kind": "measures", "of": ["a", "b"]}),
-        ("factors.json", {"class": "cube", "samples": 2, "names": [], "scores": {}, "more": 1},
+        ("factors.json", {"class": "cube", "samples": 2, "scores": {}, "more": 1, **effects},
          {"kind": "effects on factors", "class": "cube", "samples": 2, "names": [], "scores": {}}),
         ("config.json", {"a": 1}, {"kind": "configuration", "holds": {"a": 1}}),
     ]:  # fmt: skip
@@ -77,7 +87,9 @@ def test_logs(tmp_path):
     path.write_text("")
     assert told(path)["lines"] == 0
     path.write_text('{"step": 1}\n{"st')
-    assert "not the log of a run" in problem(path)
+    assert told(path)["last"] == [{"step": 1}]
+    path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+    assert "log.jsonl: line 2: not JSON" in problem(path)
 
 
 def test_a_state(tmp_path):
@@ -108,16 +120,21 @@ def test_data_sets_and_what_is_damaged_in_them(tmp_path):
 
 
 def test_a_training_says_how_it_goes_on(tmp_path):
-    config = {"data": {}, "model": "progan", "settings": {}, "threads": 1, "device": "cpu", "direction_finder": "0",
+    data = {"kind": "images", "folder": "a", "resolution": 16, "num": 3, "sha256": "0"}
+    config = {"data": data, "model": "progan", "settings": {}, "threads": 1, "device": "cpu", "direction_finder": "0",
               "start": None, "finished": None}  # fmt: skip
     write_json(tmp_path / "config.json", config)
     facts = describe(tmp_path)
     assert (facts["kind"], facts["step"]) == ("training run", 0)
     assert facts["problems"] == [f"stopped at step 0: train progan --resume {tmp_path} resumes it"]
     save_file({"step": torch.tensor(9)}, tmp_path / "state.safetensors")
-    write_json(tmp_path / "config.json", {**config, "start": {"file": "x"}})
+    write_json(tmp_path / "config.json", {**config, "start": {"file": "x", "sha256": "0"}})
     assert describe(tmp_path)["problems"] == [f"stopped at step 9: finetune --resume {tmp_path} resumes it"]
     write_json(tmp_path / "config.json", {**config, "finished": "now"})
+    missing = f"missing: train progan --resume {tmp_path} writes them again"
+    assert describe(tmp_path)["problems"] == [f"generator.safetensors, snapshot.safetensors {missing}"]
+    for name in ("generator", "snapshot"):
+        (tmp_path / f"{name}.safetensors").touch()
     assert describe(tmp_path)["problems"] == []
 
 
@@ -134,19 +151,19 @@ def test_what_is_no_json_is_one_line(name, content, tmp_path):
 @pytest.mark.parametrize("content", [{}, [], 3, None])
 def test_reports_that_hold_something_else_are_one_line(name, content, tmp_path):
     (tmp_path / name).write_text(json.dumps(content))
-    assert "does not hold what its name says" in problem(tmp_path / name)
+    assert re.search(r"expected object|missing required field", problem(tmp_path / name))
 
 
 @pytest.mark.parametrize("content", [3, None])
 def test_measures_that_hold_something_else_are_one_line(content, tmp_path):
     (tmp_path / "share.json").write_text(json.dumps(content))
-    assert "does not hold what its name says" in problem(tmp_path / "share.json")
+    assert "expected object" in problem(tmp_path / "share.json")
 
 
 @pytest.mark.parametrize(
     ("metadata", "words"),
     [
-        ("{", "its metadata is not JSON"),
+        ("{", "its metadata: not JSON"),
         ("[]", "not format 1"),
         ("{}", "not format 1"),
         ('{"kind": "samples"}', "no latents"),
@@ -174,6 +191,14 @@ def test_with_check_the_tensors_of_a_run_are_read_too(run_folder):
     path = run_folder / "state.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
     assert "state.safetensors: damaged" in problem_of(run_folder, check=True)
+
+
+@pytest.mark.parametrize("missing", ["spec", "truncation", "weights_sha256"])
+def test_a_run_whose_generator_is_not_described_is_one_line(missing, run_folder):
+    config = json.loads((run_folder / "config.json").read_text())
+    del config["generator"][missing]
+    write_json(run_folder / "config.json", {name: value for name, value in config.items() if name != "started"})
+    assert missing in describe(run_folder).get("probe", "") or missing in problem_of(run_folder)
 
 
 def problem_of(folder: Path, **given) -> str:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from direction_finder.errors import InputError
+from direction_finder.generators import load_generator
 from direction_finder.generators.base import (
     IMAGE,
     Generator,
@@ -102,7 +103,6 @@ def test_samples_that_do_not_say_what_they_are_are_taken_too(generator):
         (Samples(torch.ones(2, 1, DIM + 1), torch.zeros(2).long()), r"\(n, 1, 5\)"),
         (Samples(torch.ones(2, 1, DIM), torch.zeros(2).long(), "w"), "samples of w .* stages takes z"),
         (Samples(torch.ones(2, 1, DIM), torch.tensor([0, 3])), r"classes \[0, 3\] .*: stages has classes 0 to 2"),
-        (Samples(torch.ones(2, 1, DIM), torch.tensor([0, -1])), r"classes \[-1, 0\]"),
     ],
 )  # fmt: skip
 def test_samples_of_another_generator_are_refused(generator, samples, words):
@@ -198,3 +198,9 @@ def test_classes_without_names_are_numbered():
     assert [class_phrase(name) for name in ("cube", "class 3")] == ["class cube", "class 3"]
     with pytest.raises(InputError, match="1 class names for 2 classes"):
         class_labels(2, ["a"])
+
+
+@pytest.mark.parametrize("given", [{"n": 0}, {"n": -1}, {"n": 10**30}, {"n": 2.5}, {"n": True}, {"n": 1, "seed": -1}])
+def test_a_number_of_samples_that_cannot_be_meant_is_refused(given, dcgan_file):
+    with pytest.raises(InputError, match=r"(samples|seed) is .*: expected"):
+        load_generator(f"dcgan:{dcgan_file}").samples(**given)

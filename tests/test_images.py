@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageSequence
 
 from direction_finder.errors import InputError
 from direction_finder.images import MADE_KEY, Row, row_strip, to_uint8, upscaled, write_sheet, write_video
+from tests.process import wait_for
 
 
 def test_to_uint8_clamps_and_rounds():
@@ -84,6 +86,53 @@ def test_a_failed_film_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match=r"\.mp4 or \.gif"):
         write_video(tmp_path / "f.avi", [])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("suffix", "width"), [(".mp4", 16386), (".gif", 65536)])
+def test_frames_too_large_for_the_format_are_refused(suffix, width, tmp_path):
+    frame = np.zeros((2, width, 3), np.uint8)
+    with pytest.raises(InputError, match=f"the frames are {width} x 2 pixels, and {suffix} allows"):
+        write_video(tmp_path / f"f{suffix}", [frame])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["file:x.mp4", "-x.mp4", "%03d.mp4", "concat:a|b.gif"])
+def test_any_name_is_the_name_of_a_file(name, tmp_path, monkeypatch):
+    """Not of a protocol, an option or a series."""
+    monkeypatch.chdir(tmp_path)
+    assert write_video(name, [np.zeros((32, 32, 3), np.uint8)] * 2) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_encoder_that_dies_is_an_error_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: "/bin/false")
+    with pytest.raises(OSError, match=r"f\.mp4: writing the video failed after \d+ frames"):
+        write_video(tmp_path / "f.mp4", [np.zeros((512, 512, 3), np.uint8)] * 9)
+    assert not list(tmp_path.iterdir())
+
+
+def encoders(folder: Path) -> list[Path]:
+    """The processes that write a video into a folder."""
+    return [path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if encodes(path, folder)]
+
+
+def encodes(cmdline: Path, folder: Path) -> bool:
+    try:
+        return f"{folder}/".encode() in cmdline.read_bytes()
+    except OSError:  # it has ended
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_an_encoder_ends_when_the_frames_do(tmp_path):
+    def frames():
+        yield np.zeros((32, 32, 3), np.uint8)
+        wait_for(lambda: bool(encoders(tmp_path)))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(tmp_path / "f.mp4", frames())
+    assert not encoders(tmp_path) and not list(tmp_path.iterdir())
 
 
 MEMORY = """

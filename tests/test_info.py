@@ -1,8 +1,12 @@
 import json
+import os
+import socket
+from pathlib import Path
 
 import pytest
 import torch
 
+from direction_finder.reports import file_facts
 from tests.conftest import NUM_CLASSES, call, dcgan_state
 
 
@@ -70,6 +74,51 @@ def test_plain_output_and_missing_paths(run_folder, tmp_path):
     missing = call("info", tmp_path / "nothing")
     assert missing.exit_code == 2
     assert "no such file" in missing.stderr
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "loop", "gone", "long name"])
+def test_what_is_no_file_is_one_line_and_does_not_hang(kind, tmp_path):
+    path = tmp_path / "x.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    elif kind in ("loop", "gone"):
+        path.symlink_to("x.json" if kind == "loop" else "nowhere")
+    target = {"device": "/dev/zero", "long name": "a" * 5000}.get(kind, path)
+    result = call("info", target)
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1 and not result.stdout
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".png", ".mp4", ".npy", ".pt", ".safetensors", ".bin", ""])
+def test_a_huge_file_is_neither_hashed_nor_read(suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_facts, "file_sha256", lambda _: pytest.fail("hashed"))
+    for name in {f"huge{suffix}", *(["rank.json", "config.json", "fid.json"] if suffix == ".json" else [])}:
+        path = tmp_path / name
+        path.touch()
+        os.truncate(path, 1 << 40)  # holes, which take no space
+        facts = info(path)
+        assert facts["kind"] == "unreadable" and len(facts["problems"]) == 1, name
+
+
+def test_names_and_contents_cannot_control_the_terminal(tmp_path):
+    path = tmp_path / "new\nline\x1b[2J\u202e.json"
+    path.write_text('{"a": "\x1b]0;title\x07"}')
+    text = call("info", path).output
+    assert "\x1b" not in text and "\u202e" not in text and "\\x1b" in text
+    (tmp_path / "config.json").write_text('{"class": "\\u001b[2J"}')
+    text = call("info", tmp_path / "config.json").output
+    assert "\x1b" not in text and "\\u001b" in text
+
+
+def test_a_folder_that_may_not_be_entered_is_one_line(run_folder, monkeypatch):
+    def locked(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    facts = info(run_folder)
+    assert facts["problems"] == [f"{run_folder / 'config.json'}: Permission denied"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Directions in other tools' files: the published matrices, every format there and back, and what is refused."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -103,8 +104,8 @@ def test_what_is_no_matrix_of_directions_is_refused(tmp_path, monkeypatch):
     for name, more, word in [
         ("zero.npy", [], "row 2 is zero"),
         ("nan.npy", [], "NaN"),
-        ("words.npy", [], "not a .npy file of numbers"),
-        ("objects.npy", [], "not a .npy file of numbers"),
+        ("words.npy", [], "it holds <U1, expected numbers"),
+        ("objects.npy", [], "not a file of torch or NumPy"),
         ("cut.npy", [], "cut short"),
         ("wide.npy", ["--generator", "shapes-64"], "25 dimensions, but shapes-64 has 24"),
         ("twice.pt", [], "rank below 24: row 5"),
@@ -227,6 +228,9 @@ def test_a_free_matrix_alone_is_orthonormalised_unless_something_is_said(saved):
         (3, {"dims": (10, 12), "dim": 12}, "the space has dimensions 0 to 11"),
         (12, {"generator": OUTLINE, "layers": (5, 6)}, "layers 5-6: mine has .* layers 0 to 5"),
         (12, {"generator": OUTLINE, "layers": (2, 1)}, "layers 2-1"),
+        (12, {"layers": (0, 99_999_999)}, "layers 0-99999999: the space has .* layers 0 to 999"),
+        (12, {"dims": (0, 11), "dim": 10**12}, "`dim` is 1,000,000,000,000: 2 directions can have 67,108,864"),
+        (12, {"dims": (10**12, 10**12 + 11)}, "`dim` is 1,000,000,000,012: 2 directions"),
     ],
 )  # fmt: skip
 def test_a_part_that_does_not_fit_is_refused(saved, size, given, words):
@@ -261,3 +265,50 @@ def test_an_exported_file_is_small_and_its_own(tmp_path):
     ):
         export_directions(record, tmp_path / "a.pt", searched=searched)
         assert (tmp_path / "a.pt").stat().st_size < 4000
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "contains a NoneType"),
+        ([], "a list of 0"),
+        ([None], "a list of 1"),
+        (5, "contains a int"),
+        (torch.Tensor, "contains a "),
+        ({}, "0 entries; expected a matrix"),
+        ({"lat_comp": None}, "contains lat_comp"),
+        ({"lat_comp": torch.tensor(1.0)}, "contains lat_comp"),
+        ({0: torch.ones(2, 2)}, "contains 0; expected a matrix"),
+        ({(1, 2): torch.ones(2), "a": torch.ones(2)}, "contains a; expected a matrix"),
+        ({"log_mat_half": None}, "log_mat_half is not a matrix of floats"),
+        ({"log_mat_half": torch.ones(2, 3)}, "expected a square matrix"),
+        ({"linear.weight": torch.ones(3)}, "linear.weight is not a matrix of floats"),
+        ([torch.ones(2), torch.ones(2).double()], "a list of 2"),
+        (torch.ones(2, 2, dtype=torch.complex64), "expected a matrix of floats"),
+        (torch.full((2, 2), 1e300, dtype=torch.double), "NaN or infinite"),
+        (torch.eye(2).to_sparse(), "tensor .*is sparse"),
+        (torch.ones(2, 2, device="meta"), "no values"),
+        (torch.eye(2).to(torch.float8_e4m3fn), "is of float8_e4m3fn"),
+        (torch.ones(1, 1).expand(10**6, 10**6), "repeats a few values"),
+    ],
+)
+def test_files_of_other_things_are_refused_in_one_line(content, words, tmp_path):
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(InputError, match=words) as error:
+        import_directions(tmp_path / "odd.pt")
+    assert str(tmp_path / "odd.pt") in str(error.value)
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path):
+    torch.save((torch.eye(3), ["a", "b", "a"]), tmp_path / "names.pt")
+    with pytest.raises(InputError, match="two directions are called 'a'"):
+        import_directions(tmp_path / "names.pt")
+
+
+def test_pipes_and_folders_are_no_matrices(tmp_path):
+    for name in ("a.npy", "a.pt"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(InputError, match="not a file"):
+            read_matrix(tmp_path / name)
+    with pytest.raises(InputError, match="a folder"):
+        read_matrix(tmp_path)

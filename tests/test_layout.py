@@ -15,9 +15,12 @@ from direction_finder.scenes import KINDS
 
 PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
-    {"errors", "lazy", "progress", "randomness", "version"},
+    {"errors", "lazy", "numerals", "progress", "randomness", "version"},
     {"class_names", "files", "settings"},
-    {"direction", "directions_check", "directions_file", "samples"},
+    {"locks", "torch_files"},
+    {"tensor_files"},
+    {"overwriting"},
+    {"dataset_tables", "direction", "directions_check", "directions_file", "samples"},
     {"directions"},
     {
         "penalty",

@@ -86,6 +86,13 @@ def test_a_truncation_is_above_zero(truncation, asked):
         load_generator("eyes", truncation)
 
 
+@pytest.mark.parametrize("truncation", [float("nan"), float("inf"), "1", True])
+def test_a_truncation_is_a_finite_number(truncation, asked):
+    with pytest.raises(InputError, match="truncation is .*expected a"):
+        load_generator("eyes", truncation)
+    assert not asked
+
+
 def test_downloads_are_told_to_a_bar_or_to_a_callable(asked):
     for progress in (True, False, None, print):
         load_generator("biggan-deep-128", progress=progress)
@@ -93,7 +100,8 @@ def test_downloads_are_told_to_a_bar_or_to_a_callable(asked):
     assert isinstance(bar, DownloadBar) and no is nothing is None and told is print
 
 
-def test_it_is_put_on_the_device(asked):
+def test_it_is_put_on_the_device(asked, monkeypatch):
+    monkeypatch.setattr("direction_finder.generators.loading.pick_device", str)  # which refuses meta
     assert load_generator("eyes", device="meta").device == torch.device("meta")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from direction_finder import datasets
-from direction_finder.datasets import Images, read_image, read_images
+from direction_finder.datasets import Dataset, Images, read_image, read_images
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError, MissingExtra
 from direction_finder.figures import heat_map
@@ -91,7 +91,7 @@ def test_other_files_are_refused(tmp_path, network_file):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     (tmp_path / "text.safetensors").write_text("no")
     for path in (tmp_path / "other.safetensors", tmp_path / "text.safetensors", tmp_path / "none"):
-        with pytest.raises(InputError, match=r"not a factor network|no such file"):
+        with pytest.raises(InputError, match=r"factor network|no such file|not a readable"):
             FactorNetwork.load(path)
 
 
@@ -156,9 +156,7 @@ EVERY_LONG = [word for name in ("factors", "diagonality", "share", "activeness",
 
 def test_a_stopped_measure_goes_on_where_it_was(measured, network_file, renders, tmp_path, monkeypatch):
     monkeypatch.setenv("DIRECTION_FINDER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        "direction_finder.commands.actions.measure.FIGURES", {}
-    )  # they take long, and are drawn uncached
+    monkeypatch.setattr("direction_finder.reports.measures.saving.IMAGES", {})  # they take long, and are drawn uncached
     other = shutil.copytree(measured, tmp_path / "other")
     record = Directions.load(measured / "directions.safetensors")
     replace(record, vectors=record.vectors.flip(0)).save(other / "directions.safetensors")
@@ -262,7 +260,8 @@ def test_info_knows_all_of_it(measured, network_file, generator, renders, tmp_pa
     copy = shutil.copytree(renders[1].folder, tmp_path / "copy")
     (copy / "images" / "000003.png").unlink()
     kinds = {}
-    for path in [*measured.iterdir(), network_file, training, renders[0].folder, copy]:
+    files = [path for path in measured.rglob("*") if path.is_file()]
+    for path in [*files, network_file, training, renders[0].folder, copy]:
         facts = json.loads(call("info", path, "--json").stdout)
         kinds[facts["kind"]] = facts
         assert facts["problems"] == (["images/000003.png is missing or changed"] if path == copy else []), path
@@ -270,6 +269,7 @@ def test_info_knows_all_of_it(measured, network_file, generator, renders, tmp_pa
     assert kinds["factor network"]["resolution"] == 16
     assert kinds["training run"]["step"] == 1
     assert kinds["data set, shapes"]["factors"][0] == "class"
+    assert kinds["raw measurements"]["of"] == ["factors"] and kinds["raw measurements"]["class"] == "cube"
     assert {"figure", "page", "directions", "image"} <= set(kinds)
 
 
@@ -280,6 +280,28 @@ def test_fidelity(generator, renders, network_file):
     found = json.loads(result.stdout)[generator]["fidelity"]
     assert found["frechet"]["generated"] > 2 * found["frechet"]["other renders"] > 0
     assert 0.3 < found["distances"]["hue"] <= 1 and set(found["asked"]) == {"cube", "sphere", "cylinder"}
+
+
+def test_fidelity_of_a_run_is_computed_again_without_an_image(measured, renders, network_file, monkeypatch):
+    result = call("measure", measured, "--metric", "fidelity", "--samples", 12, "--renders", renders[1].folder,
+                  "--other-renders", renders[0].folder, "--factor-network", network_file)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    monkeypatch.setattr(Generator, "__call__", lambda *_: pytest.fail("an image was rendered"))
+    monkeypatch.setattr(Dataset, "images", lambda *_: pytest.fail("a render was read"))
+    before = (measured / "fidelity.json").read_bytes()
+    (measured / "fidelity.json").unlink()
+    again = call("measure", measured, "--metric", "fidelity", "--again", "--samples", 12)
+    assert again.exit_code == 0, again.stderr
+    assert (measured / "fidelity.json").read_bytes() == before
+    assert again.stdout == result.stdout
+
+
+def test_a_network_that_reads_other_classes_is_refused(generator, renders, tmp_path):
+    factors = [replace(f, choices=("a", "b", "c")) if f.choices else f for f in renders[0].factors]
+    FactorNetwork(factors, 16).save(tmp_path / "other.safetensors")
+    result = call("measure", generator, "--metric", "fidelity", "--samples", 12, "--renders", renders[1].folder,
+                  "--other-renders", renders[0].folder, "--factor-network", tmp_path / "other.safetensors")  # fmt: skip
+    assert result.exit_code == 2 and "does not read class as one of cube, sphere, cylinder" in result.stderr
 
 
 def test_what_cannot_be_measured_is_refused(generator, measured, renders, network_file):

@@ -11,6 +11,7 @@ from direction_finder.errors import InputError
 from direction_finder.metrics.intervals import Value
 from direction_finder.reports.measures import METRICS
 from direction_finder.reports.measures.measurement import Cell, Measurement, Metric, Quantity, interval
+from direction_finder.reports.measures.raw import Layout, Raw
 
 HIGH, LOW, NEITHER = Quantity("sharpness", "higher", 0, 1), Quantity("distance", "lower"), Quantity("count", None, None)
 REPORT = {"value": 0.25, "low": 0.125, "high": 0.5, "count": 3}
@@ -27,7 +28,9 @@ def cells(report) -> Iterator[Cell]:
 
 
 def a_measurement(report: dict = REPORT, **given) -> Measurement:
-    return Measurement(Metric("made-up", lambda task: REPORT, lines, cells, **given), report, "random <b> in x")
+    layout = Layout("made-up", dict, {"values": ("samples",)})
+    metric = Metric("made-up", layout, lambda task: Raw({}), lambda raw: REPORT, lines, cells, **given)
+    return Measurement(metric, report, "random <b> in x")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,11 @@ def test_it_is_drawn_by_its_metric_if_that_can(tmp_path):
     assert found.plot("ax") == "axes" and drawn == [(REPORT, "random <b> in x", "ax")]
     with pytest.raises(InputError, match=r"^made-up is a number: it has no plot; print it$"):
         a_measurement().plot()
+
+
+def test_raw_measurements_that_are_not_there_are_not_saved(tmp_path):
+    with pytest.raises(InputError, match=r"^made-up of random <b> in x: there are no raw measurements to save$"):
+        a_measurement().save_raw(tmp_path / "raw.safetensors")
 
 
 def reports() -> dict[str, dict]:

@@ -7,18 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from direction_finder.commands.numbers import CoordinateOrPercentile, NumberRange, SamplesOrFile
 from direction_finder.commands.option_values import Coordinate, Drawing
-from direction_finder.commands.options import (
-    CoordinateOrPercentile,
-    NumberRange,
-    RunPath,
-    SamplesOrFile,
-    config_options,
-    drawing_options,
-    given_options,
-    grouped,
-    shown,
-)
+from direction_finder.commands.options import config_options, drawing_options, given_options, grouped, shown
+from direction_finder.commands.paths import RunPath
 from direction_finder.settings import option
 
 
@@ -86,9 +78,9 @@ def test_samples_are_a_number_or_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "least", "words"),
     [
-        ("0", 1, "0 is not in the range x>=1"),
-        ("-3", 1, "-3 is not in the range"),
-        ("1", 2, "1 is not in the range x>=2"),
+        ("0", 1, "'0': expected at least 1"),
+        ("-3", 1, "'-3': expected at least 1"),
+        ("1", 2, "'1': expected at least 2"),
         ("1.5", 1, "'1.5': neither a number nor a file of samples"),
         ("nowhere.npy", 1, "'nowhere.npy': neither a number nor a file of samples"),
         ("", 1, "neither a number nor a file"),
@@ -137,7 +129,7 @@ def test_a_run_is_a_path_that_exists_or_the_newest(tmp_path, monkeypatch):
     with pytest.raises(click.BadParameter, match="does not exist"):
         parsed(RunPath(), "nowhere")
     with pytest.raises(click.BadParameter, match="is a directory"):
-        parsed(RunPath(dir_okay=False), "latest")
+        parsed(RunPath(folder=False), "latest")
 
 
 def test_a_path_is_shown_so_that_a_shell_reads_it_anywhere(tmp_path, monkeypatch):

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import re
+import warnings
 from configparser import ConfigParser
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +16,8 @@ from PIL import Image
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError, MissingExtra, Unfinished
 from direction_finder.files import write_json
-from direction_finder.reports import page, write_page
+from direction_finder.reports import embedding, page, write_page
+from direction_finder.reports.measures import METRICS
 
 EVIL = '<script>alert("1")</script>&'
 VALUE = {"value": 0.5, "low": 0.25, "high": 0.75}
@@ -70,22 +73,27 @@ def test_directions_that_are_bound_to_none_are_in_nothing(folder):
 
 
 def test_a_training_is_told_with_all_its_settings(folder):
-    training = {"model": "progan", "data": {"kind": "images", "num": 8}, "start": None, "settings": {"kimg": 600}}
+    data = {"kind": "images", "folder": "a", "resolution": 16, "num": 8, "sha256": "0"}
+    training = {"model": "progan", "data": data, "start": None, "settings": {"kimg": 600}}
     config(folder, **training)
     (folder / "directions.safetensors").unlink()
     text = written(folder)
     assert "<h1>ProGAN trained on images</h1>" in text
     assert cells(text)[:3] == [["data", "images, 8 images"], ["started from", "nothing"], ["kimg", "600"]]
-    config(folder, start={"file": "x.safetensors"})
+    config(folder, start={"file": "x.safetensors", "sha256": "0"})
     assert ["started from", "x.safetensors"] in cells(written(folder))
 
 
-def test_it_is_written_where_it_is_wanted_whole_or_not_at_all(folder, tmp_path):
+def test_it_is_written_where_it_is_wanted_whole_or_not_at_all(folder, tmp_path, monkeypatch):
+    def failing(*_):
+        raise OSError("the disk is full")
+
     assert write_page(folder) == folder / "index.html"
     assert write_page(str(folder), tmp_path / "deep" / "page.html") == tmp_path / "deep" / "page.html"
-    (folder / "fid.json").write_text("{")
+    (folder / "a.png").write_bytes(b"image")
     before = (folder / "index.html").read_bytes()
-    with pytest.raises(InputError, match="not JSON"):
+    monkeypatch.setattr(page, "_figure", failing)
+    with pytest.raises(OSError, match="disk"):
         write_page(folder)
     assert (folder / "index.html").read_bytes() == before and not list(folder.glob(".*"))
 
@@ -106,7 +114,7 @@ def test_nothing_in_a_run_becomes_markup(folder):
         "signals": {EVIL: {"values": [1.0, 1.0, 1.0], "chance": 0.5}},
     })  # fmt: skip
     write_json(folder / "factors.json", {
-        "scores": {EVIL: VALUE}, "factors": [EVIL], "effects": [[1.0]] * 3, "strongest": [0], "names": [EVIL] * 3,
+        "scores": {EVIL: VALUE}, "factors": [EVIL], "effects": [[1.0]] * 3, "strongest": [0, 1, 2], "names": [EVIL] * 3,
         "shares": [[EVIL, 0.5]] * 3,
     })  # fmt: skip
     Image.new("RGB", (2, 2)).save(folder / "grid-<b>.png")
@@ -189,7 +197,7 @@ def test_curves_are_drawn_of_a_log_of_two_steps_or_more(folder, monkeypatch):
     log.write_text('{"step": 1, "loss": 2.0}\n')
     written(folder)
     assert drawn == []
-    log.write_text('{"step": 1, "loss": 2.0, "what": "text"}\n{"step": 2}\n{"step": 3, "loss": 1.0}\n')
+    log.write_text('{"step": 1, "loss": 2.0}\n{"step": 2}\n{"step": 3, "loss": 1.0}\n')
     written(folder)
     ((path, across, values), named) = drawn.pop()
     assert (path, across, named["title"]) == (folder / "curves.png", "step", "3 random directions in planted")
@@ -219,3 +227,89 @@ def test_its_style_ships_with_the_package(folder):
     setup = ConfigParser()
     setup.read(Path(__file__).parent.parent / "setup.cfg")
     assert setup["options.package_data"]["direction_finder.reports"] == "page.css"
+
+
+def left_out(folder: Path) -> tuple[str, list[str]]:
+    """The page, and the notes about what it leaves out, each one line."""
+    notes: list[str] = []
+    text = write_page(folder, on_note=notes.append).read_text(encoding="utf-8")
+    assert all("\n" not in note and "left out: " in note for note in notes)
+    return text, notes
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", "{}", "null", '{"value": "high"}', "[" * 99_999])
+@pytest.mark.parametrize("name", [*METRICS, "rank"])
+def test_a_damaged_report_is_left_out_and_that_is_noted(name, content, folder):
+    write_json(folder / "share.json", VALUE)
+    (folder / f"{name}.json").write_text(content)
+    text, notes = left_out(folder)
+    assert len(notes) == 1 and f"{name}.json: " in notes[0] and "or delete the file" in notes[0]
+    assert "<h1>3 random directions in planted</h1>" in text and ("diagonal share" in text) == (name != "share")
+
+
+@pytest.mark.parametrize("listed", [[99], [-1], [True], [1e300], [1, 1], "1", [[0]]])
+def test_a_short_list_of_directions_that_do_not_exist_is_left_out(listed, folder):
+    signals = {"activeness": {"values": [0.5, 4.0, 0.1], "chance": 0.25}}
+    directions = record(folder)
+    write_json(
+        folder / "rank.json",
+        {"directions_sha256": directions.sha256, "short_list": listed, "signals": signals},
+    )
+    text, notes = left_out(folder)
+    assert "Which directions matter" not in text and len(notes) == 1 and "rank.json: " in notes[0]
+
+
+def test_a_damaged_log_is_left_out(folder):
+    (folder / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": [}\n{"step": 3, "loss": 1.0}\n')
+    assert "The curves are left out" in left_out(folder)[1][0] and not (folder / "curves.png").exists()
+
+
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "NaN", "Infinity", "1", "123456789012345678901234567890"])
+@pytest.mark.parametrize("name", ["loss", "$\\\\frac{$", "x_{$", "\u0000"])
+def test_odd_numbers_and_names_in_a_log_are_drawn(name, value, folder):
+    lines = [f'{{"step": {step}, {json.dumps(name)}: {number}}}' for step, number in enumerate((1.5, value, "-1e308"))]
+    (folder / "log.jsonl").write_text("\n".join(lines) + "\n")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        assert "curves.png" in written(folder)
+
+
+def test_links_and_large_files_are_left_out(folder, tmp_path, monkeypatch):
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (folder / "grid.png").symlink_to(tmp_path / "secret.png")
+    monkeypatch.setattr(embedding, "LARGEST", 10)
+    (folder / "video.mp4").write_bytes(b"v" * 11)
+    text, notes = left_out(folder)
+    assert base64.b64encode(b"secret").decode() not in text and "<figure>" not in text and len(notes) == 2
+
+
+def test_names_that_are_no_text_are_replaced(folder):
+    Image.new("RGB", (2, 2)).save(os.fsencode(folder) + b"/grid-\xff.png")
+    assert "<code>grid-?.png</code>" in written(folder)
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"planted"', '"\\ud800"').replace("{}", '{"a": NaN}'))
+    with pytest.raises(InputError, match=r"config.json: not JSON"):
+        write_page(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"settings": None}, "expected object, got null, at settings"),
+        ({"generator": []}, "expected object, got array, at generator"),
+        ({"model": "stylegan"}, "has no 'data'"),
+        ({"class": 7}, "expected str | null, got int"),
+    ],
+)
+def test_a_damaged_configuration_is_one_line(changes, words, folder):
+    config(folder, **changes)
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        write_page(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_of_an_unknown_model_is_one_line(folder):
+    data = {"kind": "images", "folder": "a", "resolution": 16, "num": 8, "sha256": "0"}
+    config(folder, model="stylegan", data=data)
+    with pytest.raises(InputError, match="a run of model stylegan; expected biggan or progan"):
+        write_page(folder)

@@ -43,6 +43,57 @@ def arguments():
 def leaves():
     sys.exit(3)
 
+def leaves_quietly():
+    sys.exit(0)
+
+class Silent(BaseException):
+    def __str__(self):
+        raise ValueError
+
+def silent():
+    raise Silent
+
+def stops():
+    raise KeyboardInterrupt
+
+class LeavesLater(nn.Linear):
+    def forward(self, z):
+        sys.exit(0)
+
+def leaves_later():
+    return LeavesLater(6, 3)
+
+class Whole(Generator):
+    name, dim, resolution, activation_names, weights_sha256 = "whole", 6, 8, ("image",), "ab"
+    def __init__(self, **others):
+        super().__init__()
+        vars(self).update(others)
+        self.network = make()
+        self.calls = 0
+    def run(self, latents, classes, at, half=None):
+        self.calls += 1
+        if self.calls == 5:
+            raise LookupError("no more")
+        return {"image": self.network(latents[:, 0])}
+
+def whole():
+    return Whole()
+
+def no_size():
+    return Whole(dim="6")
+
+def negative():
+    return Whole(num_layers=-1)
+
+def unnamed():
+    return Whole(num_classes=2)
+
+def elsewhere():
+    class Elsewhere(Whole):
+        def run(self, *given, **settings):
+            return {}
+    return Elsewhere()
+
 def nothing():
     return 5
 
@@ -85,10 +136,18 @@ def test_two_files_of_one_name_are_two_modules(gans):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("gans:size", r"size mismatch for 0.weight.*\(gans.py:18\)"),
-        ("gans:key", r"KeyError: 'generator' \(gans.py:22\)"),
+        ("gans:size", r"size mismatch for 0.weight.*\(gans.py:\d+\)"),
+        ("gans:key", r"KeyError: 'generator' \(gans.py:\d+\)"),
         ("gans:argument", r"called without arguments, failed: .*missing 1 required positional argument: 'dim'"),
-        ("gans:leaves", r"SystemExit: 3 \(gans.py:33\)"),
+        ("gans:leaves", r"SystemExit: 3 \(gans.py:\d+\)"),
+        ("gans:leaves_quietly", r"SystemExit: 0 \(gans.py:\d+\)"),
+        ("gans:silent", r"called without arguments, failed: Silent \(gans.py:\d+\)"),
+        ("gans:leaves_later", r"SystemExit: 0 \(gans.py:\d+\)"),
+        ("gans:no_size", "returns a Generator: expected int, got str, at dim"),
+        ("gans:negative", "returns a Generator: expected int >= 1, at num_layers"),
+        ("gans:unnamed", "has 0 class_names for 2 classes"),
+        ("gans:elsewhere", "returns a dict: expected a dict with the images as 'image'"),
+        ("a\0b.py:load", "null byte"),
         ("gans:nothing", "returned type int: expected an nn.Module"),
         ("gans:Bare", "a Generator without name"),
         ("gans:missing", "gans has no missing"),
@@ -108,6 +167,22 @@ def test_what_goes_wrong_is_one_line_with_its_place(target, words, gans):
     assert "\n" not in str(refusal.value)
     assert call("learn", "--generator", f"python:{target}", "--out", gans / "run").exit_code == 2
     assert not (gans / "run").exists()
+
+
+def test_a_generator_of_the_users_that_fails_later_is_one_line(gans):
+    generator = load_generator("python:gans:whole")
+    generator(generator.samples(1).latents)
+    with pytest.raises(InputError, match=r"python:gans:whole failed: LookupError: no more \(gans.py:\d+\)"):
+        generator(generator.samples(1).latents)
+    with pytest.raises(InputError, match="latents have shape"):
+        generator(generator.samples(1).latents[0])
+
+
+def test_ctrl_c_in_a_factory_is_no_error_of_the_user(gans):
+    with pytest.raises(KeyboardInterrupt):
+        load_generator("python:gans:stops")
+    result = call("learn", "--generator", "python:gans:stops", "--out", gans / "run")
+    assert result.exit_code == 130 and result.stderr.splitlines()[-1] == "Stopped." and not (gans / "run").exists()
 
 
 def test_the_factory_sees_no_arguments_and_is_called_once(gans, monkeypatch):

@@ -18,7 +18,7 @@ TOTAL = 6
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    return Run.create(tmp_path, "unused", {})
+    return Run.create(tmp_path, {})
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule
 from direction_finder.metrics.ranking import Signal
 from direction_finder.reports import ranking as module
-from direction_finder.reports.ranking import REST, Ranking, Settings, moves, rank, rank_by_matrix
+from direction_finder.reports.measures.factor_metrics import moves
+from direction_finder.reports.ranking import REST, Ranking, Settings, rank, rank_by_matrix
 from tests.planted import Planted, planted
 
 FEW = {"samples": 2, "hessians": 2, "ranges": "none"}
@@ -181,5 +182,16 @@ def test_what_directions_move_is_told_by_a_report_of_as_many(tmp_path):
     directions = Directions(torch.eye(2), "random")
     path = tmp_path / "factors.json"
     assert moves(path, directions) == []
-    path.write_text(json.dumps({"names": ["x", None], "shares": [["x", 0.834], ["y", 0.3]]}))
+    report = {"names": ["x", None], "shares": [["x", 0.834], ["y", 0.3]], "factors": ["x"], "effects": [[1.0], [0.5]],
+              "scores": {}, "strongest": [0, 1]}  # fmt: skip
+    path.write_text(json.dumps(report))
     assert moves(path, directions) == ["x 83%", "mixed"] and moves(path, directions[:1]) == []
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"names": ["x", null]}', '{"names": 3, "shares": []}'])
+def test_a_damaged_report_is_left_out_of_what_is_printed(content, tmp_path):
+    path, notes = tmp_path / "factors.json", []
+    path.write_text(content)
+    assert moves(path, Directions(torch.eye(2), "random"), notes.append) == []
+    (note,) = notes
+    assert note.startswith(f"What directions change is left out: {path}: ") and "\n" not in note

@@ -67,7 +67,7 @@ def test_everything_else_is_none(content, tmp_path):
 @pytest.mark.parametrize("generator", [None, "shapes-64", {}, []])
 def test_a_configuration_without_a_generator_is_one_line(generator, run_folder):
     changed(run_folder, generator=generator)
-    with pytest.raises(InputError, match=r"config.json: damaged \(it does not describe its generator\)$"):
+    with pytest.raises(InputError, match=r"config.json: damaged: .*generator$"):
         from_headers(run_folder, [])
 
 
@@ -89,7 +89,7 @@ GOOD = {"vectors": torch.eye(2)}
 def test_damaged_directions_are_one_line(tensors, metadata, run_folder):
     path = run_folder / "directions.safetensors"
     save_file(tensors, path, metadata=None if metadata is None else {METADATA_KEY: metadata})
-    with pytest.raises(InputError, match=r"directions.safetensors: not a readable directions file") as caught:
+    with pytest.raises(InputError, match=r"directions.safetensors: (its metadata|not a directions file)") as caught:
         from_headers(run_folder, [])
     assert "\n" not in str(caught.value)
 

@@ -10,11 +10,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from direction_finder.errors import Diverged, InputError
-from direction_finder.files import read_json
+from direction_finder.files import CONFIG, read_json, write_json
+from direction_finder.reports.file_facts import described
 from direction_finder.runs import training
 from direction_finder.runs.api import finetune, train
 from direction_finder.runs.folder import Run
-from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep
+from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, lost
 from direction_finder.runs.training import Watch, snapshot_settings
 from direction_finder.training.progan import ProGANTrainer
 
@@ -204,3 +205,48 @@ def test_fine_tuning_begins_fully_grown_with_the_snapshot(images, tmp_path):
     before, after = (load_file(each.folder / "generator.safetensors") for each in (run, tuned))
     assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)  # half precision
     assert json.loads((tuned.folder / "config.json").read_text())["settings"]["width"] == TINY["width"]
+
+
+def test_results_that_are_missing_are_written_again_from_the_state(images, tmp_path):
+    """As after a kill between the last state and the generator; `info` says what is missing until then."""
+    watched = Upkeep(preview_every=4, score_every=0, save_every=1000)
+    run = trained(images, tmp_path / "run", upkeep=watched)
+    assert lost(run) == []
+    before = content(run.folder)
+    for name in ("generator.safetensors", SNAPSHOT, "previews/000004.png"):
+        (run.folder / name).unlink()
+    assert lost(run) == ["generator.safetensors", SNAPSHOT]
+    problems: list[str] = []
+    described(run.folder, problems)
+    assert problems == [
+        f"generator.safetensors, {SNAPSHOT} missing: train progan --resume {run.folder} writes them again"
+    ]
+    again = training.resume(run.folder, upkeep=watched)
+    after = content(run.folder)
+    assert again.finished and {path: data for path, data in after.items() if before[path] != data}.keys() <= {
+        run.folder / CONFIG
+    }
+    assert after.keys() == before.keys() and len(again.steps()) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "stylegan"}, "trains model 'stylegan'; this version has biggan, progan"),
+        ({"settings": {"colour": 1}}, "progan has no setting colour"),
+        ({"threads": 0}, r"expected int >= 1, at threads"),
+        ({"threads": 1e300}, r"config\.json: expected int, got float, at threads"),
+        ({"device": "abacus"}, "abacus"),
+        ({"data": {"kind": "x"}}, "missing required field"),
+        ({"data": None}, "expected object, got null, at data"),
+        ({"settings": []}, "expected object, got array, at settings"),
+    ],
+)
+def test_a_configuration_that_was_changed_by_hand_is_refused_in_a_line(change, words, images, tmp_path):
+    run = trained(images, tmp_path / "run", stop=1)
+    config = read_json(run.folder / CONFIG)
+    write_json(run.folder / CONFIG, {**config, **change})
+    before = content(run.folder)
+    with pytest.raises(InputError, match=words):
+        training.resume(run.folder, upkeep=QUIET)
+    assert content(run.folder) == before

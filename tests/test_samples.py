@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from direction_finder.errors import InputError
+from direction_finder.files import METADATA_KEY
 from direction_finder.generators import load_generator
 from direction_finder.samples import Samples
 from tests.conftest import call
@@ -68,6 +70,13 @@ def test_other_tools_latents_are_read(generator, tmp_path):
     (torch.tensor([[float("nan")]]), "NaN"),
     ({"z": torch.ones(2, 4), "classes": torch.ones(3).long()}, "expected 2 whole numbers"),
     ([1, 2], "no latents"),
+    (None, "no latents"),
+    ({"latents": [1.0]}, "no latents"),
+    (torch.ones(2, 2, dtype=torch.complex64), "no latents"),
+    ({"z": torch.ones(2, 4), "classes": torch.tensor([0, -1])}, "-1 is no class"),
+    ({"z": torch.ones(2, 4), "classes": [0, 1]}, "expected whole numbers as classes"),
+    ({"z": torch.ones(2, 4), "space": 5}, "a name as space"),
+    (torch.full((2, 2), 1e300, dtype=torch.double), "NaN or infinite"),
 ])  # fmt: skip
 def test_what_is_no_samples_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "a.pt"
@@ -80,7 +89,7 @@ def test_what_is_no_samples_is_refused_in_one_line(tmp_path, content, message):
 def test_broken_and_missing_files_are_refused_in_one_line(tmp_path):
     for name in ("a.safetensors", "a.npy", "a.pt"):
         (tmp_path / name).write_bytes(b"nothing of the kind")
-        with pytest.raises(InputError, match="no readable latents"):
+        with pytest.raises(InputError, match=r"not a (readable|file of torch)"):
             Samples.load(tmp_path / name)
     with pytest.raises(InputError, match="no such file"):
         Samples.load(tmp_path / "b.npy")
@@ -114,3 +123,11 @@ def _pixels(path):
 
     with Image.open(path) as image:
         return image.tobytes()
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 50_000, "[]", '{"space": 5}', '{"space": ["z"]}'])
+def test_metadata_of_another_kind_is_refused_in_one_line(text, tmp_path):
+    save_file({"latents": torch.ones(2, 3)}, tmp_path / "a.safetensors", metadata={METADATA_KEY: text})
+    with pytest.raises(InputError, match=r"a\.safetensors: its metadata: ") as error:
+        Samples.load(tmp_path / "a.safetensors")
+    assert str(error.value).isprintable()

@@ -132,6 +132,46 @@ def test_another_set_is_not_overwritten(shapes, tmp_path):
     assert call("scenes", "shapes", "--num", 1, "--out", tmp_path).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"num": 0}, "`num` is 0: expected at least 1"),
+        ({"num": 10**30}, "expected at most 1000000"),
+        ({"num": float("nan")}, "`num` is nan: expected a whole number"),
+        ({"num": True}, "`num` is True"),
+        ({"resolution": 10**6}, "`resolution` is 1000000: expected at most 4096"),
+        ({"seed": -1}, "`seed` is -1: expected at least 0"),
+        ({"workers": 0}, "`workers` is 0: expected at least 1"),
+        ({"workers": 2**31}, "expected at most 256"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(given, words, tmp_path):
+    with pytest.raises(InputError) as refusal:
+        make("shapes", tmp_path / "set", **{"num": 1, "workers": 1, **given})
+    assert words in str(refusal.value) and not list(tmp_path.iterdir())
+
+
+def test_a_set_needs_a_known_kind_and_a_folder(tmp_path):
+    with pytest.raises(InputError, match="kind 'spheres': expected one of clevr-simple"):
+        make("spheres", tmp_path / "set", num=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="a file; give a folder"):
+        make("shapes", tmp_path / "file", num=1, workers=1)
+    result = call("scenes", "shapes", "--num", 1, "--out", tmp_path / "file")
+    assert result.exit_code == 2 and "is a file" in result.stderr
+
+
+def test_few_images_train_no_factor_network(shapes, tmp_path):
+    result = call("train", "factors", shapes, shapes, "--out", tmp_path / "f.safetensors")
+    assert result.exit_code == 2 and "20 images are fewer than a batch; give at least 100" in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
+    for words in (
+        ("train", "factors", tmp_path, shapes, "--out", tmp_path / "f.safetensors"),
+        ("scenes", "verify", tmp_path),
+    ):
+        assert "not a data set" in call(*words).stderr
+
+
 def test_the_table(shapes):
     with open(shapes / "factors.csv", newline="") as file:
         rows = list(csv.DictReader(file))

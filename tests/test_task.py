@@ -70,7 +70,11 @@ def test_a_task_is_a_value(generator):
         ("beauty", {}, r"^metric 'beauty': expected one of factors, alignment, diagonality, "),
         ("activeness", {"features": "lite"}, r"^`features` 'lite': expected lite0 or published$"),
         ("ppl", {"place": "middle"}, r"^`place` 'middle': expected end or full$"),
-        ("activeness", {"samples": 0}, r"^`samples` 0: expected at least 1$"),
+        ("activeness", {"samples": 1}, r"^`samples` 1: expected at least 2$"),
+        ("activeness", {"samples": Samples(torch.zeros(1, 1, 4))}, r"^`samples` 1: expected at least 2$"),
+        ("activeness", {"seed": -1}, r"^`seed` -1: expected a whole number, at least 0$"),
+        ("activeness", {"max_batch": 0}, r"^`max_batch` 0: expected a whole number, at least 1$"),
+        ("activeness", {"samples": 0}, r"^`samples` 0: expected at least 2$"),
         ("activeness", {"class_name": "cube"}, "the generator is unconditional"),
         ("fid", {}, "folder of images as `real`"),
         ("kid", {}, "folder of images as `real`"),
@@ -103,11 +107,20 @@ def test_the_class_is_that_of_the_directions_unless_one_is_named(generator, dire
     tasks = []
     monkeypatch.setattr("direction_finder.reports.measures.take", lambda task, name: tasks.append(task))
     monkeypatch.setattr(type(generator), "class_index", lambda self, name: {"a": 0, "b": 1}[name])
+    monkeypatch.setattr(generator, "num_classes", 2)
     bound = dataclasses.replace(directions, class_index=1)
     for given, name in ((bound, None), (bound, "a"), (directions, None), (None, "b")):
         measure(generator, given, "activeness", class_name=name, seed=3, max_batch=5)
     assert [task.sampling.class_index for task in tasks] == [1, 0, None, 1]
     assert {(task.sampling.seed, task.sampling.max_batch, task.network) for task in tasks} == {(3, 5, None)}
+
+
+@pytest.mark.parametrize("metric", ["activeness", "diagonality", "share", "paths", "ppl"])
+def test_a_generator_that_renders_no_numbers_is_one_line(metric, directions):
+    broken = planted(4)
+    broken.module.mixing.fill_(torch.nan)
+    with pytest.raises(InputError, match=r"^planted: NaN or infinite values were measured; check its weights"):
+        measure(broken, directions, metric, samples=3)
 
 
 def test_given_samples_are_measured_and_not_drawn_ones(generator, directions):

@@ -29,7 +29,7 @@ def shapes(tmp_path_factory):
 
 
 def work(folder: Path, model: str, data: dict, images: np.ndarray, upkeep: Upkeep) -> Work:
-    run = Run.create(folder, "", {"model": model, "data": data, "start": None, "device": "cpu", "settings": {}})
+    run = Run.create(folder, {"model": model, "data": data, "start": None, "device": "cpu", "settings": {}})
     return Work(run, images, None, None, upkeep, lambda _: None)
 
 

@@ -124,10 +124,11 @@ def test_each_step_has_random_numbers_of_its_own():
     assert drawn(0)[4] == torch.rand(1, generator=stream(0, "step 5")).item()
 
 
-def test_a_run_that_is_done_does_nothing():
+def test_a_run_that_is_done_trains_nothing_and_reports_its_last_step_again():
     state = half_done()
     networks, seen = trained(Doubling(total=3), resume=state)
-    assert not seen and networks == trained(Doubling(total=3))[0]
+    assert [(each.step, each.values) for each in seen] == [(3, {})]
+    assert networks == trained(Doubling(total=3))[0]
 
 
 def test_a_run_that_is_beyond_its_total_is_refused():

@@ -120,5 +120,19 @@ def test_a_film_of_nothing_is_refused(given, samples):
         render_video(flat(), channels(), samples, Walk(), **given)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"seconds": float("nan")}, "seconds is nan: expected a finite number"),
+        ({"seconds": -1}, "seconds is -1: expected a number above 0"),
+        ({"fps": 10**30}, "expected at most 1000"),
+        ({"rows": "3"}, "rows is '3': expected a whole number"),
+    ],
+)
+def test_a_length_that_cannot_be_meant_is_refused(given, words, samples):
+    with pytest.raises(InputError, match=words):
+        render_video(flat(), channels(), samples, Walk(), **given)
+
+
 def test_the_shortest_film_has_two_frames(samples):
     assert len(render_video(flat(), channels(), samples, Walk(), seconds=0.001)) == 2

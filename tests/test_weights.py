@@ -8,6 +8,7 @@ from torch import nn
 
 from direction_finder.errors import InputError
 from direction_finder.generators.weights import load_strict, read_state, state_sha256
+from direction_finder.generators.weights.norms import folded
 
 STATE = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}
 
@@ -105,6 +106,29 @@ def test_strict_loading_names_the_first_wrong_weight(change, words):
     state = {"weight": torch.ones(2, 3), "bias": torch.ones(2), **change}
     with pytest.raises(InputError, match=words):
         load_strict(nn.Linear(3, 2), {key: tensor for key, tensor in state.items() if tensor is not None}, "file")
+
+
+def test_strict_loading_refuses_complex_weights():
+    with pytest.raises(InputError, match="weight bias is complex"):
+        load_strict(nn.Linear(3, 2), {"weight": torch.ones(2, 3), "bias": torch.ones(2, dtype=torch.cfloat)}, "file")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"a_orig": torch.ones(2, 3), "a_u": torch.ones(5)}, "vectors of the spectral norm of a do not fit"),
+        ({"a_orig": torch.ones(2, 3), "a_u": torch.ones(2), "a_v": torch.ones(4)}, "vectors of the spectral norm"),
+        ({"a_orig": torch.tensor(1.0), "a_u": torch.ones(1)}, "vectors of the spectral norm"),
+        ({"a_orig": torch.ones(2, 3), "a_u": torch.zeros(2)}, "the norm of a is zero or not finite"),
+        ({"a_g": torch.ones(4), "a_v": torch.ones(2, 3)}, "lengths of the weight norm of a do not fit"),
+        ({"a_g": torch.ones(2, 1), "a_v": torch.zeros(2, 3)}, "the norm of a is zero or not finite"),
+        ({"b.parametrizations.a.original0": torch.ones(1)}, "b.a has an unknown parametrisation"),
+        ({"b.parametrizations.a.original": torch.ones(1)}, "b.a has an unknown parametrisation"),
+    ],
+)
+def test_norms_that_do_not_fit_are_refused(state, words):
+    with pytest.raises(InputError, match=f"file: .*{words}"):
+        folded(state, "file")
 
 
 def test_the_hash_depends_on_names_shapes_types_and_values_only():

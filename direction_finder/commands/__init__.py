@@ -1,35 +1,23 @@
 """Run the command line. Each verb has its own file, which is imported only when the verb is used."""
 
-import importlib
-import keyword
-import os
-import re
-import sys
-from collections.abc import Sequence
-from typing import Any
+from direction_finder.commands.stopping import Stop, quietly
 
-import click
-from click.shell_completion import CompletionItem
+with quietly():
+    import importlib
+    import keyword
+    import sys
+    import unicodedata
+    from collections.abc import Sequence
+    from typing import Any
 
-from direction_finder.errors import DirectionFinderError, out_of_memory
+    import click
+    from click.shell_completion import CompletionItem
 
-VERBS = {
-    "learn": "Find directions in a generator.",
-    "rank": "List the directions that matter, and why.",
-    "name": "Give a direction a name.",
-    "render": "Render grids and videos of a run's directions.",
-    "align": "Set many samples to one value along a direction.",
-    "edit": "Apply several edits; save and replay them as a recipe.",
-    "measure": "Measure directions and generators with numbers and figures.",
-    "train": "Train a generator on images.",
-    "finetune": "Fine-tune a ProGAN with the Hessian Penalty.",
-    "scenes": "Render data sets with known factors.",
-    "import": "Create a run from another tool's matrix of directions.",
-    "export": "Write a run's directions as a matrix for other tools.",
-    "page": "Write one HTML page with everything in a run.",
-    "classes": "Search a generator's class names.",
-    "info": "Describe any file or run: what it is, how it was made and what is wrong with it.",
-}
+    from direction_finder.commands.endings import ended
+    from direction_finder.commands.printing import as_options, prepare
+    from direction_finder.commands.verbs import VERBS
+
+__all__ = ["VERBS", "as_options", "main"]
 
 
 class Verbs(click.Group):
@@ -65,49 +53,26 @@ class Verbs(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a verb, and print an expected error as one line."""
+        """Run a verb; print an error as one line."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
-        try:
-            sys.exit(super().main(args, prog_name, complete_var, False, **extra) or 0)
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.ctx.get_help())
-            sys.exit(0)
-        except click.UsageError as error:
-            hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-            fail(error.format_message() + hint)
-        except click.ClickException as error:
-            fail(error.format_message())
-        except DirectionFinderError as error:
-            fail(str(error))
-        except (click.Abort, KeyboardInterrupt):  # Abort is a RuntimeError
-            click.echo("Stopped.", err=True)
-            sys.exit(130)
-        except RuntimeError as error:
-            if not out_of_memory(error):
+        prepare()
+        with Stop() as stop:
+            try:
+                check_text(sys.argv[1:] if args is None else args)
+                code = super().main(args, prog_name, complete_var, False, **extra)
+            except SystemExit:
                 raise
-            fail(f"{str(error).splitlines()[0]}; lower --max-batch")
-        except BrokenPipeError:  # the reader of our output has closed it, e.g. `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        except OSError as error:
-            text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-            fail(f"{text}; no file was left incomplete")
+            except BaseException as error:
+                code = ended(error, stop)
+        sys.exit(code or 0)
 
 
-def fail(message: str) -> None:
-    """Print an error as one line and exit with code 2."""
-    click.echo(f"Error: {as_options(' '.join(message.split()))}", err=True)
-    sys.exit(2)
-
-
-def as_options(message: str) -> str:
-    """Return a message of the library with settings, which are in backticks, written as options."""
-
-    def option(match: re.Match) -> str:
-        return match[0] if match[1] in VERBS else f"--{match[1].replace('_', '-')}"
-
-    return re.sub(r"`([a-z]+(?:_[a-z]+)*)`", option, message)
+def check_text(arguments: Sequence[str]) -> None:
+    """Raise UsageError if an argument is not plain text: it would be saved in files and printed in terminals."""
+    for argument in arguments:
+        if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in argument):
+            raise click.UsageError(f"{argument!r}: a control character, or bytes that are not UTF-8; give plain text")
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

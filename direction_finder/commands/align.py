@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from direction_finder.commands import completion
+from direction_finder.commands.numbers import CoordinateOrPercentile
 from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.commands.options import (
-    CoordinateOrPercentile,
-    RunPath,
     drawing_options,
+    force_option,
     samples_option,
 )
+from direction_finder.commands.paths import Place, RunPath
 
 
 @click.command(
@@ -34,8 +35,9 @@ from direction_finder.commands.options import (
 )
 @samples_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="File to write, .png.  [default: align-NUMBER.png in the run folder]"
+    "--out", type=Place(folder=False), help="File to write, .png.  [default: align-NUMBER.png in the run folder]"
 )
+@force_option
 @drawing_options
 def align(
     target: Path,
@@ -43,6 +45,7 @@ def align(
     to: tuple[Coordinate, ...],
     samples: int | Path,
     out: Path | None,
+    force: bool,
     drawing: Drawing,
 ) -> None:
     """Render samples unchanged, and with their coordinate along one direction set to the same value.
@@ -52,4 +55,4 @@ def align(
     """
     from direction_finder.commands.actions import align as action
 
-    action.align(target, direction, to, samples, out, drawing)
+    action.align(target, direction, to, samples, out, force, drawing)

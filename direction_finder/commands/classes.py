@@ -4,6 +4,8 @@ import click
 
 from direction_finder.class_names import known_names, search_classes
 from direction_finder.commands import completion
+from direction_finder.commands.paths import Text
+from direction_finder.commands.printing import say
 from direction_finder.errors import InputError
 
 
@@ -12,6 +14,7 @@ from direction_finder.errors import InputError
 @click.option(
     "--generator",
     default="biggan-deep-128",
+    type=Text(),
     shell_complete=completion.generators,
     show_default=True,
     metavar="SPEC",
@@ -33,4 +36,4 @@ def classes(text: str, generator: str) -> None:
         )
         raise InputError(f"{problem}; try a shorter part of the name")
     for index in indexes:
-        click.echo(f"{index:4d}  {names[index]}")
+        say(f"{index:4d}  {names[index]}")

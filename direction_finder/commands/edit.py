@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.option_values import Drawing
-from direction_finder.commands.options import RunPath, drawing_options, given_options, samples_option
+from direction_finder.commands.options import drawing_options, force_option, given_options, samples_option
+from direction_finder.commands.paths import Place, RunPath
 
 
 @click.command(
@@ -22,15 +23,16 @@ from direction_finder.commands.options import RunPath, drawing_options, given_op
 )
 @click.option(
     "--recipe",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=Place(exists=True, folder=False),
     help="Recipe to apply instead of --step. It uses its own samples, unless --samples, --seed or --class change them.",
 )
 @samples_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Place(folder=False),
     help="Sheet to write, .png; the recipe is saved beside it as .json.  [default: edit.png in the run folder]",
 )
+@force_option
 @drawing_options
 @click.pass_context
 def edit(
@@ -40,6 +42,7 @@ def edit(
     recipe: Path | None,
     samples: int | Path,
     out: Path | None,
+    force: bool,
     drawing: Drawing,
 ) -> None:
     """Render samples unchanged and edited, and save the edits as a small recipe file.
@@ -51,4 +54,4 @@ def edit(
     """
     from direction_finder.commands.actions import edit as action
 
-    action.edit(target, steps, recipe, samples, out, given_options(ctx), drawing)
+    action.edit(target, steps, recipe, samples, out, force, given_options(ctx), drawing)

@@ -7,6 +7,7 @@ import click
 
 from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import config_options, grouped
+from direction_finder.commands.paths import Place
 from direction_finder.commands.training_options import (
     FOLDER,
     how_options,
@@ -20,7 +21,7 @@ from direction_finder.training.progan_config import ProGANConfig
 @click.command(
     epilog="Example: direction-finder finetune outputs/simple data/simple --penalty-weight 0.05 --ramp-kimg 60"
 )
-@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
+@click.argument("checkpoint", required=False, type=Place())
 @click.argument("data", required=False, type=FOLDER)
 @grouped(
     "options",

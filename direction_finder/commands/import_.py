@@ -5,19 +5,22 @@ from pathlib import Path
 import click
 
 from direction_finder.commands import completion
+from direction_finder.commands.numbers import NumberRange, Whole
 from direction_finder.commands.option_values import Import
-from direction_finder.commands.options import NumberRange, device_option, grouped
+from direction_finder.commands.options import device_option, grouped
+from direction_finder.commands.paths import Place, Text
 from direction_finder.settings import PARTS
 
 
 @click.command("import", epilog="Example: direction-finder import our_goldens_mid.pt --generator biggan-128 --part mid")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=Place(exists=True, folder=False))
 @grouped(
     "options",
     Import,
     click.option(
         "--generator",
         "spec",
+        type=Text(),
         shell_complete=completion.generators,
         metavar="SPEC",
         help="Generator that the directions belong to; biggan-128 need not be installed. Without --generator they can "
@@ -29,7 +32,7 @@ from direction_finder.settings import PARTS
     ),
     click.option("--layers", type=NumberRange(), help="Layers that the directions act on.  [default: all]"),
     click.option(
-        "--dim", type=click.IntRange(1), help="Size of z, if there is no --generator.  [default: that of the file]"
+        "--dim", type=Whole(least=1), help="Size of z, if there is no --generator.  [default: that of the file]"
     ),
     click.option(
         "--class",
@@ -46,9 +49,7 @@ from direction_finder.settings import PARTS
         "orthonormalise a .pt with a single matrix, as hessian_penalty and OroJaR write it]",
     ),
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: the next number in outputs/]"
-)
+@click.option("--out", type=Place(file=False), help="Run folder to create.  [default: the next number in outputs/]")
 @device_option
 def import_(file: Path, options: Import, out: Path | None, device: str) -> None:
     """Create a run from another tool's matrix of directions.

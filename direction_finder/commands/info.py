@@ -4,11 +4,13 @@ import json
 
 import click
 
+from direction_finder.commands.paths import Text
+from direction_finder.commands.printing import say, say_json
 from direction_finder.reports.describing import describe
 
 
 @click.command(epilog="Example: direction-finder info outputs/00001-hessian-eyes-blue")
-@click.argument("target")
+@click.argument("target", type=Text())
 @click.option("--check", is_flag=True, help="Read the tensors of a run too, not only their headers.")
 @click.option("--json", "as_json", is_flag=True, help="Print the description as JSON.")
 def info(target: str, check: bool, as_json: bool) -> None:
@@ -20,10 +22,10 @@ def info(target: str, check: bool, as_json: bool) -> None:
     """
     facts = describe(target, check=check)
     if as_json:
-        click.echo(json.dumps(facts, indent=2, sort_keys=True))
+        say_json(facts)
         return
     for key, value in facts.items():
         if key != "problems":
-            click.echo(f"{key + ':':18} {value if isinstance(value, str) else json.dumps(value)}")
+            say(f"{key + ':':18} {value if isinstance(value, str) else json.dumps(value)}")
     for problem in facts["problems"] or ["none found"]:
-        click.echo(f"{'problem:' if facts['problems'] else 'problems:':18} {problem}")
+        say(f"{'problem:' if facts['problems'] else 'problems:':18} {problem}")

@@ -1,11 +1,11 @@
 """Define `direction-finder learn`, which finds directions in a generator."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from direction_finder.commands import completion
+from direction_finder.commands.numbers import Number, Whole
 from direction_finder.commands.option_values import Learning
 from direction_finder.commands.options import (
     config_options,
@@ -14,13 +14,15 @@ from direction_finder.commands.options import (
     several,
     threads_option,
 )
+from direction_finder.commands.paths import Place, Text
 from direction_finder.discovery.configs import CONFIGS, DEFAULT
-from direction_finder.settings import ACTIVATIONS, OUTPUTS, PARTS, SAVE_EVERY
+from direction_finder.settings import ACTIVATIONS, MOST_PIXELS, OUTPUTS, PARTS, SAVE_EVERY
 
 WHAT = several(
     click.option(
         "--generator",
         "spec",
+        type=Text(),
         shell_complete=completion.generators,
         metavar="SPEC",
         help="Generator to search: a known name like shapes-64, biggan:FILE, biggan-deep:FOLDER, hf:OWNER/NAME, "
@@ -49,25 +51,23 @@ WHAT = several(
         show_default=True,
         help="Method that finds directions.",
     ),
-    click.option(
-        "--out", type=click.Path(path_type=Path), help="Run folder to create.  [default: the next number in outputs/]"
-    ),
+    click.option("--out", type=Place(file=False), help="Run folder to create.  [default: the next number in outputs/]"),
     click.option(
         "--resume",
-        type=click.Path(path_type=Path),
+        type=Place(file=False),
         help="Resume this run where it stopped; a larger --steps or --points makes it longer.",
     ),
     click.option(
         "--truncation",
-        type=float,
+        type=Number(least=0.001, most=1000),
         help="Truncate z to [-2, 2] and multiply it by this factor.  [default: no truncation, z ~ N(0, I)]",
     ),
     click.option(
         "--num-classes",
-        type=click.IntRange(0),
+        type=Whole(least=0),
         help="Number of classes, if it cannot be read from the weights (dcgan, python).",
     ),
-    click.option("--dim", type=click.IntRange(1), help="Size of z, if it cannot be read from the network (python)."),
+    click.option("--dim", type=Whole(least=1), help="Size of z, if it cannot be read from the network (python)."),
     click.option(
         "--fused-scale",
         is_flag=True,
@@ -75,7 +75,10 @@ WHAT = several(
         help="The file is genforce's ProGAN with fused upsampling (progan).",
     ),
     click.option(
-        "--key", metavar="NAME", help="Network to load from a file that contains several (biggan, dcgan, progan)."
+        "--key",
+        type=Text(),
+        metavar="NAME",
+        help="Network to load from a file that contains several (biggan, dcgan, progan).",
     ),
     click.option("--activation", type=click.Choice(ACTIVATIONS), help="Activation of a dcgan: file.  [default: relu]"),
     click.option(
@@ -85,7 +88,7 @@ WHAT = several(
     ),
     click.option(
         "--resolution",
-        type=click.IntRange(1),
+        type=Whole(least=1, most=MOST_PIXELS),
         help="Size of the images in pixels, if a dcgan: file allows several.",
     ),
 )
@@ -95,7 +98,7 @@ HOW = several(
     threads_option,
     click.option(
         "--save-every",
-        type=click.FloatRange(0),
+        type=Number(least=0),
         default=SAVE_EVERY,
         show_default=True,
         metavar="SECONDS",

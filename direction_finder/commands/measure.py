@@ -1,25 +1,25 @@
 """Define `direction-finder measure`, which measures runs and generators."""
 
-from pathlib import Path
-
 import click
 
+from direction_finder.commands.numbers import BATCH, SEED, SamplesOrFile
 from direction_finder.commands.option_values import Measuring
 from direction_finder.commands.options import (
-    SamplesOrFile,
     class_option,
     device_option,
     features_options,
     generator_option,
+    given_options,
     grouped,
 )
+from direction_finder.commands.paths import Place, Text
 from direction_finder.settings import METRICS, PLACES
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER = Place(exists=True, file=False)
 
 
 @click.command(epilog="Example: direction-finder measure outputs/demo --metric factors --metric alignment")
-@click.argument("targets", nargs=-1, required=True)
+@click.argument("targets", type=Text(), nargs=-1, required=True)
 @grouped(
     "options",
     Measuring,
@@ -39,7 +39,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     ),
     click.option(
         "--factor-network",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=Place(exists=True, folder=False),
         help="Network that reads factors in images, made by `train factors`.  [default: the one for `shapes` at 64 "
         "pixels]",
     ),
@@ -61,12 +61,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     features_options,
     click.option("--renders", type=FOLDER, help="For fidelity: renders that were not used in training."),
     click.option("--other-renders", type=FOLDER, help="For fidelity: more renders, to compare with."),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random samples."),
+    click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of the random samples."),
     click.option(
         "--max-batch",
         default=32,
         show_default=True,
-        type=click.IntRange(1),
+        type=BATCH,
         help="Images rendered at once, at most.",
     ),
     click.option(
@@ -76,8 +76,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
         help="Name the directions after the factors that they change, so that x can be used instead of a number.",
     ),
     click.option(
+        "--again",
+        is_flag=True,
+        help="Compute the results again from the raw measurements that a run folder holds, without the generator.",
+    ),
+    click.option(
         "--out",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Place(file=False),
         help="Folder for measures.json, measures.md with a table of all targets, and figures that compare them.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the results as JSON."),
@@ -88,9 +93,9 @@ def measure(targets: tuple[str, ...], options: Measuring) -> None:
     """Measure run folders, directions files or generators; several are compared in a table.
 
     TARGETS are run folders, directions files, "latest" or names of generators. Each metric of a run is saved in its
-    folder as METRIC.json, with figures as PNG and SVG, and as part of the page index.html. Repeat a stopped command to
-    resume it.
+    folder as METRIC.json, with figures as PNG and SVG, and as part of the page index.html. Raw measurements are saved
+    in raw/. Repeat a stopped command to resume it.
     """
     from direction_finder.commands.actions import measure as action
 
-    action.measure(targets, options)
+    action.measure(targets, options, given_options(click.get_current_context()))

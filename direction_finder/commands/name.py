@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from direction_finder.commands import completion
-from direction_finder.commands.options import RunPath
+from direction_finder.commands.paths import RunPath
 
 
 @click.command(epilog="Example: direction-finder name outputs/demo 5 rotation")

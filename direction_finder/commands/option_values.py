@@ -46,6 +46,7 @@ class Measuring:
     seed: int
     max_batch: int
     write_names: bool
+    again: bool
     out: Path | None
     as_json: bool
     generator: str | None
@@ -64,6 +65,7 @@ class Walking:
     weights: Path | None
     absolute: bool
     out: Path | None
+    force: bool
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import re
 import shlex
 import types
 from collections.abc import Callable, Sequence
@@ -10,41 +9,14 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import click
-from click.shell_completion import CompletionItem
 
 from direction_finder.commands import completion
-from direction_finder.commands.option_values import Coordinate, Drawing
-from direction_finder.runs.latest import newest_run
-from direction_finder.settings import FEATURES, number_range
+from direction_finder.commands.numbers import BATCH, SEED, Number, NumberRange, SamplesOrFile, Whole
+from direction_finder.commands.option_values import Drawing
+from direction_finder.commands.paths import Place, Text
+from direction_finder.settings import FEATURES, MOST_THREADS, limits_of
 
 SHOWN = 8  # directions that are shown by default
-
-
-class NumberRange(click.ParamType):
-    """Parse a range like 0-39, see `number_range`."""
-
-    name = "FIRST-LAST"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Return the range as (first, last)."""
-        if isinstance(value, tuple):
-            return value
-        return number_range(value) or self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
-
-
-class RunPath(click.Path):
-    """Parse an existing run folder or directions file; "latest" means the newest run under outputs/."""
-
-    def __init__(self, **limits: Any):
-        super().__init__(exists=True, path_type=Path, **limits)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path."""
-        return super().convert(newest_run(value), param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Return the runs that complete a word."""
-        return completion.runs(incomplete)
 
 
 def shown(path: Path) -> str:
@@ -91,12 +63,13 @@ device_option = click.option(
     help="Device to compute on: cpu, cuda, cuda:1, mps, or auto for the fastest one.",
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: one per core]"
+    "--threads", type=Whole(least=1, most=MOST_THREADS), help="Number of CPU threads.  [default: one per core]"
 )
 
 
 generator_option = click.option(
     "--generator",
+    type=Text(),
     shell_complete=completion.generators,
     metavar="SPEC",
     help="Generator to use instead of the one that the run names.",
@@ -113,53 +86,17 @@ drawing_options = grouped(
     Drawing,
     generator_option,
     class_option,
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random samples."),
-    click.option(
-        "--max-batch", default=32, show_default=True, type=click.IntRange(1), help="Images rendered at once, at most."
-    ),
+    click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of the random samples."),
+    click.option("--max-batch", default=32, show_default=True, type=BATCH, help="Images rendered at once, at most."),
     device_option,
 )
-
-
-class SamplesOrFile(click.ParamType):
-    """Parse a number of samples, at least `least`, or a file of samples, which `Samples.load` reads."""
-
-    name = "NUMBER|FILE"
-
-    def __init__(self, least: int = 1):
-        self.least = least
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
-        """Return the number or the path."""
-        if isinstance(value, int | Path):
-            return value
-        if re.fullmatch(r"[-+]?\d+", value):
-            return click.IntRange(self.least).convert(value, param, ctx)
-        if not Path(value).is_file():
-            self.fail(f"{value!r}: neither a number nor a file of samples", param, ctx)
-        return Path(value)
-
-
-class CoordinateOrPercentile(click.ParamType):
-    """Parse a number, or a percentile like 75%."""
-
-    name = "NUMBER|PERCENT%"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Coordinate:
-        """Return the coordinate or the percentile."""
-        if isinstance(value, Coordinate):
-            return value
-        try:
-            return Coordinate(float(value.removesuffix("%")), value.endswith("%"))
-        except ValueError:
-            self.fail(f"{value!r}: expected a number, or a percentile like 75%", param, ctx)
 
 
 samples_option = click.option(
     "--samples",
     default=6,
     show_default=True,
-    type=SamplesOrFile(),
+    type=SamplesOrFile(most=1000),
     help="Number of random samples, or a file of samples (.safetensors, .npy, .pt).",
 )
 features_options = several(
@@ -173,9 +110,14 @@ features_options = several(
     ),
     click.option(
         "--weights",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Place(exists=True, file=False),
         help="Folder whose checkpoints/ contains the weights of --features published.  [default: torch's hub folder]",
     ),
+)
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Replace the file that --out names even if another program wrote it."
 )
 
 
@@ -200,6 +142,8 @@ def _option(fields: dict[str, dataclasses.Field]) -> Callable:
     kind = field.type
     if isinstance(kind, types.UnionType):  # `int | None`
         kind = get_args(kind)[0]
+    if kind in (int, float):
+        kind = (Whole if kind is int else Number)(**limits_of(field))
     multiple = False
     if get_origin(kind) is tuple:
         multiple = get_args(kind)[1] is Ellipsis

@@ -5,8 +5,10 @@ from typing import Literal
 
 import click
 
+from direction_finder.commands.numbers import SamplesOrFile, Whole
 from direction_finder.commands.option_values import Drawing
-from direction_finder.commands.options import RunPath, SamplesOrFile, drawing_options
+from direction_finder.commands.options import drawing_options
+from direction_finder.commands.paths import RunPath
 
 
 @click.command(epilog="Example: direction-finder rank outputs/demo --with outputs/demo-seed-1")
@@ -18,7 +20,7 @@ from direction_finder.commands.options import RunPath, SamplesOrFile, drawing_op
     type=RunPath(),
     help="Run with another seed or method, to check which directions agree; repeat for several.",
 )
-@click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Greatest length of the short list.")
+@click.option("--most", default=8, show_default=True, type=Whole(least=1), help="Greatest length of the short list.")
 @click.option(
     "--samples",
     default=16,
@@ -30,7 +32,7 @@ from direction_finder.commands.options import RunPath, SamplesOrFile, drawing_op
     "--hessians",
     default=16,
     show_default=True,
-    type=click.IntRange(0),
+    type=Whole(least=0, most=10_000),
     help="Number of Hessians measured along the directions; use 0 for large generators without a GPU.",
 )
 @click.option(

@@ -5,15 +5,18 @@ from pathlib import Path
 import click
 
 from direction_finder.commands import completion
+from direction_finder.commands.numbers import Number, Whole
 from direction_finder.commands.option_values import Drawing, Walking
 from direction_finder.commands.options import (
     SHOWN,
-    RunPath,
     drawing_options,
     features_options,
+    force_option,
     grouped,
     samples_option,
 )
+from direction_finder.commands.paths import Place, RunPath
+from direction_finder.settings import FARTHEST
 
 walking_options = grouped(
     "walking",
@@ -27,7 +30,7 @@ walking_options = grouped(
     samples_option,
     click.option(
         "--extent",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(least=1e-6, most=FARTHEST),
         metavar="NUMBER",
         help="How far to follow each direction, both ways, in standard deviations of z.  [default: the direction's "
         "usable range, which `rank` measures, or 3]",
@@ -43,7 +46,8 @@ walking_options = grouped(
         is_flag=True,
         help="Set each sample's coordinate along the direction, instead of adding to it.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: a file in the run folder]"),
+    click.option("--out", type=Place(folder=False), help="File to write.  [default: a file in the run folder]"),
+    force_option,
 )
 
 
@@ -71,7 +75,11 @@ def render() -> None:
     "directions across and the second down.",
 )
 @click.option(
-    "--steps", default=7, show_default=True, type=click.IntRange(2), help="Number of images along each direction."
+    "--steps",
+    default=7,
+    show_default=True,
+    type=Whole(least=2, most=1000),
+    help="Number of images along each direction.",
 )
 @walking_options
 @drawing_options
@@ -91,14 +99,14 @@ def grid(target: Path, layout: str, steps: int, walking: Walking, drawing: Drawi
 )
 @click.argument("target", type=RunPath())
 @click.option(
-    "--seconds", default=4.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Length of one loop."
+    "--seconds", default=4.0, show_default=True, type=Number(least=0.01, most=3600), help="Length of one loop."
 )
-@click.option("--fps", default=30, show_default=True, type=click.IntRange(1, 120), help="Frames per second.")
+@click.option("--fps", default=30, show_default=True, type=Whole(least=1, most=120), help="Frames per second.")
 @click.option(
     "--rows",
     default=SHOWN,
     show_default=True,
-    type=click.IntRange(1),
+    type=Whole(least=1, most=1000),
     help="Number of directions shown at once; further ones follow one after another.",
 )
 @walking_options

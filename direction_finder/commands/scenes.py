@@ -5,8 +5,12 @@ from typing import Any
 
 import click
 
+from direction_finder.commands.numbers import SEED, Whole
 from direction_finder.commands.options import several
+from direction_finder.commands.paths import Place
+from direction_finder.commands.printing import say
 from direction_finder.errors import InputError
+from direction_finder.settings import MOST_PIXELS, MOST_PROCESSES, MOST_ROWS
 
 TEXTS = {
     "clevr-simple": "Render one object whose colour, shape, x and y vary.",
@@ -15,14 +19,15 @@ TEXTS = {
     "shapes": "Render a cube, sphere or cylinder whose x, y, size, hue and light vary.",
     "edges-and-shapes": "Render `shapes`; half of the images show only edges.",
 }
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = Place(file=False)
+SIZE, COUNT = Whole(least=16, most=MOST_PIXELS), Whole(least=1, most=MOST_ROWS)
 set_options = several(
-    click.option(
-        "--resolution", default=64, show_default=True, type=click.IntRange(16), help="Width and height of the images."
-    ),
+    click.option("--resolution", default=64, show_default=True, type=SIZE, help="Width and height of the images."),
     click.option("--out", required=True, type=FOLDER, help="Folder for the data set."),
     click.option(
-        "--workers", type=click.IntRange(1), help="Number of processes, with one thread each.  [default: one per core]"
+        "--workers",
+        type=Whole(least=1, most=MOST_PROCESSES),
+        help="Number of processes, with one thread each.  [default: one per core]",
     ),
 )
 
@@ -44,14 +49,14 @@ def _rendered(kind: str) -> click.Command:
     example = f"Example: direction-finder scenes {kind} --num 10000 --seed 0 --out data/{kind}"
 
     @scenes.command(kind, help=TEXTS[kind], short_help=TEXTS[kind], epilog=example)
-    @click.option("--num", default=10000, show_default=True, type=click.IntRange(1), help="Number of images.")
-    @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the factors.")
+    @click.option("--num", default=10000, show_default=True, type=COUNT, help="Number of images.")
+    @click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of the factors.")
     @set_options
     def command(out: Path, **options: Any) -> None:
         from direction_finder.scenes import make
 
         make(kind, out, progress=True, **options)
-        click.echo(f"{options['num']} images and their factors in {out}")
+        say(f"{options['num']} images and their factors in {out}")
 
     return command
 
@@ -65,20 +70,24 @@ for scene in TEXTS:
     epilog="Example: direction-finder scenes edges-and-shoes --from edges2shoes/train --out data/shoes",
 )
 @click.option("--from", "source", required=True, type=FOLDER, help="Folder edges2shoes/train of pix2pix.")
-@click.option("--num", type=click.IntRange(1), help="Number of images.  [default: two per file]")
+@click.option("--num", type=COUNT, help="Number of images.  [default: two per file]")
 @set_options
 def edges_and_shoes(workers: int | None, out: Path, source: Path, num: int | None, resolution: int) -> None:
     """Split the image pairs of pix2pix's edges2shoes into separate images."""
     from direction_finder.scenes import make_edges_and_shoes
 
     data = make_edges_and_shoes(source, out, num=num, resolution=resolution, workers=workers, progress=True)
-    click.echo(f"{len(data)} images in {out}")
+    say(f"{len(data)} images in {out}")
 
 
 @scenes.command(epilog="Example: direction-finder scenes verify data/shapes")
 @click.argument("folder", type=FOLDER)
 @click.option(
-    "--redraw", default=20, show_default=True, type=click.IntRange(0), help="Number of images to render again."
+    "--redraw",
+    default=20,
+    show_default=True,
+    type=Whole(least=0, most=MOST_ROWS),
+    help="Number of images to render again.",
 )
 def verify(folder: Path, redraw: int) -> None:
     """Check a data set: compare every file with its checksum, and render some images again."""
@@ -98,4 +107,4 @@ def verify(folder: Path, redraw: int) -> None:
         raise InputError(
             f"{folder}: image {wrong[0]} is rendered differently here ({len(wrong)} of {len(chosen)} differ)"
         )
-    click.echo(f"{folder}: {len(data)} images are undamaged; {len(chosen)} rendered again are identical")
+    say(f"{folder}: {len(data)} images are undamaged; {len(chosen)} rendered again are identical")

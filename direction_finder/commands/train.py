@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from direction_finder.commands.numbers import SEED, Whole
 from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import config_options, grouped, threads_option
+from direction_finder.commands.paths import Place, Text
 from direction_finder.commands.training_options import (
     FOLDER,
     how_options,
@@ -19,7 +21,7 @@ from direction_finder.training.progan_config import ProGANConfig
 
 start_option = click.option(
     "--start",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(folder=False),
     help="Begin with the networks of this snapshot of an earlier run.",
 )
 
@@ -35,7 +37,9 @@ def train() -> None:
 
 @train.command("biggan", epilog="Example: direction-finder train biggan data/shapes --out outputs/shapes")
 @click.argument("data", required=False, type=FOLDER)
-@click.option("--label", default="class", show_default=True, help="Factor of the data set to use as the class.")
+@click.option(
+    "--label", type=Text(), default="class", show_default=True, help="Factor of the data set to use as the class."
+)
 @grouped(
     "options",
     Training,
@@ -90,13 +94,9 @@ def train_progan(ctx: click.Context, data: Path | None, options: Training, **set
 )
 @click.argument("data", type=FOLDER)
 @click.argument("held_out", type=FOLDER)
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write, .safetensors."
-)
-@click.option(
-    "--epochs", default=24, show_default=True, type=click.IntRange(1), help="Number of passes over the images."
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the weights and the order.")
+@click.option("--out", required=True, type=Place(folder=False), help="File to write, .safetensors.")
+@click.option("--epochs", default=24, show_default=True, type=Whole(least=1), help="Number of passes over the images.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of the weights and the order.")
 @threads_option
 def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int, threads: int | None) -> None:
     """Train the network that reads factors in images, for `measure --metric factors`.

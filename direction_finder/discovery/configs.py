@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
 from direction_finder.errors import InputError
-from direction_finder.settings import IMAGE, check_options, option
+from direction_finder.settings import FARTHEST, IMAGE, MOST_ROWS, MOST_SEED, check_options, option
 
 if TYPE_CHECKING:
     from direction_finder.generators import Generator, Half
@@ -28,8 +28,8 @@ class SearchConfig:
     num_directions: int | None = option(None, "Return only this many of the strongest.  [default: all]", least=1)
     dims: tuple[int, int] | None = option(None, "Search only these dimensions of z, e.g. 0-39.  [default: all]")
     layers: tuple[int, int] | None = option(None, "Apply directions to these layers only, e.g. 0-4.  [default: all]")
-    max_batch: int = option(32, "Largest batch for the generator; larger batches are split.", least=2)
-    seed: int = option(0, "Seed of all random numbers.", least=0)
+    max_batch: int = option(32, "Largest batch for the generator; larger batches are split.", least=2, most=MOST_ROWS)
+    seed: int = option(0, "Seed of all random numbers.", least=0, most=MOST_SEED)
 
     changeable: ClassVar[tuple[str, ...]] = ()  # settings that may differ when a run is resumed
 
@@ -98,7 +98,7 @@ class ScoredConfig(SearchConfig):
     """Settings of methods that render images along each direction to measure its strength."""
 
     score_samples: int = option(
-        2, "Samples used to measure the strength of each direction; 0: do not measure or sort.", least=0
+        2, "Samples used to measure the strength of each direction; 0: do not measure or sort.", least=0, most=MOST_ROWS
     )
 
     def __post_init__(self) -> None:
@@ -115,14 +115,14 @@ class LoopConfig(ScoredConfig, TunedConfig):
     """Settings of the methods that learn the matrix of directions A by stochastic gradients."""
 
     steps: int = option(50_000, "Optimisation steps.", least=1)
-    batch_size: int = option(96, "Samples per step.", least=1)
-    learning_rate: float = option(0.01, "Learning rate of Adam.", above=0)
+    batch_size: int = option(96, "Samples per step.", least=1, most=MOST_ROWS)
+    learning_rate: float = option(0.01, "Learning rate of Adam.", above=0, most=1000)
     schedule: str = option(
         "constant", "Learning rate: constant, or decreasing linearly to 0.", choices=("constant", "linear")
     )
-    momentum: float = option(0.9, "Decay rate of the mean gradient (Adam's first beta).", least=0)
-    num_probes: int = option(2, "Random probes per sample (k, Rademacher).", least=2)
-    epsilon: float = option(0.1, "Finite-difference step.", above=0)
+    momentum: float = option(0.9, "Decay rate of the mean gradient (Adam's first beta).", least=0, below=1)
+    num_probes: int = option(2, "Random probes per sample (k, Rademacher).", least=2, most=1000)
+    epsilon: float = option(0.1, "Finite-difference step.", least=1e-6, most=FARTHEST)
     at: tuple[str, ...] = option(
         (IMAGE,), "Output to penalise: the image or an activation; repeat the option to sum over several."
     )
@@ -131,15 +131,13 @@ class LoopConfig(ScoredConfig, TunedConfig):
     )
     start: str = option("random", "Where to start: random, coordinates, or a directions file.")
     share_points: int = option(
-        8, "Hessians for measuring the diagonal share during learning, at a tenth of the cost.", least=0
+        8, "Hessians for measuring the diagonal share during learning, at a tenth of the cost.", least=0, most=10_000
     )
 
     changeable = ("steps",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.momentum >= 1:
-            raise InputError(f"momentum is {self.momentum}: expected a number below 1")
         if self.max_batch < self.rows_per_sample:
             raise InputError(
                 f"max_batch is {self.max_batch}: expected at least {self.rows_per_sample}, the rows of one sample"
@@ -165,7 +163,9 @@ class LoopConfig(ScoredConfig, TunedConfig):
 class HessianConfig(LoopConfig):
     """Settings of the paper's method. The defaults are those of its BigGAN runs: 50,000 steps of 96 samples."""
 
-    eta: float = option(5.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
+    eta: float = option(
+        5.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0, most=FARTHEST
+    )
     reduction: str = option(
         "mean", "How to reduce over the entries of an output: mean, or max per sample.", choices=("mean", "max")
     )
@@ -179,8 +179,10 @@ class HessianConfig(LoopConfig):
 class OrojarConfig(LoopConfig):
     """Settings of OroJaR's method. The defaults are those of its BigGAN runs."""
 
-    batch_size: int = option(32, "Samples per step.", least=1)
-    eta: float = option(0.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0)
+    batch_size: int = option(32, "Samples per step.", least=1, most=MOST_ROWS)
+    eta: float = option(
+        0.0, "Points are sampled at z + eta A e_i with eta uniform in [-ETA, ETA].", least=0, most=FARTHEST
+    )
 
     @property
     def rows_per_sample(self) -> int:
@@ -191,8 +193,8 @@ class OrojarConfig(LoopConfig):
 class DirectConfig(TunedConfig):
     """Settings of the methods that measure one matrix per point and then solve once."""
 
-    points: int = option(48, "Largest number of points z at which a matrix is measured.", least=FEWEST)
-    epsilon: float = option(0.1, "Finite-difference step, scaled as in the Hessian Penalty.", above=0)
+    points: int = option(48, "Largest number of points z at which a matrix is measured.", least=FEWEST, most=100_000)
+    epsilon: float = option(0.1, "Finite-difference step, scaled as in the Hessian Penalty.", least=1e-6, most=FARTHEST)
     at: tuple[str, ...] = option((IMAGE,), "Output to differentiate: the image or an activation; may be repeated.")
     weight: str = option("unit", "Scale the matrices to equal norm (unit) or not (raw).", choices=("unit", "raw"))
     keep_going: bool = option(False, "Use all points, even if the diagonal share has stopped rising.")
@@ -218,7 +220,9 @@ class DirectConfig(TunedConfig):
 class HessianDirectConfig(DirectConfig):
     """Settings of `hessian-direct`."""
 
-    eta: float = option(5.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
+    eta: float = option(
+        5.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0, most=FARTHEST
+    )
     solver: str = option("squares", "Algorithm that diagonalises the Hessians.", choices=SOLVERS)
 
 
@@ -226,7 +230,9 @@ class HessianDirectConfig(DirectConfig):
 class JacobianConfig(DirectConfig):
     """Settings of `jacobian`."""
 
-    eta: float = option(0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0)
+    eta: float = option(
+        0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0, most=FARTHEST
+    )
     solver: str = option("joint", "Algorithm that diagonalises the matrices J^T J.", choices=SOLVERS)
 
 

@@ -12,10 +12,11 @@ from direction_finder.directions import Directions
 from direction_finder.discovery.configs import FEWEST, DirectConfig
 from direction_finder.discovery.diagonal_share import shares_of
 from direction_finder.discovery.search_space import SearchSpace, finish
+from direction_finder.discovery.states import check_state
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.hessians import diagonal_energies
-from direction_finder.penalty import check_deterministic
+from direction_finder.penalty import Repeatable
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 
@@ -46,14 +47,16 @@ def collect_and_solve(
     rng = stream(config.seed, "points")
     matrices, shares = torch.empty(0, space.size, space.size), torch.empty(0)
     if resume:
+        check_state(resume, {"matrices": (None, space.size, space.size), "shares": (None,)}, rng)
         matrices, shares = resume["matrices"], resume["shares"]
         rng.set_state(resume["rng"])
 
+    x, context = space.draw_point(config.eta, stream(config.seed, "check"))
+    forward = Repeatable(space.flat_output(config.at), x[None], *context)
     stopped = False
     while len(matrices) < FEWEST or (len(matrices) < config.points and not (stopped or _settled(shares, config))):
-        if not len(matrices):
-            x, context = space.draw_point(config.eta, stream(config.seed, "check"))
-            check_deterministic(space.flat_output(config.at), x[None], *context)
+        if forward.first is None:
+            forward.check()
         matrices = torch.cat([matrices, measure(space, rng).float().cpu()[None]])
         if not torch.isfinite(matrices[-1]).all() or not matrices[-1].any():
             raise InputError(
@@ -62,6 +65,7 @@ def collect_and_solve(
             )
         values = {}
         if len(matrices) % CHECK_EVERY == 0:
+            forward.check()
             share = validation_share(matrices, config)
             shares = torch.cat([shares, torch.tensor([share["share"]])])
             values = {"share": share["share"], "random_share": share["random_share"]}
@@ -70,6 +74,8 @@ def collect_and_solve(
             progress = Progress(len(matrices), config.points, "learning", values, state)
             on_step(progress)
             stopped = stopped or progress.stopped
+    if forward.first is not None:
+        forward.check()
 
     rows = solve(config.solver, matrices, weight=config.weight).float()
     recorded = dataclasses.replace(config, points=len(matrices))

@@ -18,12 +18,13 @@ from direction_finder.discovery.search_space import (
     slices,
     strengths,
 )
+from direction_finder.discovery.states import check_state
 from direction_finder.discovery.tuning import Work
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators import Generator
 from direction_finder.orthogonal import parametrise
-from direction_finder.penalty import check_deterministic
+from direction_finder.penalty import Repeatable
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, rademacher, stream
 
@@ -70,13 +71,15 @@ def minimise(
     meter = ShareMeter(space, config.at, count=count, seed=config.seed, max_batch=config.max_batch)
     step = _restore(resume, config, free, optimiser, rng, meter) if resume else 0
 
-    stopped = False
+    stopped, forward = False, None
     while step < config.steps and not stopped:
         rows = rows_of(free)
         leaf = rows.detach().to(generator.device).requires_grad_(True)
         batch = draw_batch(space, config, len(leaf), rng)
-        if step == 0:
-            check_deterministic(moved_outputs(space, leaf, config.at), batch.w[:1], batch.z[:1], batch.classes[:1])
+        if forward is None:
+            outputs = moved_outputs(space, leaf.detach().clone(), config.at)  # the rows may change in place
+            forward = Repeatable(outputs, batch.w[:1], batch.z[:1], batch.classes[:1])
+            forward.check()
         penalty = batch_penalty(space, config, leaf, batch, penalise)
         optimiser.zero_grad()
         rows.backward(_gradient(leaf).cpu())
@@ -84,6 +87,8 @@ def minimise(
         optimiser.step()
         step += 1
         values = {"penalty": penalty, "gradient_norm": float(_gradient(free).norm())}
+        if step % SHARE_EVERY == 0 or step == config.steps:
+            forward.check()
         if step % SHARE_EVERY == 0:
             meter.update(2 * step * config.batch_size * config.rows_per_sample)
             values |= meter.of(rows_of(free).detach())
@@ -223,28 +228,21 @@ def _restore(
     rng: torch.Generator,
     meter: ShareMeter,
 ) -> int:
-    try:
-        if config.schedule == "linear" and int(state["steps"]) != config.steps:
-            raise InputError(
-                f"steps {config.steps}: the linear schedule was laid out for {int(state['steps'])} steps; "
-                "use that number of steps"
-            )
-        if state["free"].shape != free.shape:
-            raise InputError(
-                f"the saved state's matrix has shape {tuple(state['free'].shape)}, expected {tuple(free.shape)}: "
-                "resume with the settings of that run"
-            )
-        with torch.no_grad():
-            free.copy_(state["free"])
-        optimiser.state[free] = {
-            "step": state["adam_step"].clone(),
-            "exp_avg": state["adam_mean"].clone(),
-            "exp_avg_sq": state["adam_square"].clone(),
-        }
-        rng.set_state(state["rng"])
-        meter.hessians = state["hessians"]
-        return int(state["step"])
-    except KeyError as error:
-        raise InputError(
-            f"the saved state has no {error}: it belongs to a run of another method; resume with that method"
-        ) from error
+    square = () if config.orthogonal == "stiefel" else free.shape  # Cayley ADAM has one for the whole matrix
+    size = meter.space.size
+    expected = {"free": free.shape, "adam_step": (), "adam_mean": free.shape, "adam_square": square}
+    check_state(state, {**expected, "hessians": (None, size, size)}, rng)
+    steps = state.get("steps")
+    if config.schedule == "linear" and (steps is None or steps.numel() != 1 or int(steps) != config.steps):
+        laid_out = f" for {int(steps)} steps" if steps is not None and steps.numel() == 1 else ""
+        raise InputError(f"steps {config.steps}: the linear schedule was laid out{laid_out}; use that number of steps")
+    with torch.no_grad():
+        free.copy_(state["free"])
+    optimiser.state[free] = {
+        "step": state["adam_step"].clone(),
+        "exp_avg": state["adam_mean"].clone(),
+        "exp_avg_sq": state["adam_square"].clone(),
+    }
+    rng.set_state(state["rng"])
+    meter.hessians = state["hessians"]
+    return int(state["step"])

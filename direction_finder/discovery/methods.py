@@ -10,13 +10,15 @@ from torch import Tensor
 
 from direction_finder.directions import Directions, Finding
 from direction_finder.directions_check import TOLERANCE, orthonormality_error
-from direction_finder.discovery import axes, hessian, hessian_direct, jacobian, loop, orojar, tuning
+from direction_finder.discovery import axes, hessian, hessian_direct, jacobian, loop, orojar, rehearsals, tuning
 from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig, TunedConfig
 from direction_finder.discovery.metering import metered
+from direction_finder.discovery.peak_memory import release
 from direction_finder.discovery.search_space import SearchSpace, finish
-from direction_finder.discovery.tuning import Work
+from direction_finder.discovery.tuning import Rehearsal, Work
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
+from direction_finder.hessians import probe_count
 from direction_finder.progress import OnStep, Reporting, reporting
 
 Own = Callable[[Generator, SearchConfig], "Tensor | Directions"]
@@ -24,18 +26,34 @@ Own = Callable[[Generator, SearchConfig], "Tensor | Directions"]
 
 
 class Method(NamedTuple):
-    """A method: its `find` function, the dataclass of its settings, and a piece of its work for `tuning` to measure."""
+    """A method: its `find` function, the dataclass of its settings, and what `tuning` measures.
+
+    work: a piece of its work, for the precision. rehearsal: everything that takes memory, for the batch.
+    """
 
     find: Callable[..., Directions]
     config: type[SearchConfig]
     work: Work[Any] | None = None  # for settings of the class `config`
+    rehearsal: Rehearsal[Any] | None = None
 
 
 METHODS = {
-    "jacobian": Method(jacobian.find, CONFIGS["jacobian"], jacobian.work),
-    "hessian-direct": Method(hessian_direct.find, CONFIGS["hessian-direct"], hessian_direct.work),
-    "hessian": Method(hessian.find, CONFIGS["hessian"], hessian.work),
-    "orojar": Method(orojar.find, CONFIGS["orojar"], orojar.work),
+    "jacobian": Method(
+        jacobian.find,
+        CONFIGS["jacobian"],
+        jacobian.work,
+        rehearsals.direct(jacobian.work, lambda size: 2 * size, keeps_outputs=True),
+    ),
+    "hessian-direct": Method(
+        hessian_direct.find,
+        CONFIGS["hessian-direct"],
+        hessian_direct.work,
+        rehearsals.direct(hessian_direct.work, lambda size: 2 * probe_count(size), keeps_outputs=False),
+    ),
+    "hessian": Method(
+        hessian.find, CONFIGS["hessian"], hessian.work, rehearsals.loop(hessian.find, hessian.work)
+    ),
+    "orojar": Method(orojar.find, CONFIGS["orojar"], orojar.work, rehearsals.loop(orojar.find, orojar.work)),
     "coordinates": Method(axes.find_coordinates, CONFIGS["coordinates"]),
     "random": Method(axes.find_random, CONFIGS["random"]),
 }
@@ -86,8 +104,10 @@ def check(generator: Generator, config: SearchConfig) -> None:
 
 def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:
     """Return the configuration with its precision and batch size decided, and the measurements; see `tuning`."""
-    work = METHODS[method].work
-    return tuning.settle(generator, config, work) if work and isinstance(config, TunedConfig) else (config, {})
+    work, rehearsal = METHODS[method].work, METHODS[method].rehearsal
+    if not (work and rehearsal and isinstance(config, TunedConfig)):
+        return config, {}
+    return tuning.settle(generator, config, work, rehearsal)
 
 
 def find(
@@ -140,6 +160,8 @@ def find_with(
     began = time.monotonic()
     with metered(generator) as meter:
         directions = METHODS[method].find(generator, config, on_step=on_step, resume=resume)
+    if isinstance(config, TunedConfig) and config.memory_limit:
+        release()
     share = directions.share or {}
     finding = Finding(
         directions.finding.reason if directions.finding else "done",

@@ -1,17 +1,19 @@
 """Choose settings by measuring, once, before a run begins: the precision, and the batch that fits a memory limit."""
 
 import dataclasses
-import sys
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from direction_finder.discovery.configs import EXACT, FAST, HALVES, TunedConfig
+from direction_finder.discovery.peak_memory import PeakMeter
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
@@ -19,34 +21,61 @@ from direction_finder.generators import Generator
 LEAST_COSINE = 0.98  # between the results of half precision and float32 on one batch; on others up to 0.01 lower
 DTYPES = {"cpu": ("bfloat16",), "mps": ("float16",)}  # which to try on a device; on other devices both
 LEAST_GAIN = 1.1  # half precision must be this many times as fast
+TRIED = 8  # rows at once for choosing the precision
 LARGEST = 512  # rows at once
-SPARE = 1.1  # safety factor on the memory measured per row
+GIB = 2**30
+SPARE = 1.1  # safety factor on the memory measured: that of later steps differs, because freed memory is in pieces
+STEEPNESS = 1.2  # the memory of a batch that has not been tried grows at most with this power of its rows
+GROWTH = 8  # times as many rows may be tried next
+WORTHWHILE = 1.25  # times as many rows are worth another trial
+SLACK = 2**24  # bytes added to the least limit: another process needs a little more or less
 
 Config = TypeVar("Config", bound=TunedConfig)
 Work = Callable[[SearchSpace, Config, int], Tensor]
 """A piece of a method's work: called with the number of rows that the generator gets at once, it returns a result."""
 
 
-def settle(generator: Generator, config: Config, work: Work[Config]) -> tuple[Config, dict[str, Any]]:
+class Fixed(NamedTuple):
+    """Bytes that a run needs whatever its batch is: what it keeps all the time, and the most without a batch."""
+
+    kept: int
+    peak: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Rehearsal(Generic[Config]):
+    """What a method does that takes memory, see `rehearsals`.
+
+    fixed: does, once, all that does not depend on the batch, and returns what it takes in long runs. batches: computes
+    every kind of batch with so many rows at once. most: returns how many rows a run computes at once if it may.
+    """
+
+    fixed: Callable[[SearchSpace, Config], Fixed]
+    batches: Callable[[SearchSpace, Config, int], None]
+    most: Callable[[SearchSpace, Config], int]
+
+
+def settle(
+    generator: Generator, config: Config, work: Work[Config], rehearsal: Rehearsal[Config]
+) -> tuple[Config, dict[str, Any]]:
     """Return the configuration with its precision and batch size decided, and the measurements."""
     config.check(generator)
-    measurements: dict[str, Any] = {}
-    if config.precision == FAST:
-        config, measurements["precision"] = choose_precision(generator, config, work)
     if config.memory_limit:
-        config, measurements["memory"] = choose_batch(generator, config, work)
-    return config, measurements
+        return choose_batch(generator, config, work, rehearsal)
+    if config.precision == FAST:
+        config, measured = choose_precision(generator, config, work, min(TRIED, config.max_batch))
+        return config, {"precision": measured}
+    return config, {}
 
 
 def choose_precision(
-    generator: Generator, config: Config, work: Work[Config], rows: int = 8
+    generator: Generator, config: Config, work: Work[Config], rows: int = TRIED
 ) -> tuple[Config, dict[str, Any]]:
     """Choose half precision from the earliest stage at which the result stays accurate, if it is faster than float32.
 
     Second differences suffer from rounding in early stages, but most of the work is in late ones. The stage is found by
     bisection; the last stage always uses float32. Returns the configuration and the measurements.
     """
-    rows = min(rows, config.max_batch)
     stages = generator.stage_names[:-1] or generator.stage_names
 
     def run(precision: str) -> tuple[Tensor, float]:
@@ -76,44 +105,72 @@ def choose_precision(
     return dataclasses.replace(config, precision=best), measurements
 
 
-def choose_batch(generator: Generator, config: Config, work: Work[Config]) -> tuple[Config, dict[str, Any]]:
-    """Choose the largest batch whose peak memory stays below the limit.
+def choose_batch(
+    generator: Generator, config: Config, work: Work[Config], rehearsal: Rehearsal[Config]
+) -> tuple[Config, dict[str, Any]]:
+    """Choose the precision, if that is asked for, and the largest batch whose peak memory stays below the limit.
 
-    The peak is measured for small batches and extrapolated linearly. It is that of the whole process (resident memory),
-    or of the GPU's allocator. Returns the configuration and the measurements. Raises InputError if the limit is too low
-    for the smallest batch.
+    The peak is that of the whole process (resident memory), or of the GPU's allocator. Returns the configuration and
+    the measurements. Raises InputError, with the least limit, if the smallest batch does not fit.
     """
-    space = SearchSpace(generator, config)
-    assert config.memory_limit is not None  # `settle` calls this only with a limit
-    limit = config.memory_limit * 2**30
-    rows = smallest = getattr(config, "rows_per_sample", 2)
-    work(space, config, rows)
-    peak = first = _peak(generator.device)
-    per_row = 0.0
-    while rows < LARGEST and peak + rows * per_row * SPARE <= limit and peak - first < 2**28:
-        rows *= 2
-        work(space, config, rows)
-        peak, before = _peak(generator.device), peak
-        per_row = max(per_row, (peak - before) * 2 / rows)
-    if peak > limit:
+    measured: dict[str, Any] = {}
+    exact = dataclasses.replace(config, precision=EXACT if config.precision == FAST else config.precision)
+    if config.precision == FAST:
+        config = exact
+        weights = sum(tensor.nbytes for tensor in chain(generator.parameters(), generator.buffers()))
+        tried = largest_fit(generator, exact, rehearsal, most=TRIED, extra=weights)  # half precision copies weights
+        if tried.rows:
+            config, measured["precision"] = choose_precision(generator, exact, work, tried.rows)
+    fit = largest_fit(generator, config, rehearsal)
+    if not fit.rows and config != exact:
+        config, fit = exact, largest_fit(generator, exact, rehearsal)
+    if not fit.rows:
+        least = math.ceil((fit.needed + SLACK) / GIB * 20) / 20
         raise InputError(
-            f"memory_limit {config.memory_limit:g} GiB: {rows} rows at once take {peak / 2**30:.2f} GiB already; "
-            f"raise the limit, or set `max_batch` {smallest} without a limit"
+            f"memory_limit is {config.memory_limit:g} GiB, but {fit.tried} rows at once, the smallest batch, need "
+            f"{fit.needed / GIB:.2f} GiB; give at least {least:g}"
         )
-    if per_row:
-        rows += int((limit - peak) / (per_row * SPARE))
-    rows = min(rows, LARGEST) // smallest * smallest
-    measured = {"max_batch": rows, "gib_per_row": per_row / 2**30, "peak_gib": peak / 2**30}
-    return dataclasses.replace(config, max_batch=rows), measured
+    measured["memory"] = {"max_batch": fit.rows, "gib_per_row": fit.per_row / GIB, "peak_gib": fit.needed / GIB}
+    return dataclasses.replace(config, max_batch=fit.rows), measured
 
 
-def _peak(device: torch.device) -> int:
-    """Return the peak memory use so far, in bytes."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        import resource
-    except ImportError as error:
-        raise InputError("memory_limit: this system does not report memory use; set `max_batch` instead") from error
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+class Fit(NamedTuple):
+    """The largest batch within a limit. rows: 0 if there is none. The other figures are of the last batch that fits.
+
+    tried: its rows, or those of the smallest batch. needed: bytes at the peak, with a margin. per_row: bytes.
+    """
+
+    rows: int
+    tried: int
+    needed: float
+    per_row: float
+
+
+def largest_fit(
+    generator: Generator, config: Config, rehearsal: Rehearsal[Config], *, most: int = LARGEST, extra: int = 0
+) -> Fit:
+    """Rehearse a run with more and more rows, and return the most that fit.
+
+    A batch is tried only if its memory, in proportion to that of the batch before, fits. extra: bytes to leave free.
+    """
+    assert config.memory_limit is not None  # called only with a limit
+    limit, space, meter = config.memory_limit * GIB, SearchSpace(generator, config), PeakMeter(generator.device)
+    smallest = rows = getattr(config, "rows_per_sample", 2)
+    most = min(most, rehearsal.most(space, config)) // smallest * smallest
+    meter.start()
+    fixed = rehearsal.fixed(space, config)
+    best = None
+    while True:
+        meter.start()
+        rehearsal.batches(space, config, rows)
+        need = meter.need()
+        needed = max(meter.highest, meter.base + SPARE * max(fixed.kept + need + extra, fixed.peak))
+        fit = Fit(rows if needed <= limit else 0, rows, needed, need / rows)
+        best = fit if fit.rows or not best else best
+        free = max(0, limit - meter.base - SPARE * (fixed.kept + extra))
+        times = min(GROWTH, (free / SPARE / max(need, 1)) ** (1 / STEEPNESS))
+        more = int(min(rows * times, most)) // smallest * smallest
+        if not fit.rows or more <= rows or (more < rows * WORTHWHILE and more < most):
+            meter.start()
+            return best
+        rows = more

@@ -17,7 +17,7 @@ from direction_finder.errors import InputError
 from direction_finder.generators.outline import Outline
 from direction_finder.randomness import normal, stream
 from direction_finder.samples import Samples
-from direction_finder.settings import IMAGE
+from direction_finder.settings import IMAGE, MOST_ROWS, MOST_SEED, check_number
 
 PROBED = 16  # pixels of a probe's image
 Stages = Iterator[tuple[str, Tensor]]
@@ -148,8 +148,10 @@ class Generator(nn.Module, abc.ABC):
 
         >>> samples = generator.samples(6, seed=0, class_name="cube")
 
-        Raises InputError if there is no such class.
+        Raises InputError if there is no such class, or if n or seed cannot be meant.
         """
+        check_number("the number of samples", n, int, least=1, most=MOST_ROWS)
+        check_number("seed", seed, int, least=0, most=MOST_SEED)
         index = self.class_index(class_name)
         rng = stream(seed, purpose)
         latents = spread(self.sample(n, rng), self.num_layers)
@@ -191,6 +193,8 @@ class Generator(nn.Module, abc.ABC):
     @torch.no_grad()
     def deviation(self, probe: Probe) -> float:
         """Return how far this generator's image of a probe is from the one kept: the largest difference, of 2."""
+        if (probe.class_index or 0) >= max(1, self.num_classes):
+            raise InputError(f"the probe is of class {probe.class_index}; {self.name} has {self.num_classes} classes")
         classes = torch.tensor([probe.class_index or 0], device=self.device)
         return float((self._averaged(probe.latents[None].to(self.device), classes) - probe.image).abs().max())
 

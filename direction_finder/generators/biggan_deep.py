@@ -1,22 +1,22 @@
 """Load BigGAN-deep checkpoints in the layout of `pytorch-pretrained-biggan`."""
 
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from direction_finder.class_names import imagenet_names
 from direction_finder.errors import InputError
-from direction_finder.files import cache_folder
 from direction_finder.generators.base import Generator, Half, class_labels
-from direction_finder.generators.download import fetch
-from direction_finder.generators.weights import load_strict, looks_like_html, read_state, state_sha256
+from direction_finder.generators.biggan_deep_config import CONFIG, FIRST_SIDE, FIRST_WIDTH, Config, read_config
+from direction_finder.generators.weights import State, load_strict, read_state, state_sha256
 
-CONFIG, WEIGHTS = "config.json", "pytorch_model.bin"
-MIRROR_VARIABLE = "DIRECTION_FINDER_MIRROR"
+if TYPE_CHECKING:
+    from pytorch_pretrained_biggan import BigGAN
+
+WEIGHTS = "pytorch_model.bin"
 
 
 class BigGANDeepGenerator(Generator):
@@ -55,24 +55,18 @@ def load_biggan_deep(path: str | Path, *, name: str, truncation: float | None = 
     truncation: None for z ~ N(0, I) with the statistics of truncation 1, as in the paper; else in (0, 1].
     Raises InputError that names what is missing or wrong.
     """
-    # imported only when a BigGAN is loaded, because the package imports boto3 and scipy
-    from pytorch_pretrained_biggan import BigGAN, BigGANConfig
-
     from direction_finder.generators.networks.biggan_deep import FrozenBigGANDeep
 
     if truncation is not None and not 0 < truncation <= 1:
         raise InputError(f"truncation {truncation}: BigGAN's statistics are stored for values above 0 and up to 1")
     folder = Path(path)
-    content = read_config(folder)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder}: no {CONFIG}; a BigGAN-deep is a folder with {CONFIG} and {WEIGHTS}")
+    content = read_config(folder / CONFIG)
     weights = find_weights(folder)
     if weights is None:
         raise InputError(f"{folder}: no weights beside {CONFIG}; expected {WEIGHTS} or one .safetensors file")
-    try:
-        model = BigGAN(BigGANConfig.from_dict(content))
-    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError, IndexError) as error:
-        raise InputError(f"{folder / CONFIG}: does not describe a BigGAN-deep ({error})") from error
-    state = read_state(weights)
-    load_strict(model, state, str(weights))
+    model, state = read_network(weights, content)
     names = content.get("class_names") or (imagenet_names() if content["num_classes"] == 1000 else ())
     network = FrozenBigGANDeep(model.eval().requires_grad_(False), 1.0 if truncation is None else truncation)
     return BigGANDeepGenerator(
@@ -84,20 +78,38 @@ def load_biggan_deep(path: str | Path, *, name: str, truncation: float | None = 
     )
 
 
-def read_config(folder: Path) -> dict:
-    """Return the `config.json` of a BigGAN-deep folder. Raises InputError if an entry for the network is missing."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise InputError(f"{folder}: no {CONFIG}; a BigGAN-deep is a folder with {CONFIG} and {WEIGHTS}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        page = looks_like_html(path.read_bytes()[:64])
-        raise InputError(f"{path}: {'a web page' if page else 'not JSON'}; download it again ({error})") from error
-    for key in ("z_dim", "channel_width", "num_classes", "layers", "attention_layer_position", "eps", "n_stats"):
-        if not isinstance(content, dict) or key not in content:
-            raise InputError(f"{path}: no {key!r}; expected the configuration of pytorch-pretrained-biggan")
-    return content
+def read_network(path: Path, content: Config) -> tuple["BigGAN", State]:
+    """Return the package's network for a configuration with the weights of a file, and these weights.
+
+    Raises InputError that names the first weight that does not fit. No configuration uses more memory than the weights.
+    """
+    # imported only when a BigGAN is loaded, because the package imports boto3 and scipy
+    from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+
+    state = read_state(path)
+    for key, shape in _shapes(content):
+        if key not in state:
+            raise InputError(f"{path}: weight {key} is missing, which {CONFIG} asks for")
+        if state[key].shape != shape:
+            raise InputError(f"{path}: weight {key} has shape {tuple(state[key].shape)}, expected {shape} by {CONFIG}")
+    needed = {key: value for key, value in content.items() if key in Config.__required_keys__}
+    model = BigGAN(BigGANConfig.from_dict(needed))
+    load_strict(model, state, str(path))
+    return model, state
+
+
+def _shapes(content: Config) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield names and shapes of the largest weights, which bound those of all others."""
+    z, width, stats = 2 * content["z_dim"], content["channel_width"], content["n_stats"]
+    yield "embeddings.weight", (content["z_dim"], content["num_classes"])
+    yield "generator.gen_z.weight_orig", (FIRST_SIDE**2 * FIRST_WIDTH * width, z)
+    yield "generator.conv_to_rgb.weight_orig", (width, width, 3, 3)
+    for index, (_, before, _) in enumerate(content["layers"]):
+        block = f"generator.layers.{index + (0 <= content['attention_layer_position'] <= index)}"
+        channels, middle = before * width, before * width // 4
+        yield f"{block}.bn_0.running_means", (stats, channels)
+        yield f"{block}.bn_0.scale.weight_orig", (channels, z)
+        yield f"{block}.conv_1.weight_orig", (middle, middle, 3, 3)
 
 
 def find_weights(folder: Path) -> Path | None:
@@ -106,45 +118,3 @@ def find_weights(folder: Path) -> Path | None:
         return folder / WEIGHTS
     files = sorted(folder.glob("*.safetensors"))
     return files[0] if len(files) == 1 else None
-
-
-def find_on_hub(repository: str, on_download: Callable[[int, int], None] | None = None) -> Path:
-    """Return the folder of a BigGAN-deep on the Hugging Face hub (`owner/name`).
-
-    It is taken from the user's cache, or downloaded into it. $HF_ENDPOINT names another hub.
-    """
-    if repository.count("/") != 1:
-        raise InputError(f"hf:{repository}: expected hf:owner/name")
-    base = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    urls = {file: f"{base}/{repository}/resolve/main/{file}" for file in (CONFIG, WEIGHTS)}
-    return _fetched(cache_folder() / "hf" / repository, urls, on_download)
-
-
-def local_biggan_deep(name: str) -> Path | None:
-    """Return the folder of a published model in the working directory or in the user's cache; None if in neither."""
-    folders = (Path(name), cache_folder() / name)
-    return next((folder for folder in folders if (folder / CONFIG).is_file() and find_weights(folder)), None)
-
-
-def find_biggan_deep(name: str, on_download: Callable[[int, int], None] | None = None) -> Path:
-    """Return the folder of a published model: in the working directory, in the user's cache, or downloaded into it.
-
-    Downloads resume. Set DIRECTION_FINDER_MIRROR to a base URL that serves `<name>-config.json` and
-    `<name>-pytorch_model.bin` if the package's own address does not answer.
-    """
-    if folder := local_biggan_deep(name):
-        return folder
-    from pytorch_pretrained_biggan import model as package
-
-    urls = {CONFIG: package.PRETRAINED_CONFIG_ARCHIVE_MAP[name], WEIGHTS: package.PRETRAINED_MODEL_ARCHIVE_MAP[name]}
-    if mirror := os.environ.get(MIRROR_VARIABLE):
-        urls = {file: mirror.rstrip("/") + "/" + url.rpartition("/")[2] for file, url in urls.items()}
-    return _fetched(cache_folder() / name, urls, on_download)
-
-
-def _fetched(folder: Path, urls: dict[str, str], on_download: Callable[[int, int], None] | None) -> Path:
-    """Download every file that the folder lacks, and return the folder."""
-    for file, url in urls.items():
-        if not (folder / file).is_file():
-            fetch(url, folder / file, on_download=on_download)
-    return folder

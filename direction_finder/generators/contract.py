@@ -5,6 +5,7 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, Generator
+from direction_finder.generators.module_outputs import described
 from direction_finder.generators.user_errors import told
 from direction_finder.randomness import stream
 
@@ -30,7 +31,10 @@ def first(classes: Tensor | None) -> Tensor | None:
 def check(generator: Generator) -> bool:
     """Check a generator in three forward passes and return whether it is differentiable; see `check_images`."""
     latents, classes = inputs(generator)
-    together = generator.run(latents, classes, frozenset([IMAGE]))[IMAGE]
+    tensors = generator.run(latents, classes, frozenset([IMAGE]))
+    together = tensors.get(IMAGE) if isinstance(tensors, dict) else None
+    if not isinstance(together, Tensor):
+        raise InputError(f"{generator.name} returns {described(tensors)}: expected a dict with the images as {IMAGE!r}")
     if together.ndim != 4 or together.shape[:2] != (len(latents), 3) or not together.is_floating_point():
         raise InputError(
             f"{generator.name} returns {tuple(together.shape)} of {together.dtype}: expected floats (batch, 3, H, W)"

@@ -181,7 +181,7 @@ def _renamed(state: State, path: str | Path) -> State:
         module, _, parameter = key.rpartition(".")
         modules.setdefault(module, {})[parameter] = tensor
     last = {module: module.rpartition(".")[2] for module in modules}
-    if all(number.isdigit() for number in last.values()):
+    if all(re.fullmatch(r"[0-9]{1,9}", number) for number in last.values()):
         modules = dict(sorted(modules.items(), key=lambda item: int(last[item[0]])))
 
     renamed: State = {}

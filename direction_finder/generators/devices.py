@@ -1,5 +1,7 @@
 """Choose the device on which to compute."""
 
+import warnings
+
 import torch
 
 from direction_finder.errors import InputError
@@ -11,9 +13,13 @@ def pick_device(name: str = "auto") -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try `device` cpu"
-        ) from error
-    return name
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old names of devices
+            device = torch.device(str(name))
+        works = float(torch.ones(2, device=device).sum()) == 2  # meta has shapes, but no numbers
+    except Exception as error:  # each backend has errors of its own, an import of a missing package among them
+        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise InputError(f"device {name!r} cannot be used here ({reason}); try `device` cpu") from error
+    if not works or (device.type == "cpu" and device.index):
+        raise InputError(f"device {name!r} cannot be used here (it does not exist); try `device` cpu")
+    return str(name)

@@ -1,17 +1,47 @@
-"""Download files: resume where a download broke, and never leave a page of HTML in place of weights."""
+"""Download files. Only a file that passes every check takes its place; a broken download resumes where it broke."""
 
-from collections.abc import Callable
+import http.client
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
+from typing import NamedTuple
 
 import requests
+import urllib3
+from filelock import FileLock, Timeout
 
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
+from direction_finder.generators.transfer import Interrupted, OnDownload, Told, forget, resume
 from direction_finder.generators.weights import looks_like_html
 
 TRIES = 5
-TIMEOUT = 30  # seconds without data
-BLOCK = 1 << 16  # bytes that a cut connection can lose
+PAUSE = 0.25  # seconds before the second try; each further pause is twice as long
+WAIT = 300.0  # seconds that another process may download the same file without progress
+LARGEST = 8 << 30  # bytes; a generator needs a tenth of it
+
+
+class Known(NamedTuple):
+    """Hold what is known about a file: see `fetch`."""
+
+    sha256: str | None
+    size: int | None
+    check: Callable[[Path], object] | None
+
+    def problem(self, path: Path) -> str | None:
+        """Return, in words, why a file is not the one that is wanted; None if it passes all checks."""
+        size = path.stat().st_size
+        if self.size is not None and size != self.size:
+            return f"{size:,} bytes, expected {self.size:,}"
+        if self.sha256 and not (actual := file_sha256(path)).startswith(self.sha256):
+            return f"SHA-256 {actual} differs from the published {self.sha256}"
+        try:
+            if self.check:
+                self.check(path)
+        except InputError as error:
+            return str(error).removeprefix(f"{path}: ")
+        return None
 
 
 def fetch(
@@ -19,71 +49,98 @@ def fetch(
     path: Path,
     *,
     sha256: str | None = None,
-    on_download: Callable[[int, int], None] | None = None,
+    size: int | None = None,
+    check: Callable[[Path], object] | None = None,
+    largest: int = LARGEST,
+    on_download: OnDownload | None = None,
 ) -> None:
-    """Download `url` to `path`. A cut download resumes where it broke, at once (5 tries) or at the next call.
+    """Download `url` to `path`, unless a file that passes all checks is already there; any other file is replaced.
 
-    on_download(bytes so far, bytes in all; 0 if unknown) is called as data arrives.
-    Raises InputError if the server does not send the file, sends a web page, or the SHA-256 differs.
+    A broken download resumes where it broke, after a pause (5 tries) or at the next call. Several processes can
+    download one file at once: one of them does, the others wait for it.
+
+    Args:
+        sha256, size: the published SHA-256, or the first digits of it, and the number of bytes, where they are known.
+        check: a function that reads the file at a path, and raises InputError if it is not what is expected.
+        largest: the number of bytes after which a download is given up.
+        on_download: called with (bytes so far, bytes in all; 0 if unknown) as data arrives.
+
+    Raises InputError if the server does not send the file, sends a web page, or the file does not pass a check.
     """
+    known = Known(sha256, size, check)
+    if path.is_file() and known.problem(path) is None:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    reason: object = None
-    for _ in range(TRIES):
-        try:
-            if _continue(url, part, on_download):
-                break
-            reason = "the connection was cut"
-        except requests.RequestException as error:
-            reason = error
-    else:
-        raise InputError(
-            f"{url}: download failed ({reason}); run again to resume from {part.name}, or put the file at {path}"
-        )
+    with _alone(path, part):
+        damage = known.problem(path) if path.is_file() else "no file"
+        if damage is None:
+            return
+        advice = f"put the file at {path}" + (f" in place of the one there ({damage})" if path.is_file() else "")
+        told = _received(url, part, largest if size is None else size, advice, on_download)
+        if problem := _problem(part, known._replace(sha256=sha256 or told.sha256), told):
+            forget(part)
+            raise InputError(f"{url}: {problem}; it was discarded: get it elsewhere, and {advice}")
+        part.replace(path)
+        forget(part)
+
+
+def _problem(part: Path, known: Known, told: Told) -> str | None:
+    """Return why a received file is not the one that is wanted; None if it is."""
     with part.open("rb") as file:
-        head = file.read(64)
-    if looks_like_html(head):
-        part.unlink()
-        raise InputError(f"{url}: the server sent a web page, not the file; get it elsewhere and put it at {path}")
-    if sha256 and (actual := file_sha256(part)) != sha256:
-        part.unlink()
-        raise InputError(f"{url}: SHA-256 {actual} differs from the published {sha256}; the file was discarded")
-    part.replace(path)
+        if looks_like_html(file.read(64)):
+            return "the server sent a web page, not the file"
+    if told.size is None and known == Known(None, None, None):
+        return "the server does not say how long the file is, so that it may be cut short"
+    return known.problem(part)
 
 
-def _continue(url: str, part: Path, on_download: Callable[[int, int], None] | None) -> bool:
-    """Append to `part` what is missing of the file; return whether it is complete."""
-    version = part.with_name(part.name + ".etag")
-    start = part.stat().st_size if part.is_file() else 0
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-        if version.is_file():
-            headers["If-Range"] = version.read_text()
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:  # nothing after `start`: the file was already complete, or has changed
-            whole = response.headers.get("Content-Range", "").rpartition("/")[2] == str(start)
-            version.unlink(missing_ok=True)
-            if not whole:
-                part.unlink()
-            return whole
-        if response.status_code in (401, 403, 404, 410):
-            raise InputError(f"{url}: the server says {response.status_code} {response.reason}; get the file elsewhere")
-        response.raise_for_status()
-        if response.status_code != 206:
-            start = 0
-        if etag := response.headers.get("ETag"):
-            version.write_text(etag)
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else 0
-        done = start
-        with part.open("ab" if start else "wb") as file:
-            for block in response.iter_content(BLOCK):
-                file.write(block)
-                done += len(block)
-                if on_download:
-                    on_download(done, total)
-    whole = not total or done == total
-    if whole:
-        version.unlink(missing_ok=True)
-    return whole
+def _received(url: str, part: Path, largest: int, advice: str, on_download: OnDownload | None) -> Told:
+    """Bring `part` to its end in at most `TRIES` tries; return what the server says about the file."""
+    reason, pause = "", PAUSE
+    for attempt in range(TRIES):
+        if attempt:
+            sleep(pause)
+        pause = PAUSE * 2**attempt
+        try:
+            return resume(url, part, largest, on_download)
+        except InputError:
+            raise
+        except Interrupted as error:
+            reason, pause = str(error), pause if error.pause is None else error.pause
+        except ValueError as error:
+            raise InputError(f"{url}: not an address of a file ({_line(error)})") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            reason = _line(error)
+    kept = f"run again to resume from {part.name}, or " if part.is_file() else ""
+    raise InputError(f"{url}: download failed ({reason}); {kept}{advice}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def _alone(path: Path, part: Path) -> Iterator[None]:
+    """Be the only process that downloads a file; wait for another one as long as it makes progress."""
+    lock = FileLock(path.with_name(path.name + ".lock"), is_singleton=False)
+    while not lock.is_locked:
+        before = _size(part)
+        try:
+            lock.acquire(timeout=WAIT)
+        except Timeout as error:
+            if _size(part) == before:
+                raise InputError(
+                    f"{path}: another process has been downloading this file for {WAIT:g} seconds without progress; "
+                    "stop it, and try again"
+                ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows does not delete open files; an empty lock file does no harm
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0

@@ -10,7 +10,8 @@ from direction_finder.class_names import BIGGANS, KNOWN, ORIGINAL, PROGANS, SHIP
 from direction_finder.errors import InputError
 from direction_finder.generators.base import Generator, Source
 from direction_finder.generators.biggan import find_biggan, load_biggan
-from direction_finder.generators.biggan_deep import find_biggan_deep, find_on_hub, load_biggan_deep, local_biggan_deep
+from direction_finder.generators.biggan_deep import load_biggan_deep
+from direction_finder.generators.biggan_deep_files import find_biggan_deep, find_on_hub, local_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan, load_eyes
 from direction_finder.generators.devices import pick_device
 from direction_finder.generators.progan import load_progan
@@ -18,6 +19,7 @@ from direction_finder.generators.python import load_python
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.wrapped import WrappedModule
 from direction_finder.progress import DownloadBar
+from direction_finder.settings import check_number
 
 OnDownload = Callable[[int, int], None]
 
@@ -64,8 +66,7 @@ def _shipped_progan(request: Asked) -> Generator:
 
 
 def _published_deep(request: Asked) -> Generator:
-    folder = find_biggan_deep(request.spec, request.on_download)
-    return load_biggan_deep(folder, name=request.spec, truncation=request.truncation)
+    return _downloaded(find_biggan_deep, request.spec, request)
 
 
 def _published(request: Asked) -> Generator:
@@ -73,7 +74,16 @@ def _published(request: Asked) -> Generator:
 
 
 def _hub(request: Asked) -> Generator:
-    folder = find_on_hub(request.path, request.on_download)
+    return _downloaded(find_on_hub, request.path, request)
+
+
+def _downloaded(find: Callable[..., Path], name: str, request: Asked) -> Generator:
+    """Load a BigGAN-deep; if that fails, check its files in the cache, and download those again that are damaged."""
+    folder = find(name, request.on_download)
+    try:
+        return load_biggan_deep(folder, name=request.spec, truncation=request.truncation)
+    except InputError:
+        folder = find(name, request.on_download, doubt=True)
     return load_biggan_deep(folder, name=request.spec, truncation=request.truncation)
 
 
@@ -187,8 +197,8 @@ def load_generator(
     Raises InputError, one line, if anything is wrong with the spec or its files.
     """
     family, _, path = spec.partition(":")
-    if truncation is not None and truncation <= 0:
-        raise InputError(f"truncation {truncation}: expected a number above 0, or none")
+    if truncation is not None:
+        check_number("truncation", truncation, float, above=0)
     untold = Untold(num_classes, dim, key, fused_scale, activation, output_activation, resolution)
     _check_untold(spec, family, untold)
     load = FAMILIES[family].load if family in FAMILIES and path else NAMED.get(spec)

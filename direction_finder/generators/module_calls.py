@@ -4,15 +4,40 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import torch
+from msgspec import Meta
 from torch import nn
 
 from direction_finder.errors import InputError
+from direction_finder.files import checked
 
 CLASS_INPUTS = {"index": "class numbers", "onehot": "one-hot classes", "vector": "class vectors"}
+MOST = 10**6  # dimensions of z, or classes
 CONVOLUTIONS = (nn.ConvTranspose2d, nn.Conv2d)
+
+
+class Settings(TypedDict):
+    """Declare the types of the settings of a `WrappedModule` that say how the module is called."""
+
+    dim: Annotated[int, Meta(ge=1, le=MOST)] | None
+    num_classes: Annotated[int, Meta(ge=0, le=MOST)]
+    latent_shape: Annotated[list[Annotated[int, Meta(ge=1, le=MOST)]], Meta(min_length=1)] | None
+    num_layers: Annotated[int, Meta(ge=1, le=1000)]
+    value_range: tuple[Annotated[float, Meta(ge=-1e30, le=1e30)], Annotated[float, Meta(ge=-1e30, le=1e30)]] | None
+    truncation: Annotated[float, Meta(gt=0, le=1e30)] | None
+    class_names: list[str]
+    name: str | None
+
+
+def check_settings(module: nn.Module, **settings: Any) -> None:
+    """Raise InputError unless `module` is a module and its settings are of the right types."""
+    if not isinstance(module, nn.Module):
+        raise InputError(f"type {type(module).__name__} is not an nn.Module: give a module that maps z to images")
+    checked(settings, f"the settings of {type(module).__name__}", Settings)
+    if settings["value_range"] and settings["value_range"][0] == settings["value_range"][1]:
+        raise InputError(f"value_range {settings['value_range']}: black and white must differ")
 
 
 class Call(NamedTuple):
@@ -66,7 +91,8 @@ def check_arguments(name: str, module: nn.Module, conditional: bool) -> None:
 def input_size(module: nn.Module) -> int | None:
     """Return the number of inputs of a module's first layer with weights; None if it is not known."""
     layer = first_layer(module)
-    return layer.in_features if isinstance(layer, nn.Linear) else getattr(layer, "in_channels", None)
+    size = layer.in_features if isinstance(layer, nn.Linear) else getattr(layer, "in_channels", None)
+    return size if isinstance(size, int) and 0 < size <= MOST else None
 
 
 def first_layer(module: nn.Module) -> nn.Module | None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.generators.base import as_rgb
+from direction_finder.torch_files import unusable
 
 Range = tuple[float, float]
 SIGNED, UNIT, BYTES = (-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)  # usual values for black and white
@@ -30,13 +31,17 @@ def first_tensor(output: Any) -> Tensor | None:
     return next((tensor for entry in entries(output).values() if (tensor := first_tensor(entry)) is not None), None)
 
 
-def described(output: Any) -> str:
-    """Return a description of an output, e.g. "a list of 0: (4, 3, 16, 16), 1: a NoneType"."""
+def described(output: Any, depth: int = 3) -> str:
+    """Return a description of an output, e.g. "a list of 0: (4, 3, 16, 16), 1: a NoneType".
+
+    depth: how many containers within one another are described; an output may contain itself.
+    """
     if isinstance(output, Tensor):
         return str(tuple(output.shape))
-    if not (parts := entries(output)):
+    if depth == 0 or not (parts := entries(output)):
         return f"a {type(output).__name__}"
-    return f"a {type(output).__name__} of {', '.join(f'{key}: {described(value)}' for key, value in parts.items())}"
+    inner = ", ".join(f"{key}: {described(value, depth - 1)}" for key, value in parts.items())
+    return f"a {type(output).__name__} of {inner}"
 
 
 def only_images(output: Any) -> int | str:
@@ -66,6 +71,10 @@ def images_of(output: Any, key: int | str | None) -> Tensor:
             f"returns images of {images.dtype}: expected floats, because small differences between images matter; "
             "return them before they are rounded to bytes"
         )
+    if problem := unusable(images):
+        raise InputError(f"returns a tensor that {problem}: expected ordinary floats")
+    if not images.numel():
+        raise InputError(f"returns {described(images)}: expected images (batch, 1, 3 or 4, H, W)")
     try:
         return as_rgb(images[:, None] if images.ndim == 3 else images)
     except InputError as error:

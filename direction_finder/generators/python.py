@@ -10,17 +10,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from msgspec import Meta
 from torch import nn
 
 from direction_finder.errors import InputError, out_of_memory
+from direction_finder.files import checked
 from direction_finder.generators import contract
 from direction_finder.generators.base import Generator
-from direction_finder.generators.user_errors import told
+from direction_finder.generators.user_errors import Guarded, named, told
 from direction_finder.generators.wrapped import WrappedModule
 
-NEEDED = ("name", "dim", "resolution", "activation_names", "weights_sha256")  # attributes of every Generator
+NEEDED = ("name", "dim", "resolution", "activation_names", "weights_sha256")  # attributes that have no default
+
+
+class Attributes(TypedDict):
+    """Declare the types of a Generator's attributes."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    dim: Annotated[int, Meta(ge=1)]
+    resolution: Annotated[int, Meta(ge=1)]
+    activation_names: tuple[str, ...]
+    weights_sha256: str
+    num_layers: Annotated[int, Meta(ge=1, le=1000)]
+    num_classes: Annotated[int, Meta(ge=0)]
+    class_names: tuple[str, ...]
+    scale: Annotated[float, Meta(gt=0, le=1e30)]
+    space: str
 
 
 def load_python(
@@ -45,8 +62,8 @@ def load_python(
                 model = model()
         except InputError as error:  # of a WrappedModule in the factory: its settings are arguments there
             raise InputError(re.sub(r"`(\w+)`", r"\1=", str(error))) from error
-        except (Exception, SystemExit) as error:
-            if out_of_memory(error):
+        except BaseException as error:  # SystemExit among them, which would end the program without a word
+            if isinstance(error, KeyboardInterrupt) or out_of_memory(error):
                 raise
             raise InputError(f"{name}, called without arguments, failed: {told(error)}") from error
     if isinstance(model, Generator):
@@ -56,13 +73,27 @@ def load_python(
             )
         if isinstance(model, WrappedModule):
             return model
-        if missing := [field for field in NEEDED if not hasattr(model, field)]:
-            raise InputError(f"{name} returns a Generator without {missing[0]}; set it in its __init__")
-        model.freeze().differentiable = contract.check(model)
-        return model
+        return _checked(model, name)
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returned type {type(model).__name__}: expected an nn.Module or a Generator")
     return WrappedModule(model, dim, num_classes, name=name, truncation=truncation)
+
+
+def _checked(model: Generator, name: str) -> Generator:
+    """Return a user's Generator, frozen, whose attributes are of the right types and which keeps to the contract."""
+    if missing := [field for field in NEEDED if not hasattr(model, field)]:
+        raise InputError(f"{name} returns a Generator without {missing[0]}; set it in its __init__")
+    with named(name):
+        checked(
+            {field: getattr(model, field) for field in Attributes.__annotations__}, "returns a Generator", Attributes
+        )
+        if len(model.class_names) != model.num_classes:
+            raise InputError(f"has {len(model.class_names)} class_names for {model.num_classes} classes: give one each")
+        for method in ("run", "sample"):
+            vars(model)[method] = Guarded(name, getattr(model, method))
+        model.freeze()
+    model.differentiable = contract.check(model)
+    return model
 
 
 def source_sha256(target: str, folder: str | Path) -> str | None:

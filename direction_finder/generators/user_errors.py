@@ -1,12 +1,16 @@
 """Describe errors of code that is not ours in one line: the message, and where it was raised."""
 
+import os
 import sysconfig
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, out_of_memory
 
 LONGEST = 300  # characters of a message
 LIBRARIES = (Path(torch.__file__).parent, Path(__file__).parent.parent)
@@ -15,7 +19,10 @@ STANDARD = Path(sysconfig.get_paths()["stdlib"])
 
 def told(error: BaseException) -> str:
     """Return the type of an error, its message in one line and, if known, the file and line that raised it."""
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # the error's own __str__ may fail
+        message = ""
     if len(message) > LONGEST:
         message = f"{message[:LONGEST]}..."
     where = _place(error)
@@ -27,7 +34,7 @@ def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return ""  # its message contains the place
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    places = [(path, line) for path, line in frames if path.exists() and not _is_library(path)]
+    places = [(path, line) for path, line in frames if os.path.exists(path) and not _is_library(path)]
     if not places:
         return ""
     path, line = places[-1]
@@ -53,3 +60,33 @@ class Failed(InputError):
 
 class NotCallable(InputError):
     """Report that no way to call a module works."""
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put a generator's name before errors; turn everything else that the user's code raises into one line.
+
+    Ctrl-C, `Enough`, and errors that say that memory ran out are raised as they are.
+    """
+    try:
+        yield
+    except (Failed, KeyboardInterrupt, Enough):
+        raise
+    except InputError as error:
+        raise InputError(f"{name} {error}") from error
+    except BaseException as error:  # SystemExit among them, which would end the program without a word
+        if out_of_memory(error):
+            raise
+        raise Failed(name, told(error)) from error
+
+
+class Guarded:
+    """Call a method of a user's generator under `named`."""
+
+    def __init__(self, name: str, method: Callable[..., Any]):
+        self.name, self.method = name, method
+
+    def __call__(self, *given: Any, **settings: Any) -> Any:
+        """Return what the method returns."""
+        with named(self.name):
+            return self.method(*given, **settings)

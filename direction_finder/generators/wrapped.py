@@ -1,7 +1,7 @@
 """Use any `nn.Module` as a generator."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from direction_finder.errors import InputError, out_of_memory
+from direction_finder.errors import InputError
 from direction_finder.generators import contract
 from direction_finder.generators.base import IMAGE, Generator, Half, class_labels
 from direction_finder.generators.module_calls import (
@@ -17,6 +17,7 @@ from direction_finder.generators.module_calls import (
     Call,
     calls_to_try,
     check_arguments,
+    check_settings,
     hookable,
     input_size,
     watched,
@@ -33,7 +34,7 @@ from direction_finder.generators.module_outputs import (
     only_images,
 )
 from direction_finder.generators.noise import FixedNoise
-from direction_finder.generators.user_errors import Enough, Failed, NotCallable, told
+from direction_finder.generators.user_errors import Enough, Failed, NotCallable, named
 from direction_finder.generators.weights import state_sha256
 from direction_finder.randomness import stream
 
@@ -88,7 +89,18 @@ class WrappedModule(Generator):
         name: str | None = None,
     ):
         super().__init__()
-        module = getattr(module, "_orig_mod", module)  # unwraps torch.compile: compiled layers take no hooks
+        check_settings(
+            module,
+            dim=dim,
+            num_classes=num_classes,
+            latent_shape=latent_shape,
+            num_layers=num_layers,
+            value_range=value_range,
+            truncation=truncation,
+            class_names=class_names,
+            name=name,
+        )
+        module = dict(module.named_children()).get("_orig_mod", module)  # compiled layers take no hooks
         self.module, self.mapping = module, mapping
         self.name = name or type(module).__name__
         if class_input not in (None, *CLASS_INPUTS):
@@ -101,18 +113,19 @@ class WrappedModule(Generator):
         self.class_names = class_labels(num_classes, class_names)
         self.register_buffer("class_vectors", class_vectors, persistent=False)
         self.output, self.noise = output, FixedNoise() if fixed_noise else None
-        with self._named():
+        with named(self.name):
             self.notes = self._as_float32()
             self.freeze()
             self.draw = sample if mapping is None else mapped(mapping)
         self.space = "z" if mapping is None else "w"
         self.dim = dim or (prod(latent_shape) if latent_shape else self._size_of_latents())
         if self.draw:
-            with self._named():
+            with named(self.name):
                 self.scale = measured_scale(self.draw)
         check_arguments(self.name, module, num_classes > 0)
         self._settle_size(latent_shape, class_input, value_range, size_is_given=dim is not None)
-        self.weights_sha256 = state_sha256(self._state())
+        with named(self.name):
+            self.weights_sha256 = state_sha256(self._state())
 
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
@@ -147,7 +160,7 @@ class WrappedModule(Generator):
         """Draw n latents (n, dim) with `sample` or `mapping` if given, otherwise as every generator does."""
         if self.draw is None:
             return super().sample(n, rng)
-        with self._named():
+        with named(self.name):
             return checked(self.draw(n, rng), n).to(self.device)
 
     def _size_of_latents(self) -> int:
@@ -251,7 +264,7 @@ class WrappedModule(Generator):
         with watched(self.module, hookable(self.module), see):
             output = self._call(latents, classes)
         if self.output is None and not isinstance(output, Tensor):
-            with self._named():
+            with named(self.name):
                 self.output = only_images(output)
             self.notes += (f"its output {self.output!r} is used as the images",)
         images = self._images(output)
@@ -260,7 +273,7 @@ class WrappedModule(Generator):
         return images, rows
 
     def _images(self, output: Any) -> Tensor:
-        with self._named():
+        with named(self.name):
             return images_of(output, self.output)
 
     def _call(self, latents: Tensor, classes: Tensor | None) -> Any:
@@ -269,25 +282,11 @@ class WrappedModule(Generator):
         arguments = [z.clone()]
         if classes is not None:
             if self.class_input == "index":
-                arguments.append(classes)
+                arguments.append(classes.clone())
             elif self.class_input == "onehot":
                 arguments.append(one_hot(classes, self.num_classes).to(z))
             elif self.class_input == "vector" and self.class_vectors is not None:
                 arguments.append(self.class_vectors[classes])
         still: AbstractContextManager = self.noise.of(len(z)) if self.noise else nullcontext()
-        with self._named(), still:
+        with named(self.name), still:
             return self.module(*arguments)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Put the generator's name before errors; turn any other exception of the user's code into one line."""
-        try:
-            yield
-        except Failed:
-            raise
-        except InputError as error:
-            raise InputError(f"{self.name} {error}") from error
-        except Exception as error:
-            if out_of_memory(error):
-                raise
-            raise Failed(self.name, told(error)) from error

@@ -9,6 +9,7 @@ import torch
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.files import replacing
+from direction_finder.overwriting import OF_ENDING, check_overwrite
 
 ENDINGS = (".npy", ".pt")
 
@@ -24,6 +25,7 @@ def export_directions(directions: Directions, path: str | Path, *, searched: boo
     path = Path(path)
     if path.suffix not in ENDINGS:
         raise InputError(f"{path}: expected a file ending in {' or '.join(ENDINGS)}")
+    check_overwrite(path, OF_ENDING[path.suffix])
     rows = directions.vectors.detach().cpu()
     dims = directions.config.get("dims")
     if searched and dims:

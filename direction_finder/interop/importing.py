@@ -10,6 +10,7 @@ from torch import Tensor
 from direction_finder.class_names import resolve_class
 from direction_finder.directions import Directions
 from direction_finder.directions_check import TOLERANCE, orthonormality_error
+from direction_finder.directions_file import MOST
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators import Generator, Outline
@@ -18,6 +19,7 @@ from direction_finder.orthogonal import gram_schmidt
 from direction_finder.version import package_version
 
 METHOD = "imported"
+MOST_LAYERS = 1000  # of directions that are not bound to a generator
 
 
 def import_directions(
@@ -85,9 +87,11 @@ def as_directions(
     dimensions of z that the columns stand for; all others are zero. source: facts about the file. Raises InputError if
     the size does not match, or if a row depends linearly on those before it.
     """
+    if len(rows) * outline.dim > MOST:
+        raise InputError(f"`dim` is {outline.dim:,}: {len(rows)} directions can have {MOST // len(rows):,} dimensions")
     first, last = dims or (0, outline.dim - 1)
     top, bottom = layers or (0, 0)
-    num_layers = outline.num_layers if outline.name else bottom + 1
+    num_layers = outline.num_layers if outline.name else min(bottom + 1, MOST_LAYERS)
     if not (0 <= first <= last < outline.dim and 0 <= top <= bottom < num_layers):
         raise InputError(
             f"dims {first}-{last}, layers {top}-{bottom}: {outline.name or 'the space'} has dimensions 0 to "

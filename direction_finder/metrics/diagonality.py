@@ -9,6 +9,7 @@ and contributes a ratio of rounding errors to D_R. Each therefore has a robust f
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -105,20 +106,29 @@ def _entries(
         yield part.tolist(), (corners[:, 0] - corners[:, 1] - corners[:, 2] + corners[:, 3]).abs() / (4 * epsilon**2)
 
 
-def diagonality(
+class HessianSums(NamedTuple):
+    """Hold what D% and D_R are computed from.
+
+    sums (samples, 6), float64: see `_summed`. interactions (samples, dim, dim): |H| averaged over pixels.
+    """
+
+    sums: Tensor
+    interactions: Tensor
+
+
+def hessian_sums(
     f: Callable[[Tensor, Tensor], Tensor],
     points: Tensor,
     *,
     epsilon: float = 0.1,
     max_batch: int = 32,
-    seed: int = 0,
     cache: Cache = uncached,
     on_step: OnStep | None = None,
-) -> Diagonality:
-    """Measure D% and D_R of f at points (samples, dim), with bootstrap intervals over samples.
+) -> HessianSums:
+    """Measure the Hessians of the pixels of f at points (samples, dim), and sum each over its pixels.
 
     f: called as f(rows (n, dim), numbers (n,) of the samples that the rows belong to). Memory use does not grow with
-    the samples. Raises InputError for fewer than two dimensions.
+    the samples, except for dim^2 numbers each. Raises InputError for fewer than two dimensions.
     """
     if points.shape[1] < 2:
         raise InputError(f"{points.shape[1]} dimension: a Hessian without off-diagonal entries; give two or more")
@@ -132,17 +142,27 @@ def diagonality(
         )
         return torch.cat([_summed(pixels), pixels.interactions.double().flatten()])
 
-    summed = in_parts(len(points), take, "measuring Hessians", "sample", cache=cache, on_step=on_step)
-    rows, interactions = torch.stack(summed).split([6, points.shape[1] ** 2], dim=1)
-    hits, ratios, bending_hits, bending, diagonal_sums, off_sums = rows.T
-    ones = torch.ones(len(points), dtype=torch.double)
+    parts = torch.stack(in_parts(len(points), take, "measuring Hessians", "sample", cache=cache, on_step=on_step))
+    sums, interactions = parts.split([6, points.shape[1] ** 2], dim=1)
+    return HessianSums(sums.contiguous(), interactions.float().unflatten(1, (points.shape[1], -1)))
+
+
+def diagonality_of(summed: HessianSums, seed: int = 0) -> Diagonality:
+    """Compute D% and D_R from sums, with bootstrap intervals over samples."""
+    hits, ratios, bending_hits, bending, diagonal_sums, off_sums = summed.sums.T
+    ones = torch.ones(len(hits), dtype=torch.double)
     return Diagonality(
         percent=ratio(hits, ones, seed),
         ratio=ratio(ratios, ones, seed),
         percent_bending=ratio(bending_hits, bending, seed),
         ratio_of_sums=ratio(diagonal_sums, off_sums, seed),
-        interactions=interactions.mean(0).unflatten(0, (points.shape[1], -1)).tolist(),
+        interactions=summed.interactions.double().mean(0).tolist(),
     )
+
+
+def diagonality(f: Callable[[Tensor, Tensor], Tensor], points: Tensor, *, seed: int = 0, **given: Any) -> Diagonality:
+    """Measure D% and D_R of f at points (samples, dim). given: the other arguments of `hessian_sums`."""
+    return diagonality_of(hessian_sums(f, points, **given), seed)
 
 
 def _summed(pixels: PixelHessians) -> Tensor:

@@ -8,20 +8,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from msgspec import Meta
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
+from direction_finder.dataset_tables import FactorFields, factors_of
 from direction_finder.datasets import Dataset, Factor
 from direction_finder.errors import InputError
 from direction_finder.files import METADATA_KEY, replacing
+from direction_finder.generators.weights import load_strict
 from direction_finder.images import as_images
+from direction_finder.overwriting import check_overwrite
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
+from direction_finder.tensor_files import read_metadata, read_tensor_file
 
 KIND = "factor network"
 NETWORK = "factors-64.safetensors"  # part of the package: reads images of `shapes` at 64 pixels
@@ -31,6 +35,15 @@ BATCH = 100
 LEARNING_RATE = 2e-3
 NOISE = 0.02  # added to training images in [-1, 1], so that small flaws of generated images matter little
 TURN = 2 * torch.pi
+
+
+class Content(TypedDict):
+    """Declare what the metadata of its file holds. about: what it was trained on, and how accurate it is."""
+
+    kind: str
+    factors: Annotated[list[FactorFields], Meta(min_length=1)]
+    resolution: Annotated[int, Meta(ge=1, le=4096)]
+    about: dict[str, Any]
 
 
 class FactorNetwork(nn.Module):
@@ -44,10 +57,10 @@ class FactorNetwork(nn.Module):
     def __init__(self, factors: Sequence[Factor], resolution: int, about: dict[str, Any] | None = None):
         super().__init__()
         self.factors, self.resolution, self.about = tuple(factors), resolution, about or {}
-        convs, channels, size = [], 3, resolution
+        convs, channels, size = [], 3, _smallest(resolution)
         for width in WIDTHS:
             convs += [nn.Conv2d(channels, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU()]
-            channels, size = width, (size + 1) // 2
+            channels = width
         self.sizes = [len(factor.choices) or 1 + factor.circular for factor in factors]
         self.convs = nn.Sequential(*convs)
         self.hidden = nn.Linear(channels * size * size, HIDDEN)
@@ -85,25 +98,32 @@ class FactorNetwork(nn.Module):
             name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
             for name, tensor in self.state_dict().items()
         }
+        check_overwrite(path, KIND)
         with replacing(path) as part:
             part.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(content, sort_keys=True)}))
 
     @classmethod
     def load(cls, path: str | Path) -> "FactorNetwork":
-        """Load a file that `save` wrote. Raises InputError if it is missing or another kind of file."""
-        try:
-            with safe_open(path, "pt") as file:
-                content = json.loads((file.metadata() or {})[METADATA_KEY])
-            if content["kind"] != KIND:
-                raise InputError(f"{path}: a {content['kind']}, not a {KIND}; give one that `train factors` made")
-            factors = [Factor.from_json(fields) for fields in content["factors"]]
-            network = cls(factors, content["resolution"], content["about"])
-            network.load_state_dict(load_file(path))
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file") from error
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{path}: not a {KIND} ({str(error).splitlines()[0]})") from error
+        """Load a file that `save` wrote. Raises InputError if it is missing, damaged, or another kind of file."""
+        if (about := read_metadata(path)) is None or not isinstance(about, dict) or about.get("kind") != KIND:
+            raise InputError(f"{path}: not a {KIND}; give a file that `train factors` made")
+        tensors, content = read_tensor_file(path, Content)
+        factors = factors_of(content["factors"], str(path))
+        side = _smallest(content["resolution"])
+        if "hidden.weight" not in tensors or tensors["hidden.weight"].shape != (HIDDEN, WIDTHS[-1] * side * side):
+            raise InputError(f"{path}: its weights are not those of a network for {content['resolution']} pixels")
+        network = cls(factors, content["resolution"], content["about"])
+        load_strict(network, tensors, str(path))
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise InputError(f"{path}: its weights hold NaN or infinite values; it is damaged")
         return network.eval().requires_grad_(False)
+
+
+def _smallest(resolution: int) -> int:
+    """Return the width of the features that the convolutions compute from images of this width."""
+    for _ in WIDTHS:
+        resolution = (resolution + 1) // 2
+    return resolution
 
 
 def fit(

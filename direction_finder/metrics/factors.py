@@ -7,20 +7,21 @@ of the mutual information gap of Chen et al. 2018 (https://arxiv.org/abs/1802.04
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from direction_finder import edits
 from direction_finder.datasets import Factor
 from direction_finder.directions import Direction, Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.metrics.factor_network import FactorNetwork, difference, read_all
+from direction_finder.metrics.factor_network import FactorNetwork, difference
 from direction_finder.metrics.intervals import Value, interval, resampled
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
+from direction_finder.metrics.readings import Readings, read_along, read_samples, varied_factors
+from direction_finder.metrics.resumable import Cache, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 
@@ -49,7 +50,6 @@ class Effects:
         return self.squares.mean(0).sqrt()
 
 
-@torch.no_grad()
 def measure_effects(
     generator: Generator,
     network: FactorNetwork,
@@ -61,42 +61,43 @@ def measure_effects(
     cache: Cache = uncached,
     on_step: OnStep | None = None,
 ) -> Effects:
-    """Move `samples` latents by -step and +step along every direction and read the factors of both images.
+    """Move `samples` latents by -step and +step along every direction, read the factors of both images and compare.
+
+    The factor that is the generator's class is left out. The result depends only on the arguments and the seed.
+    """
+    return effects_of(
+        read_along(generator, network, directions, sampling, samples=samples, step=step, cache=cache, on_step=on_step)
+    )
+
+
+def effects_of(readings: Readings) -> Effects:
+    """Compute effects from readings.
 
     A factor's natural spread is sqrt(E[d^2] / 2) over pairs of random latents, where d is their `difference`; for
-    numbers this is the standard deviation. The factor that is the generator's class is left out. The result depends
-    only on the arguments and the seed.
+    numbers this is the standard deviation.
     """
-    _check(generator, network)
-    varied = _varied(generator, network)
-    choices = [factor.name for factor in network.factors if factor.choices]
-    latents, classes = sampling.draw(generator, samples)
-    samples = len(latents)
-    base = read_generated(generator, network, latents, classes, sampling.max_batch)
-    least = (2 * samples) ** -0.5  # if all samples have the same choice: the spread if one in `samples` differed
-    spreads = [spread(factor, base[factor.name]) or least for factor in varied]
+    varied = [(column, factor) for column, factor in enumerate(readings.factors) if factor.name in readings.varied]
+    choices = [column for column, factor in enumerate(readings.factors) if factor.choices]
+    # if all samples have the same choice: the spread if one in `samples` differed
+    least = (2 * len(readings.base)) ** -0.5
+    spreads = [spread(factor, readings.base[:, column].contiguous()) or least for column, factor in varied]
 
-    def along(index: int) -> Tensor:
+    def along(before: Tensor, after: Tensor) -> Tensor:
         """Return a row for each sample: the slope of each factor, then for each choice 1 if it changed."""
-        direction = directions[index]
-        before, after = (
-            read_generated(generator, network, edits.move(latents, direction, amount), classes, sampling.max_batch)
-            for amount in (-step, step)
-        )
         slopes = [
-            difference(factor, after[factor.name], before[factor.name]) / (2 * step * width)
-            for factor, width in zip(varied, spreads, strict=True)
+            difference(factor, after[:, column], before[:, column]) / (2 * readings.step * width)
+            for (column, factor), width in zip(varied, spreads, strict=True)
         ]
-        changed = [(after[name] != before[name]).float() for name in choices]
+        changed = [(after[:, column] != before[:, column]).float() for column in choices]
         return torch.stack([*slopes, *changed], dim=1)
 
-    rows = in_parts(len(directions), along, "measuring factors", "direction", cache=cache, on_step=on_step)
-    slopes, changed = torch.stack(rows, 1).split([len(varied), len(choices)], dim=2)
+    rows = torch.stack([along(before, after) for before, after in readings.moved], 1)
+    slopes, changed = rows.split([len(varied), len(choices)], dim=2)
     return Effects(
-        tuple(factor.name for factor in varied),
+        tuple(factor.name for _, factor in varied),
         slopes.square().double(),
         slopes.mean(0),
-        changed.mean(0).amax(1) if choices else torch.zeros(len(directions)),
+        changed.mean(0).amax(1) if choices else torch.zeros(len(readings.moved)),
         tuple(spreads),
     )
 
@@ -165,7 +166,6 @@ def names(effects: Effects, least: float = LEAST_SHARE, part: float = LEAST_PART
     return tuple(named)
 
 
-@torch.no_grad()
 def alignment(
     generator: Generator,
     network: FactorNetwork,
@@ -177,49 +177,46 @@ def alignment(
 ) -> dict[str, dict[str, Value]]:
     """Measure the spread of each factor before and after `samples` latents are aligned along a direction.
 
-    to: the coordinate at which they are aligned. Returns for each factor "before" and "after", in the factor's units,
-    and "kept", which is after / before.
+    to: the coordinate at which they are aligned. Returns what `remaining` does.
     """
-    _check(generator, network)
-    latents, classes = sampling.draw(generator, samples)
-    samples = len(latents)
-    aligned = edits.align(latents, direction, to)
-    before, after = (read_generated(generator, network, z, classes, sampling.max_batch) for z in (latents, aligned))
-    counts = resampled(samples, sampling.seed)
+    before = read_samples(generator, network, sampling, samples=samples)
+    after = read_samples(generator, network, sampling, samples=samples, along=direction, to=to)
+    return remaining(network.factors, varied_factors(generator, network), before, after, sampling.seed)
+
+
+def remaining(
+    factors: Sequence[Factor], varied: Sequence[str], before: Tensor, after: Tensor, seed: int = 0
+) -> dict[str, dict[str, Value]]:
+    """Compute how much of the spread of the factors named in `varied` remains after an alignment.
+
+    before, after (samples, factors): what was read in images of the samples, and of the aligned samples. Returns for
+    each factor "before" and "after", in the factor's units, and "kept", which is after / before.
+    """
+    counts = resampled(len(before), seed)
     result = {}
-    for factor in _varied(generator, network):
-        values = {}
-        for name, factors in (("before", before), ("after", after)):
-            pairs = difference(factor, factors[factor.name][:, None], factors[factor.name]).double().square()
-            # sqrt(E[d^2] / 2) over pairs of different samples, and over those of the bootstrap samples
-            all_pairs = ((counts @ pairs) * counts).sum(1)
-            values[name] = (
-                pairs.sum().div(2 * samples * (samples - 1)).sqrt(),
-                all_pairs.div(2 * samples * (samples - 1)).sqrt(),
-            )
-        (first, first_around), (last, last_around) = values["before"], values["after"]
-        result[factor.name] = {
-            "before": interval(first, first_around),
-            "after": interval(last, last_around),
-            "kept": interval(last / first, last_around / first_around),
-        }
+    for column, factor in enumerate(factors):
+        if factor.name in varied:
+            first, first_around = _spreads(factor, before[:, column].contiguous(), counts)
+            last, last_around = _spreads(factor, after[:, column].contiguous(), counts)
+            result[factor.name] = {
+                "before": interval(first, first_around),
+                "after": interval(last, last_around),
+                "kept": interval(last / first, last_around / first_around),
+            }
     return result
+
+
+def _spreads(factor: Factor, values: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sqrt(E[d^2] / 2) over pairs of different samples, and over those of each bootstrap sample in `counts`."""
+    pairs = difference(factor, values[:, None], values).double().square()
+    number = 2 * len(values) * (len(values) - 1)
+    return pairs.sum().div(number).sqrt(), ((counts @ pairs) * counts).sum(1).div(number).sqrt()
 
 
 def spread(factor: Factor, values: Tensor) -> float:
     """Return the natural spread sqrt(E[d^2] / 2) over all pairs of values, where d is their `difference`."""
     pairs = difference(factor, values[:, None], values).double().square()
     return math.sqrt(pairs.sum().item() / (2 * len(values) * (len(values) - 1)))
-
-
-@torch.no_grad()
-def read_generated(
-    generator: Generator, network: FactorNetwork, latents: Tensor, classes: Tensor, max_batch: int = 32
-) -> dict[str, Tensor]:
-    """Generate images and return the factors that the network reads in them, (n,) each, on the CPU."""
-    batches = zip(latents.split(max_batch), classes.split(max_batch), strict=True)
-    images = torch.cat([generator(z, c) for z, c in batches])
-    return {name: values.cpu() for name, values in read_all(network, images).items()}
 
 
 def summary(effects: Effects, seed: int = 0) -> dict[str, Any]:
@@ -243,19 +240,6 @@ def strongest(effects: Effects) -> list[int]:
     return effects.squares.mean(0).sum(1).argsort(descending=True).tolist()
 
 
-def _varied(generator: Generator, network: FactorNetwork) -> list[Factor]:
-    """Return the factors that depend on latents: all but the one that is the generator's class."""
-    return [factor for factor in network.factors if not factor.choices or factor.choices != generator.class_names]
-
-
 def _entropy(shares: Tensor, axis: int) -> Tensor:
     """Return the entropy along an axis, divided by its largest possible value."""
     return -torch.xlogy(shares, shares).sum(axis) / math.log(shares.shape[axis])
-
-
-def _check(generator: Generator, network: FactorNetwork) -> None:
-    if generator.resolution != network.resolution:
-        raise InputError(
-            f"{generator.name} generates images of {generator.resolution} pixels, but the factor network reads "
-            f"{network.resolution}: give one of that resolution"
-        )

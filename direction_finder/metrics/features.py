@@ -6,6 +6,7 @@ provided by torch-fidelity. Their weights are read from torch's hub folder, or f
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from direction_finder.errors import MissingExtra
+from direction_finder.errors import InputError, MissingExtra
 from direction_finder.generators.download import fetch
 from direction_finder.generators.weights import load_strict, read_state
 from direction_finder.images import to_uint8
@@ -173,15 +174,21 @@ def _lite0(device: torch.device | str) -> tuple["EfficientNet", Callable[[Tensor
 
 @contextlib.contextmanager
 def _weights(urls: Sequence[str], folder: Path | None) -> Iterator[None]:
-    """Make torch look for weights in `folder`/checkpoints, after downloading those that are missing."""
+    """Make torch look for weights in `folder`/checkpoints, after downloading those that are missing.
+
+    Damaged files are downloaded again if they are in torch's own folder, but not if they are in a folder of the user.
+    """
     usual = torch.hub.get_dir()
-    folder = folder or Path(usual)
     for url in urls:
-        path = folder / "checkpoints" / url.rpartition("/")[2]
-        if not path.is_file():
-            fetch(url, path)
-        read_state(path)  # refuses malicious files, whose code torch-fidelity would run
-    torch.hub.set_dir(folder)
+        path = Path(folder or usual) / "checkpoints" / url.rpartition("/")[2]
+        try:
+            read_state(path)  # refuses malicious files, whose code torch-fidelity would run
+        except InputError:
+            if folder and path.is_file():
+                raise
+            published = re.search(r"-([0-9a-f]{8,64})\.", path.name)  # torch's names end in the start of the SHA-256
+            fetch(url, path, sha256=published[1] if published else None, check=read_state)
+    torch.hub.set_dir(folder or usual)
     try:
         yield
     finally:

@@ -22,6 +22,7 @@ from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
 
 BATCH = 50
+KINDS = ("generated", "renders", "other renders")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,23 @@ class Fidelity:
     samples: int
 
 
+@dataclass(frozen=True)
+class Looks:
+    """Hold what networks see in images.
+
+    factors: those that the factor network reads. rows: for each of `KINDS` (samples, factors + size): the factors that
+    were read, and the features. asked (samples,): the class of each generated image, an index into the choices of
+    the factor `label`.
+    """
+
+    factors: tuple[Factor, ...]
+    label: str
+    rows: dict[str, Tensor]
+    asked: Tensor
+
+
 @torch.no_grad()
-def fidelity(
+def look(
     generator: Generator,
     network: FactorNetwork,
     renders: Dataset,
@@ -51,56 +67,74 @@ def fidelity(
     seed: int = 0,
     cache: Cache = uncached,
     on_step: OnStep | None = None,
-) -> Fidelity:
-    """Compare `samples` generated images, with all classes equally often, with as many renders (default: all).
+) -> Looks:
+    """Look at `samples` generated images, with all classes equally often, and at as many renders (default: all).
 
     renders: images that neither the generator nor the network was trained on. others: more such images, as a reference.
     label: the factor that is the generator's class. Raises InputError if the classes differ, or if there are fewer
     renders than samples.
     """
+    samples = _checked(generator, network, renders, others, label, samples)
+    z = generator.sample(samples, stream(seed, "fidelity"))
+    classes = torch.arange(samples, device=z.device) % generator.num_classes
+    features = lite0(generator.device)
+    sets: tuple[Callable[[slice], Tensor], ...] = (
+        lambda part: generator(spread(z[part], generator.num_layers), classes[part]),
+        partial(_images, renders),
+        partial(_images, others),
+    )
+    rows = {}
+    for kind, read_images in zip(KINDS, sets, strict=True):
+
+        def seen(number: int, read_images: Callable[[slice], Tensor] = read_images) -> Tensor:
+            images = read_images(slice(number * BATCH, min((number + 1) * BATCH, samples))).to(generator.device)
+            values = read_all(network, images)
+            return torch.cat(
+                [torch.stack([values[factor.name] for factor in network.factors], 1), features(images)], 1
+            ).cpu()
+
+        batches = math.ceil(samples / BATCH)
+        rows[kind] = torch.cat(in_parts(batches, seen, kind, "batch", cache=prefixed(cache, kind), on_step=on_step))
+    return Looks(network.factors, label, rows, classes.cpu())
+
+
+def _checked(
+    generator: Generator, network: FactorNetwork, renders: Dataset, others: Dataset, label: str, samples: int | None
+) -> int:
+    """Return the number of samples. Raises InputError if the classes differ, or if there are fewer renders."""
     choices = renders.factor(label).choices
     if choices != generator.class_names:
         raise InputError(
             f"{generator.name} has the classes {', '.join(generator.class_names)}, but {label} is one of "
             f"{', '.join(choices)}: give renders of the same classes"
         )
+    if choices not in [factor.choices for factor in network.factors if factor.name == label]:
+        raise InputError(f"the factor network does not read {label} as one of {', '.join(choices)}: give one that does")
     samples = samples or min(len(renders), len(others))
     if samples > min(len(renders), len(others)):
         raise InputError(
             f"{samples} samples: there are only {len(renders)} and {len(others)} renders; set `samples` to at most "
             f"{min(len(renders), len(others))}"
         )
-    z = generator.sample(samples, stream(seed, "fidelity"))
-    classes = torch.arange(samples, device=z.device) % generator.num_classes
-    features = lite0(generator.device)
-    sets: dict[str, Callable[[slice], Tensor]] = {
-        "generated": lambda part: generator(spread(z[part], generator.num_layers), classes[part]),
-        "renders": partial(_images, renders),
-        "other renders": partial(_images, others),
-    }
-    names = [factor.name for factor in network.factors]
-    read, seen = {}, {}
-    for kind, read_images in sets.items():
+    return samples
 
-        def look(number: int, read_images: Callable[[slice], Tensor] = read_images) -> Tensor:
-            images = read_images(slice(number * BATCH, min((number + 1) * BATCH, samples))).to(generator.device)
-            values = read_all(network, images)
-            return torch.cat([torch.stack([values[name] for name in names], 1), features(images)], 1).cpu()
 
-        batches = math.ceil(samples / BATCH)
-        rows = torch.cat(in_parts(batches, look, kind, "batch", cache=prefixed(cache, kind), on_step=on_step))
-        read[kind] = dict(zip(names, rows.T, strict=False))
-        seen[kind] = rows[:, len(names) :]
-    hits = (read["generated"][label] == classes.cpu()).double()
+def fidelity_of(looks: Looks) -> Fidelity:
+    """Compare generated images with renders, from what networks see in them."""
+    names = [factor.name for factor in looks.factors]
+    read = {kind: dict(zip(names, rows.T, strict=False)) for kind, rows in looks.rows.items()}
+    seen = {kind: rows[:, len(names) :] for kind, rows in looks.rows.items()}
+    choices = looks.factors[names.index(looks.label)].choices
+    hits = (read["generated"][looks.label] == looks.asked).double()
     return Fidelity(
-        asked={name: hits[classes.cpu() == index].mean().item() for index, name in enumerate(choices)},
+        asked={name: hits[looks.asked == index].mean().item() for index, name in enumerate(choices)},
         distances={
             factor.name: distance(factor, read["generated"][factor.name], read["renders"][factor.name])
-            for factor in network.factors
+            for factor in looks.factors
             if not factor.choices
         },
         frechet={name: frechet_distance(seen[name], seen["renders"]) for name in ("generated", "other renders")},
-        samples=samples,
+        samples=len(looks.asked),
     )
 
 

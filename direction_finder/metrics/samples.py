@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.samples import Samples
 
@@ -20,6 +21,11 @@ class Sampling:
     seed: int = 0
     max_batch: int = 32
     given: Samples | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("seed", self.seed, 0), ("max_batch", self.max_batch, 1)):
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"`{name}` {value}: expected a whole number, at least {least}")
 
     def draw(self, generator: Generator, count: int) -> tuple[Tensor, Tensor]:
         """Return latents (count, layers, dim) and classes (count,): the first given samples, or random ones."""

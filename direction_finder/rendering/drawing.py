@@ -18,6 +18,7 @@ from direction_finder.metrics.even_spacing import along, even_positions
 from direction_finder.metrics.features import similarity_of
 from direction_finder.progress import OnStep, counted
 from direction_finder.samples import Samples
+from direction_finder.settings import FARTHEST, check_number
 
 SMALLEST = 96  # pixels: smaller images are enlarged, or labels would not fit
 DEFAULT_EXTENT = 3.0  # z has standard deviation 1 along every direction
@@ -38,6 +39,11 @@ class Walk:
     features: str = "lite0"
     weights: Path | None = None
     max_batch: int = 32
+
+    def __post_init__(self) -> None:
+        if self.extent is not None:
+            check_number("extent", self.extent, float, above=0, most=FARTHEST)
+        check_number("max_batch", self.max_batch, int, least=1)
 
     def reach(self, direction: Direction) -> float:
         """Return how far to go along a direction, in standard deviations."""

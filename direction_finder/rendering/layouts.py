@@ -14,6 +14,7 @@ from direction_finder.progress import OnStep
 from direction_finder.rendering.drawing import Walk, drawn, evenly, label, numbers, sample_labels
 from direction_finder.rendering.sheets import Sheet
 from direction_finder.samples import Samples
+from direction_finder.settings import check_number
 
 
 class Layout:
@@ -111,8 +112,7 @@ def render_sheet(
     """
     if layout not in LAYOUTS:
         raise InputError(f"layout {layout!r}: expected {', '.join(LAYOUTS)}")
-    if steps < 2:
-        raise InputError(f"steps is {steps}: expected at least 2")
+    check_number("steps", steps, int, least=2, most=1000)
     if walk.even and layout != "blocks":
         raise InputError(f"`even` is for layout blocks, not {layout}")
     return LAYOUTS[layout](Layout(generator, directions, samples, walk, steps), on_step)

@@ -19,6 +19,7 @@ from direction_finder.images import Row, margin, row_strip, write_video
 from direction_finder.progress import OnStep, counted
 from direction_finder.rendering.drawing import Walk, drawn, evenly
 from direction_finder.samples import Samples
+from direction_finder.settings import check_number
 
 KNOTS = 17  # positions that an even video goes through
 ROWS = 8  # directions shown at once
@@ -71,6 +72,9 @@ def render_video(
     seconds: length of one loop. rows: directions shown at once; more follow one after another. Raises InputError for
     fewer than one row or one frame per second.
     """
+    check_number("seconds", seconds, float, above=0, most=3600)
+    check_number("fps", fps, float, most=1000)
+    check_number("rows", rows, int)
     if rows < 1 or fps < 1:
         raise InputError(f"rows {rows}, fps {fps}: expected at least 1 of each")
     frames = max(2, round(seconds * fps))

@@ -22,6 +22,8 @@ def describe(target: str | Path, *, check: bool = False) -> Facts:
     path = Path(newest_run(target))
     if not path.exists() and str(target) not in KNOWN and ":" not in str(target):
         raise InputError(f"{target}: no such file or folder, and no generator of that name")
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe has no end
+        raise InputError(f"{target}: neither a file nor a folder, but a pipe or a device")
     facts: Facts = {"path": str(path)}
     problems: list[str] = []
     try:
@@ -34,4 +36,7 @@ def describe(target: str | Path, *, check: bool = False) -> Facts:
     except DirectionFinderError as error:
         facts.setdefault("kind", "unreadable")
         problems.append(str(error))
+    except OSError as error:  # e.g. a folder that may not be entered
+        facts.setdefault("kind", "unreadable")
+        problems.append(f"{error.filename or path}: {error.strerror or error}")
     return {**facts, "problems": problems}

@@ -1,38 +1,44 @@
 """What files, folders and generators are, how they were made, what is wrong with them: all that takes reading them."""
 
-import json
-import re
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
+from typing import Any
 
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import Directions
 from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
-from direction_finder.files import CONFIG, METADATA_KEY, RANK, STATE, file_sha256, read_json
+from direction_finder.files import CONFIG, RANK, STATE, existing_file, file_sha256, read_json
 from direction_finder.generators import Generator, load_generator
 from direction_finder.generators.biggan import load_biggan
 from direction_finder.generators.biggan_deep import load_biggan_deep
 from direction_finder.generators.dcgan import load_dcgan
 from direction_finder.generators.progan import ZOO_CONFIG, load_progan
 from direction_finder.generators.weights import read_state
-from direction_finder.images import CODECS, MADE_KEY
+from direction_finder.images import CODECS
 from direction_finder.interop import read_matrix
 from direction_finder.metrics.factor_network import KIND as FACTOR_NETWORK
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.reports import media_facts
+from direction_finder.reports.logs import read_log
 from direction_finder.reports.measures import METRICS, TOGETHER
+from direction_finder.reports.measures.kinds import read_report, read_together
+from direction_finder.reports.measures.raw import KIND as RAW
+from direction_finder.reports.measures.raw import read_raw
 from direction_finder.reports.run_headers import Facts, from_headers
 from direction_finder.runs.folder import FOUND, Run
 from direction_finder.runs.loading import Loader
-from direction_finder.runs.trainers import verb
+from direction_finder.runs.measure_cache import KIND as PARTS
+from direction_finder.runs.ranks import check_rank, read_rank
+from direction_finder.runs.trainers import lost, verb
 from direction_finder.runs.training import NEEDED
 from direction_finder.samples import KIND as SAMPLES
 from direction_finder.samples import Samples
+from direction_finder.tensor_files import read_metadata
 
+HASHED = 16_000_000_000  # bytes; hashing takes a second or two for each GB
+LAYOUTS = tuple(metric.layout for metric in METRICS.values())
 FAR = 0.02  # of the 2 between black and white: more than other hardware and versions change an image
 
 
@@ -45,18 +51,21 @@ def described(path: Path, problems: list[str]) -> Facts:
             return _training(path, problems)
         return _run(path, problems) if _is_run(path) else _biggan(path)
     described: dict[str, Callable[[Path], Facts]] = {
-        ".png": _image,
+        ".png": media_facts.image,
         ".json": _json,
         ".jsonl": _log,
         ".safetensors": _safetensors,
         ".svg": lambda _: {"kind": "figure"},
         ".html": lambda _: {"kind": "page"},
         ".md": lambda _: {"kind": "table"},
-        **dict.fromkeys(CODECS, _video),
+        **dict.fromkeys(CODECS, media_facts.video),
     }
-    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)} | described.get(path.suffix.lower(), _weights)(
-        path
-    )
+    size = existing_file(path).stat().st_size
+    facts = described.get(path.suffix.lower(), _weights)(path)
+    return {
+        "bytes": size,
+        "sha256": file_sha256(path) if size <= HASHED else f"not computed above {HASHED:,} bytes",
+    } | facts
 
 
 def _is_run(folder: Path, needed: Sequence[str] = FOUND) -> bool:
@@ -91,8 +100,10 @@ def _training(folder: Path, problems: list[str]) -> Facts:
     run = Run.open(folder, NEEDED)
     state = run.read_state()
     facts = {"kind": "training run", **run.config, "step": int(state["step"]) if state else 0}
-    if not run.config["finished"]:
+    if not run.finished:
         problems.append(f"stopped at step {facts['step']}: {verb(run)} --resume {folder} resumes it")
+    elif missing := lost(run):
+        problems.append(f"{', '.join(missing)} missing: {verb(run)} --resume {folder} writes them again")
     return facts
 
 
@@ -109,14 +120,12 @@ def _biggan(folder: Path) -> Facts:
 
 
 def _safetensors(path: Path) -> Facts:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); it may be cut short") from error
-    kind = None
-    with suppress(ValueError, AttributeError):  # whatever is wrong with it is said by who reads it below
-        kind = json.loads(metadata[METADATA_KEY]).get("kind") if METADATA_KEY in metadata else None
+    metadata = read_metadata(path)
+    kind = metadata.get("kind") if isinstance(metadata, dict) else None
+    if kind == RAW:
+        return _raw(path, metadata)
+    if kind == PARTS:
+        return {"kind": PARTS}
     if kind == FACTOR_NETWORK:
         network = FactorNetwork.load(path)
         factors = [factor.name for factor in network.factors]
@@ -125,13 +134,22 @@ def _safetensors(path: Path) -> Facts:
         samples = Samples.load(path)
         classes = None if samples.classes is None else samples.classes.tolist()
         return {"kind": SAMPLES, "shape": list(samples.latents.shape), "classes": classes, "space": samples.space}
-    if METADATA_KEY in metadata:
+    if metadata is not None:
         record = Directions.load(path)
         return {"kind": "directions", "directions": len(record), "dim": record.dim, **record.metadata()}
     if path.name == STATE:
         state = Run(path.parent, {}).read_state()
         return {"kind": "state of a run", "step": int(state["step"]) if state else 0}
     return _weights(path)
+
+
+def _raw(path: Path, metadata: Facts) -> Facts:
+    """Return facts about raw measurements, after checking all of them."""
+    layout = next((layout for layout in LAYOUTS if layout.file == metadata.get("file")), None)
+    if layout is None:
+        raise InputError(f"{path}: raw measurements of no metric that is known; a newer direction-finder may read them")
+    raw = read_raw(path, layout)
+    return {"kind": RAW, "of": [name for name, metric in METRICS.items() if metric.layout is layout], **raw.origin}
 
 
 def _weights(path: Path) -> Facts:
@@ -156,66 +174,37 @@ def _generator(generator: Generator) -> Facts:
     return {name: getattr(generator, name) for name in names}
 
 
-def _image(path: Path) -> Facts:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            image.load()
-            made = getattr(image, "text", {}).get(MADE_KEY)
-            return {"kind": "image", "size": list(image.size), "made": json.loads(made) if made else None}
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable image ({error})") from error
-
-
-def _video(path: Path) -> Facts:
-    import imageio.v3 as iio
-    import imageio_ffmpeg
-
-    try:
-        frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
-        listing = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-f", "ffmetadata", "-"]
-        metadata = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
-        made = re.search(r"^comment=(.*)$", metadata, re.MULTILINE)
-        facts = {
-            "kind": "video",
-            "frames": frames,
-            "seconds": seconds,
-            "size": list(iio.improps(path, index=0).shape[1::-1]),
-        }
-        return facts | {"made": json.loads(re.sub(r"\\(.)", r"\1", made[1])) if made else None}
-    except (RuntimeError, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable video; it may be cut short") from error
-
-
 def _log(path: Path) -> Facts:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    try:
-        steps = [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise InputError(f"{path}: not the log of a run ({error})") from error
+    steps = read_log(path)
     return {"kind": "log of a run", "lines": len(steps), "first": steps[:1], "last": steps[-1:]}
 
 
 def _json(path: Path) -> Facts:
-    try:
-        return _of_json(path)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: does not hold what its name says ({error!r})") from error
-
-
-def _of_json(path: Path) -> Facts:
     if path.name == CONFIG:
-        return {"kind": "configuration", "holds": read_json(path)}
-    if path.name == "factors.json":
-        report = read_json(path)
-        return {"kind": "effects on factors", **{key: report[key] for key in ("class", "samples", "names", "scores")}}
+        return {"kind": "configuration", "holds": read_json(path, dict[str, Any])}
     if path.name == RANK:
-        report = read_json(path)
-        return {"kind": "ranking", **{key: report[key] for key in ("short_list", "with", "samples", "hessians")}}
-    if path.stem in (TOGETHER, *METRICS):
-        return {"kind": "measures", "of": sorted(read_json(path))}
+        directions = _directions_in(path.parent)
+        report = (read_rank(path.parent, directions) if directions else None) or check_rank(path)
+        return {"kind": "ranking", **_chosen(report, ("short_list", "with", "samples", "hessians"))}
+    if path.stem in METRICS:
+        report = read_report(path)
+        if path.stem == "factors":
+            return {"kind": "effects on factors", **_chosen(report, ("class", "samples", "names", "scores"))}
+        return {"kind": "measures", "of": sorted(report)}
+    if path.stem == TOGETHER:
+        return {"kind": "measures", "of": sorted(read_together(path))}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
         "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]
     }
+
+
+def _chosen(report: Mapping[str, Any], keys: Sequence[str]) -> Facts:
+    return {key: report[key] for key in keys if key in report}
+
+
+def _directions_in(folder: Path) -> Directions | None:
+    """Return the directions in a folder; None if there are none, or if they are damaged, which their own facts say."""
+    with suppress(InputError):
+        return Directions.load(folder)
+    return None

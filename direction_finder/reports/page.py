@@ -5,35 +5,30 @@ import html
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from direction_finder.directions import Directions
-from direction_finder.errors import MissingExtra
+from direction_finder.errors import InputError, MissingExtra
 from direction_finder.figures import curves
-from direction_finder.files import PAGE, PREVIEWS, RANK, read_json, replacing
+from direction_finder.files import PAGE, RANK, replacing
+from direction_finder.overwriting import HTML, check_overwrite
+from direction_finder.reports.embedding import TYPES, caption, figures
+from direction_finder.reports.logs import read_log
 from direction_finder.reports.measures import METRICS
 from direction_finder.reports.measures.factor_metrics import labels
+from direction_finder.reports.measures.kinds import read_report
 from direction_finder.reports.measures.measurement import SHOWN
 from direction_finder.reports.table import cells
-from direction_finder.runs.folder import Run
+from direction_finder.runs.folder import FOUND, Run
 from direction_finder.runs.loading import read_directions
+from direction_finder.runs.ranks import RankReport, read_rank
 from direction_finder.runs.trainers import MODELS
 
 Facts = dict[str, Any]
-CAPTIONS = {
-    "grid": "What each direction does: samples down, steps along the direction across.",
-    "overview": "Samples down, directions across, at full extent.",
-    "factors": "How far each known factor changes along each direction, in its natural spreads per unit of z.",
-    "activeness": "How much the image varies as a direction's coordinate is set to -2, 0, 2; inactive ones are paler.",
-    "diagonality": "How strongly directions interact: |H|, averaged over pixels and samples.",
-    "penalty": "Images, the Hessian Penalty of their pixels, and |H| at the pixel with the largest penalty.",
-    "curves": "The values in the log, as means over windows of steps.",
-    "align": "Samples unchanged, and with one value set for all of them along a direction.",
-    "video": "A walk along each direction and back.",
-}
-TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".mp4": "video/mp4"}
+TRAINED = ("data", "model", "settings", "torch", "direction_finder")  # keys of runs that train
 
 
 def write_page(
@@ -48,12 +43,15 @@ def write_page(
 
     Raises InputError if the folder is not a run, Unfinished if it has no directions yet.
     """
-    run = Run.open(Path(folder), ("settings",), "learn or train")
+    config = Run.open(Path(folder), ("settings",), "learn or train").config
+    run = Run.open(Path(folder), TRAINED if "model" in config else FOUND, "learn or train")
+    out = Path(out) if out else run.folder / PAGE
+    check_overwrite(out, HTML)
     title, facts = _trained(run) if "model" in run.config else _found(run)
     _draw_curves(run, title, on_note)
-    out = Path(out) if out else run.folder / PAGE
-    with replacing(out) as part:
-        part.write_text("\n".join(_page(run, title, facts)) + "\n", encoding="utf-8")
+    with replacing(out) as part, part.open("w", encoding="utf-8", errors="replace") as file:
+        for text in _page(run, title, facts, on_note):
+            file.write(f"{text}\n")
     return out
 
 
@@ -68,23 +66,25 @@ def _found(run: Run) -> tuple[str, Facts]:
     if directions.share:
         share = directions.share
         facts["diagonal share, held out"] = f"{share['share']:.3f}; of a random basis {share['random_share']:.3f}"
-    place = f" in {name}" if (name := run.config["generator"]["name"]) else ""
+    place = f" in {name}" if (name := run.config["generator"].get("name")) else ""
     return f"{len(directions)} {directions.method} directions{place}", facts
 
 
 def _trained(run: Run) -> tuple[str, Facts]:
     """Return a title for a run of `train` or `finetune`, and facts about it."""
-    data, start = run.config["data"], run.config["start"]
+    data, start = run.config["data"], run.config.get("start")
+    if run.config["model"] not in MODELS:
+        raise InputError(f"{run.folder}: a run of model {run.config['model']}; expected {' or '.join(MODELS)}")
     facts = {"data": f"{data['kind']}, {data['num']} images", "started from": start["file"] if start else "nothing"}
     return f"{MODELS[run.config['model']].title} trained on {data['kind']}", {**facts, **run.config["settings"]}
 
 
 def _draw_curves(run: Run, title: str, on_note: Callable[[str], None]) -> None:
     """Plot the values in the log, if it has more than one step and matplotlib is installed."""
-    steps = run.steps()
-    if len(steps) < 2:
+    steps = read_or_note("The curves are", on_note, lambda: read_log(run.log)) if run.log.exists() else None
+    if not steps or len(steps) < 2:
         return
-    names = dict.fromkeys(name for step in steps for name, value in step.items() if isinstance(value, int | float))
+    names = dict.fromkeys(name for step in steps for name in step)
     across = "kimg" if "kimg" in names else "step"
     values = {name: [step.get(name, math.nan) for step in steps] for name in names if name != "step" or across == name}
     try:
@@ -93,31 +93,40 @@ def _draw_curves(run: Run, title: str, on_note: Callable[[str], None]) -> None:
         on_note(f"The curves are left out: {error}")
 
 
-def _page(run: Run, title: str, facts: Facts) -> Iterator[str]:
+def read_or_note(what: str, on_note: Callable[[str], None], read: Callable[[], Any]) -> Any:
+    """Return the result of `read`; call `on_note` and return None if it raises InputError."""
+    try:
+        return read()
+    except InputError as error:
+        on_note(f"{what} left out: {error}")
+        return None
+
+
+def _page(run: Run, title: str, facts: Facts, on_note: Callable[[str], None]) -> Iterator[str]:
     yield f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{_text(title)}</title>'
-    yield '<meta name="viewport" content="width=device-width">'
+    yield '<meta name="viewport" content="width=device-width"><meta name="generator" content="direction-finder">'
     yield f"<style>\n{_style()}</style>\n<h1>{_text(title)}</h1>"
     made_with = {"Direction Finder": run.config["direction_finder"], "torch": run.config["torch"]}
     yield _table([[name, value] for name, value in {**facts, **made_with}.items()])
-    files = {name: run.folder / f"{name}.json" for name in METRICS}
-    reports = {name: read_json(path) for name, path in files.items() if path.is_file()}
+    paths = [path for name in METRICS if (path := run.folder / f"{name}.json").exists()]
+    read = {path.stem: read_or_note(f"{path.stem} is", on_note, partial(read_report, path)) for path in paths}
+    reports = {name: report for name, report in read.items() if report}
     measured = [[cell.quantity.heading, cell.text] for cell in cells(reports)]
     if measured:
         yield "<h2>Measured</h2>"
         yield _table(measured)
-    if (run.folder / RANK).is_file():
-        report, directions = read_json(run.folder / RANK), Directions.load(run.directions_path)
-        if report["directions_sha256"] == directions.sha256:
+    if (run.folder / RANK).exists() and run.directions_path.is_file():
+        directions = Directions.load(run.directions_path)
+        if report := read_or_note("The ranking is", on_note, lambda: read_rank(run.folder, directions)):
             yield from _ranking(report, directions)
     if "factors" in reports:
         yield from _effects(reports["factors"])
-    for path in [*sorted(run.folder.iterdir(), key=_place), *sorted((run.folder / PREVIEWS).glob("*.png"))[-1:]]:
-        if path.suffix in TYPES:
-            yield _figure(path)
+    for path, data in figures(run.folder, on_note):
+        yield _figure(path, data)
 
 
-def _ranking(report: dict[str, Any], directions: Directions) -> Iterator[str]:
-    signals = report["signals"]
+def _ranking(report: RankReport, directions: Directions) -> Iterator[str]:
+    signals = report.get("signals", {})
     yield "<h2>Which directions matter</h2>"
     yield _table(
         [
@@ -147,24 +156,14 @@ def _effects(report: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _figure(path: Path) -> str:
-    data = f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
-    caption = CAPTIONS.get(_kind(path), "")
+def _figure(path: Path, data: bytes) -> str:
+    source = f"data:{TYPES[path.suffix]};base64,{base64.b64encode(data).decode()}"
     element = (
-        f'<video src="{data}" controls loop muted autoplay></video>'
+        f'<video src="{source}" controls loop muted autoplay></video>'
         if path.suffix == ".mp4"
-        else f'<img src="{data}" alt="{_text(path.name)}">'
+        else f'<img src="{source}" alt="{_text(path.name)}">'
     )
-    return f"<figure><figcaption><code>{_text(path.name)}</code> {_text(caption)}</figcaption>{element}</figure>"
-
-
-def _kind(path: Path) -> str:
-    return path.stem.partition("-")[0]
-
-
-def _place(path: Path) -> tuple[int, str]:
-    kinds = list(CAPTIONS)
-    return (kinds.index(_kind(path)) if _kind(path) in kinds else len(kinds), path.name)
+    return f"<figure><figcaption><code>{_text(path.name)}</code> {_text(caption(path))}</figcaption>{element}</figure>"
 
 
 def _table(rows: Any, head: list[str] | None = None) -> str:

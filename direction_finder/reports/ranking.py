@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.files import read_json, write_json
+from direction_finder.files import write_json
 from direction_finder.generators import Generator
 from direction_finder.metrics import ranking
 from direction_finder.metrics.activeness import activeness
@@ -17,9 +17,9 @@ from direction_finder.metrics.resumable import Cache, prefixed, uncached
 from direction_finder.metrics.samples import Sampling
 from direction_finder.metrics.usable_range import FARTHEST, Drift
 from direction_finder.progress import OnStep, Reporting, counted, reporting
-from direction_finder.reports.measures.factor_metrics import labels
 from direction_finder.runs.loading import class_index, fitting
 from direction_finder.samples import Samples
+from direction_finder.settings import MOST_ROWS, check_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.ranges not in get_args(Ranges):
             raise InputError(f"`ranges` {self.ranges!r}: expected {', '.join(get_args(Ranges))}")
+        for name in ("most", "samples", "hessians"):
+            check_number(f"`{name}`", getattr(self, name), int, least=name == "most", most=MOST_ROWS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +151,6 @@ class Ranking:
         if all(self.directions.ranges[index] is not None for index in self.measured):
             return None
         return f"no range: images stay in the normal range up to {FARTHEST:.0f}"
-
-
-def moves(factors: Path, directions: Directions) -> list[str]:
-    """Describe what each direction changes, from a report of the metric `factors`; empty without a matching report."""
-    report = read_json(factors) if factors.is_file() else {}
-    return labels(report, range(len(directions))) if len(report.get("names", [])) == len(directions) else []
 
 
 def rank_by_matrix(

@@ -29,9 +29,11 @@ class BestCheckpoint:
         self.run, self.every, self.resolution = run, every, images.shape[1]
         self.best, self.last = float("inf"), 0.0
         self.reference: Reference | None = None
+        saved = (run.folder / BEST).is_file()
         for logged in run.steps():
             if "frechet" in logged:
-                self.best, self.last = min(self.best, logged["frechet"]), logged["kimg"]
+                self.last = logged["kimg"]
+                self.best = min(self.best, logged["frechet"]) if saved else self.best
         if every:
             try:
                 self.reference = Reference(images, samples, seed)

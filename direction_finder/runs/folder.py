@@ -1,12 +1,10 @@
 """Create and read run folders: `config.json`, `log.jsonl`, `state.safetensors`, `directions.safetensors`, images."""
 
-import json
 import os
 import re
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,8 +16,20 @@ from torch import Tensor
 
 from direction_finder.directions_file import RENAMED_METHODS
 from direction_finder.errors import InputError
-from direction_finder.files import CONFIG, DIRECTIONS, LOG, PREVIEWS, STATE, read_json, replacing, write_json
+from direction_finder.files import (
+    CONFIG,
+    DIRECTIONS,
+    LOG,
+    PREVIEWS,
+    STATE,
+    parse_json,
+    read_json,
+    replacing,
+    write_json,
+)
 from direction_finder.generators.python import absolute_target
+from direction_finder.locks import LOCK
+from direction_finder.runs.models import Entry, RunConfig
 
 PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
 FOUND = ("generator", "class", "method", "settings", "torch", "direction_finder")  # keys of runs with directions
@@ -49,9 +59,8 @@ class Run:
         return self.folder / LOG
 
     @classmethod
-    def create(cls, out: Path | None, name: str, config: dict[str, Any]) -> "Run":
-        """Write `config.json` into the reserved folder `out`, or into a new numbered folder under `outputs/`."""
-        folder = out or _next_folder(Path("outputs"), name)
+    def create(cls, folder: Path, config: dict[str, Any]) -> "Run":
+        """Write `config.json` into a folder that `claims.claimed` gave."""
         config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "finished": None}
         write_json(folder / CONFIG, config)
         return cls(folder, config)
@@ -65,9 +74,9 @@ class Run:
         path = folder / CONFIG
         if not path.is_file():
             raise InputError(f"{folder}: not a run folder (it has no {CONFIG}); give one that `{verb}` made")
-        config = read_json(path)
+        config = read_json(path, RunConfig)
         for key in needed:
-            if not isinstance(config, dict) or key not in config:
+            if key not in config:
                 raise InputError(f"{folder}: not a run folder ({CONFIG} has no {key!r}); give one that `{verb}` made")
         if config.get("method") in RENAMED_METHODS:
             config["method"] = RENAMED_METHODS[config["method"]]
@@ -83,9 +92,10 @@ class Run:
             return None
         try:
             state = load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"{path}: damaged ({error}); delete it to start the run again") from error
-        if "step" not in state:
+        step = state.get("step")
+        if step is None or step.numel() != 1 or step.is_floating_point() or not 0 <= int(step) < 2**40:
             raise InputError(f"{path}: not the state of a run (it has no step); delete it to start the run again")
         return state
 
@@ -97,7 +107,7 @@ class Run:
 
     def remove_if_not_begun(self) -> None:
         """Delete the folder if the run failed before it saved its first state."""
-        if {path.name for path in self.folder.iterdir()} <= {CONFIG, LOG, PREVIEWS}:
+        if {path.name for path in self.folder.iterdir()} <= {CONFIG, LOG, PREVIEWS, LOCK}:
             shutil.rmtree(self.folder)
 
     def finish(self, finished: bool = True) -> None:
@@ -107,25 +117,24 @@ class Run:
 
     def steps(self) -> list[dict[str, Any]]:
         """Return the entries of the log, up to a line that was cut short when the run was killed."""
-        entries = []
-        for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []:
+        return [entry for _, entry in self._entries()]
+
+    def _entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the lines of the log and what they hold, up to one that was cut short or is not an entry."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.is_file() else ""
+        for line in text.splitlines(keepends=True):
             try:
-                entries.append(json.loads(line))
-            except ValueError:
+                entry = parse_json(line, str(self.log), Entry)
+            except InputError:
                 break
-        return entries
+            if "step" in entry:
+                yield line, entry
 
     def cut_log(self, step: int) -> None:
         """Keep the log's lines up to `step`, because a resumed run writes the later ones again."""
         if not self.log.is_file():
             return
-        lines = []
-        for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
-            try:
-                if json.loads(line)["step"] <= step:
-                    lines.append(line)
-            except ValueError:  # a line cut short when the run was killed
-                break
+        lines = [line for line, entry in self._entries() if entry["step"] <= step]
         with replacing(self.log) as part:
             part.write_text("".join(lines), encoding="utf-8")
 
@@ -142,36 +151,3 @@ def slug(text: str) -> str:
     """Return a text as lower-case words joined by hyphens, for folder names."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-
-
-@contextmanager
-def reserved(folder: Path | None) -> Iterator[None]:
-    """Create the folder that --out names, to check early that it is writable; delete it at the end if it is empty.
-
-    Raises InputError if the folder is not empty.
-    """
-    if folder is None:
-        yield
-        return
-    if (folder / CONFIG).is_file():
-        raise InputError(f"{folder}: contains a run already; resume it with --resume {folder}, or give another --out")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: exists and is not empty; give a new folder as --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _next_folder(parent: Path, name: str) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        numbers = [int(child.name[:5]) for child in parent.iterdir() if re.match(r"\d{5}-", child.name)]
-        folder = parent / f"{max(numbers, default=0) + 1:05d}-{name}"
-        try:
-            folder.mkdir()
-            return folder
-        except FileExistsError:  # another process took the number
-            continue

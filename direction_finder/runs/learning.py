@@ -16,9 +16,9 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
 from direction_finder.generators.weights import tensor_hashes
 from direction_finder.progress import OnStep
-from direction_finder.runs.folder import Run, absolute, slug
+from direction_finder.runs.folder import NEEDED, Run, absolute, slug
 from direction_finder.runs.latest import newest_run
-from direction_finder.runs.lifecycle import begun, check_longer, resumed
+from direction_finder.runs.lifecycle import begun, check_longer, held, resumed
 from direction_finder.runs.loading import Loader
 from direction_finder.runs.recorder import Recorder
 from direction_finder.runs.trust import remember
@@ -163,7 +163,20 @@ def resume(
 
     Raises InputError, and leaves the run as it is, if that cannot be done.
     """
-    run, changes = Run.open(newest_run(folder)), dict(changes or {})
+    with held(newest_run(folder), NEEDED, "learn") as run:
+        directions = _resumed(run, dict(changes or {}), generator, spec, save_every, on_begin, on_step)
+    return run, directions
+
+
+def _resumed(
+    run: Run,
+    changes: dict[str, Any],
+    generator: Generator | None,
+    spec: str | None,
+    save_every: float,
+    on_begin: Callable[[Run], None] | None,
+    on_step: OnStep | None,
+) -> Directions:
     changeable = method_named(run.config["method"]).config.changeable
     if refused := [f"`{name}`" for name in changes if name not in changeable]:
         raise InputError(f"a resumed run takes its own settings: leave out {', '.join(refused)}")
@@ -181,7 +194,7 @@ def resume(
         record = {**record, "spec": absolute(spec)}
         remember(run.folder, absolute(spec))
     with resumed(run, {"settings": settings, "generator": record}, done):
-        return run, _carry_out(run, generator, state, save_every, on_begin, on_step)
+        return _carry_out(run, generator, state, save_every, on_begin, on_step)
 
 
 def _carry_out(

@@ -1,6 +1,6 @@
 """Begin and resume every kind of run, so that nothing is lost if that fails."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -8,7 +8,9 @@ from typing import Any
 
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import CONFIG, write_json
-from direction_finder.runs.folder import Run, reserved
+from direction_finder.locks import locked
+from direction_finder.runs.claims import claimed
+from direction_finder.runs.folder import Run
 from direction_finder.version import package_version
 
 
@@ -19,13 +21,21 @@ def begun(out: Path | None, name: str, content: Mapping[str, Any]) -> Iterator[R
     out: the folder (None: the next number under outputs/, followed by `name`). content: the configuration. Raises
     InputError if the folder is not empty.
     """
-    with reserved(out):
-        run = Run.create(out, name, dict(content))
+    with claimed(out, name) as folder:
+        run = Run.create(folder, dict(content))
         try:
             yield run
         except DirectionFinderError:
             run.remove_if_not_begun()
             raise
+
+
+@contextmanager
+def held(folder: Path, needed: Sequence[str], verb: str) -> Iterator[Run]:
+    """Open an existing run so that only this process writes in its folder. Arguments and errors are `Run.open`'s."""
+    Run.open(folder, needed, verb)  # no lock is put into a folder that is no run
+    with locked(folder):
+        yield Run.open(folder, needed, verb)
 
 
 @contextmanager

@@ -3,16 +3,16 @@
 import dataclasses
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError, Unfinished
-from direction_finder.files import RANK, read_json
+from direction_finder.files import CONFIG
 from direction_finder.generators import Generator, Untold, load_generator
 from direction_finder.generators.devices import pick_device
 from direction_finder.generators.loading import OnDownload
 from direction_finder.generators.weights import tensor_hashes
 from direction_finder.runs.folder import FOUND, Run, absolute
+from direction_finder.runs.ranks import read_rank
 from direction_finder.runs.trust import remember, searched_folder
 from direction_finder.samples import Samples
 
@@ -44,6 +44,8 @@ class Loader:
         Raises InputError if a factory returns other weights than when the run began; it names a tensor that differs.
         """
         record = run.config["generator"]
+        if missing := {"spec", "truncation", "weights_sha256"} - record.keys():
+            raise InputError(f"{run.folder / CONFIG}: damaged: its generator has no {min(missing)}")
         if not (spec or record["spec"]):
             raise InputError(f"{run.folder}: not bound to a generator; name one with `generator`")
         same_family = not spec or spec.partition(":")[0] == (record["spec"] or "").partition(":")[0]
@@ -150,9 +152,8 @@ def read_directions(run: Run) -> Directions:
 
 def short_list(folder: Path, directions: Directions) -> list[int]:
     """Return the short list of the ranking in this folder; empty if it ranks other directions or does not exist."""
-    path = folder / RANK
-    report: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return report["short_list"] if report.get("directions_sha256") == directions.sha256 else []
+    report = read_rank(folder, directions)
+    return report["short_list"] if report else []
 
 
 def fitting(directions: Directions, generator: Generator) -> tuple[Directions, Generator]:
@@ -163,6 +164,7 @@ def fitting(directions: Directions, generator: Generator) -> tuple[Directions, G
         num_layers=generator.num_layers,
         weights_sha256=generator.weights_sha256,
         space=generator.space,
+        num_classes=generator.num_classes,
     )
     if directions.weights_sha256 is None:
         directions = replace(directions, scale=generator.scale)

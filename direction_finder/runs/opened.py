@@ -11,7 +11,7 @@ from direction_finder.runs import learning, training
 from direction_finder.runs.folder import Run
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.loading import Loader, fitting, read_directions, short_list
-from direction_finder.runs.trainers import MODELS, trained_spec
+from direction_finder.runs.trainers import model_of, trained_spec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ class OpenRun(Run):
         """
         with reporting(progress) as on_step:
             if "model" in self.config:
-                longer = changes.pop(MODELS[self.config["model"]].longer, None)
+                longer = changes.pop(model_of(self).longer, None)
                 if unexpected := [*changes, *(["generator"] if generator else [])]:
                     raise TypeError(f"resume() got an unexpected argument {min(unexpected)!r}")
                 run = training.resume(self.folder, longer, watch=training.Watch(on_step=on_step))

@@ -3,18 +3,18 @@
 import json
 import time
 
-from direction_finder.files import PREVIEWS
+from direction_finder.files import PREVIEWS, existing_file
 from direction_finder.images import Row, to_uint8, write_sheet
 from direction_finder.progress import OnStep, Progress
 from direction_finder.runs.folder import Run
-from direction_finder.settings import SAVE_EVERY
+from direction_finder.settings import SAVE_EVERY, check_number
 
 
 class Recorder:
     """Write the log, state and previews of one phase of a loop, after calling `on_step`, which may stop the loop.
 
     logged: the phase. save_every: seconds between two states. preview_every: steps between two previews, which show
-    `Progress.preview()` in rows of `columns`.
+    `Progress.preview()` in rows of `columns`. done: steps that the log and the state of a resumed run hold already.
     """
 
     def __init__(
@@ -26,14 +26,18 @@ class Recorder:
         on_step: OnStep | None = None,
         preview_every: int = 0,
         columns: int = 8,
+        done: int = 0,
     ):
+        check_number("save_every", save_every, float, least=0)
         self.run, self.logged, self.save_every, self.on_step = run, logged, save_every, on_step
-        self.preview_every, self.columns = preview_every, columns
+        self.preview_every, self.columns, self.done = preview_every, columns, done
         self.stopped = False
         self.saved = time.monotonic()
         self.unsaved: Progress | None = None
 
     def __enter__(self) -> "Recorder":
+        if self.run.log.exists():
+            existing_file(self.run.log)  # opening a pipe would wait for ever
         self.log = self.run.log.open("a", encoding="utf-8")
         return self
 
@@ -49,8 +53,9 @@ class Recorder:
         self.stopped = self.stopped or progress.stopped
         if progress.phase != self.logged:
             return
-        self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
-        self.unsaved = progress
+        if progress.step > self.done:
+            self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
+            self.unsaved = progress
         last = self.stopped or progress.step == progress.total
         if last or time.monotonic() - self.saved >= self.save_every:
             self._save()

@@ -1,5 +1,6 @@
 """Train each kind of model and write its results into the run folder."""
 
+import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,8 +89,10 @@ def _train_biggan(work: Work, config: biggan.BigGANConfig, recorder: Recorder) -
     weights = biggan.finished(players, config, recorder)
     content = biggan.package_config(config, recorded["resolution"], names)
     write_json(run.folder / GENERATOR / CONFIG, content)
+    buffer = io.BytesIO()  # a file would hold its own name, that of a temporary
+    torch.save({name: tensor.half() for name, tensor in weights.items()} if work.upkeep.half else weights, buffer)
     with replacing(run.folder / GENERATOR / WEIGHTS) as part:
-        torch.save({name: tensor.half() for name, tensor in weights.items()} if work.upkeep.half else weights, part)
+        part.write_bytes(buffer.getbuffer())
 
 
 def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -> None:
@@ -146,9 +149,24 @@ MODELS = {
 }
 
 
+def model_of(run: Run) -> Model:
+    """Return the model that a run trains. Raises InputError if this version does not know it."""
+    name = run.config["model"]
+    if name not in MODELS:
+        raise InputError(f"{run.folder}: trains model {name!r}; this version has {', '.join(MODELS)}")
+    return MODELS[name]
+
+
 def trained_spec(run: Run) -> str:
     """Return the name for `load_generator` of the generator that a run trained."""
-    return MODELS[run.config["model"]].spec.format(run.folder)
+    return model_of(run).spec.format(run.folder)
+
+
+def lost(run: Run) -> list[str]:
+    """Return the results that a finished training should have left in its folder but that are not there."""
+    generator = Path(trained_spec(run).partition(":")[2])
+    files = [generator / CONFIG, generator / WEIGHTS] if run.config["model"] == "biggan" else [generator]
+    return [str(path.relative_to(run.folder)) for path in [*files, run.folder / SNAPSHOT] if not path.is_file()]
 
 
 def verb(run: Run) -> str:

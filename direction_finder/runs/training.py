@@ -16,12 +16,12 @@ from direction_finder.generators.weights import State, read_whole
 from direction_finder.progress import OnStep
 from direction_finder.runs.folder import Run, slug
 from direction_finder.runs.latest import newest_run
-from direction_finder.runs.lifecycle import begun, resumed
+from direction_finder.runs.lifecycle import begun, held, resumed
 from direction_finder.runs.recorder import Recorder
-from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, labelled
+from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, labelled, model_of
 from direction_finder.version import package_version
 
-NEEDED = ("data", "model", "settings", "threads", "device", "direction_finder")
+NEEDED = ("data", "model", "settings", "start", "threads", "device", "direction_finder")
 TRAINING = "training"  # the phase that is logged and whose state is saved
 OnNote = Callable[[str], None]
 
@@ -55,10 +55,7 @@ def begin(
     """
     if label is not None:
         labelled(data, label)
-    known = [field.name for field in dataclasses.fields(MODELS[model].config)]
-    if unknown := sorted(settings.keys() - set(known)):
-        raise InputError(f"{model} has no setting {unknown[0]}; it has {', '.join(known)}")
-    config = MODELS[model].config(**settings)
+    config = _configured(model, settings)
     images, about = read_images(data, resolution)
     state = read_whole(start) if start else None
     content = {
@@ -89,10 +86,15 @@ def resume(
 
     Raises InputError, and leaves the run unchanged, if it trains another model or its images have changed.
     """
-    run = Run.open(newest_run(folder), NEEDED, f"train {model or '...'}")
-    if model not in (None, run.config["model"]):
-        raise InputError(f"{folder}: a run of `train {run.config['model']}`, not of `train {model}`")
-    recorded, settings = run.config["data"], dict(run.config["settings"])
+    with held(newest_run(folder), NEEDED, f"train {model or '...'}") as run:
+        if model not in (None, run.config["model"]):
+            raise InputError(f"{folder}: a run of `train {run.config['model']}`, not of `train {model}`")
+        _resumed(run, longer, upkeep or Upkeep(), watch or Watch())
+    return run
+
+
+def _resumed(run: Run, longer: float | None, upkeep: Upkeep, watch: Watch) -> None:
+    trained, recorded, settings = model_of(run), run.config["data"], dict(run.config["settings"])
     images, about = read_images(recorded["folder"], recorded["resolution"])
     if about["sha256"] != recorded["sha256"]:
         raise InputError(
@@ -101,26 +103,37 @@ def resume(
     state, start = run.read_state(), run.config["start"]
     first = read_whole(start["file"]) if start and state is None else None
     if longer is not None:
-        settings[MODELS[run.config["model"]].longer] = longer
+        settings[trained.longer] = longer
+    _configured(run.config["model"], settings)
+    pick_device(run.config["device"])
     torch.set_num_threads(run.config["threads"])
-    watch = watch or Watch()
     with resumed(run, {"settings": settings}, int(state["step"]) if state else 0):
-        _carry_out(Work(run, images, state, first, upkeep or Upkeep(), watch.on_note), watch)
-    return run
+        _carry_out(Work(run, images, state, first, upkeep, watch.on_note), watch)
+
+
+def _configured(model: str, settings: Mapping[str, Any]) -> Any:
+    """Return the settings of a model as its dataclass. Raises InputError for unknown settings or values."""
+    known = [field.name for field in dataclasses.fields(MODELS[model].config)]
+    if unknown := sorted(settings.keys() - set(known)):
+        raise InputError(f"{model} has no setting {unknown[0]}; it has {', '.join(known)}")
+    return MODELS[model].config(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    )
 
 
 def _carry_out(work: Work, watch: Watch) -> None:
-    run, model = work.run, MODELS[work.run.config["model"]]
-    settings = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in run.config["settings"].items()
-    }
-    config = model.config(**settings)
+    run, upkeep = work.run, work.upkeep
+    config = _configured(run.config["model"], run.config["settings"])
     watch.on_begin(run)
-    upkeep = work.upkeep
     with Recorder(
-        run, TRAINING, save_every=upkeep.save_every, on_step=watch.on_step, preview_every=upkeep.preview_every
+        run,
+        TRAINING,
+        save_every=upkeep.save_every,
+        on_step=watch.on_step,
+        preview_every=upkeep.preview_every,
+        done=int(work.state["step"]) if work.state else 0,
     ) as recorder:
-        model.work(work, config, recorder)
+        model_of(run).work(work, config, recorder)
     if not recorder.stopped:
         run.finish()
 

@@ -12,6 +12,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import read_json, settings_folder, write_json
 from direction_finder.generators import consequence
 from direction_finder.generators.python import source_sha256
+from direction_finder.runs.models import Note
 
 
 def remember(run: Path, spec: str | None) -> None:
@@ -33,7 +34,7 @@ def searched_folder(run: Path, spec: str) -> Path | None:
     if effect is None:
         return None
     path = _note(run)
-    note = read_json(path) if path.is_file() else {}
+    note = read_json(path, Note) if path.is_file() else {}
     advice = f"if you trust it, name it yourself: --generator {spec}"
     if note.get("spec") != spec:
         raise InputError(f"{run}: asks for generator {spec}, which {effect}, and was not made by you; {advice}")

@@ -11,15 +11,18 @@ import numpy as np
 from direction_finder import datasets
 from direction_finder.datasets import Dataset, Factor, image_name, read_image, write_image
 from direction_finder.errors import InputError
+from direction_finder.locks import locked
 from direction_finder.parallel import available_cores, in_processes
 from direction_finder.progress import Progress, Reporting, reporting
 from direction_finder.scenes.edges import edge_map, pairs, split_pair
 from direction_finder.scenes.families import FAMILIES
 from direction_finder.scenes.render import LIGHT, SAMPLES_PER_PIXEL, render, renderer
+from direction_finder.settings import MOST_PIXELS, MOST_PROCESSES, MOST_ROWS, MOST_SEED, flaw
 
 EDGES_AND_SHAPES, EDGES_AND_SHOES = "edges-and-shapes", "edges-and-shoes"
 KINDS = (*FAMILIES, EDGES_AND_SHAPES)
 DOMAIN = Factor("domain", choices=("edges", "photo"))
+SMALLEST = 8  # pixels of a side
 TASK = 8  # images that a worker renders before it reports
 
 
@@ -58,6 +61,9 @@ def make(
 
     Raises InputError if the folder holds another data set, MissingExtra if Mitsuba is not installed.
     """
+    check_arguments(num, resolution, seed, workers)
+    if kind not in KINDS:
+        raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
     renderer()
     about = {
         "kind": kind,
@@ -88,8 +94,8 @@ def make_edges_and_shoes(
     file is not twice as wide as high.
     """
     files = pairs(Path(source))
-    if num is None:
-        num = 2 * len(files)
+    num = 2 * len(files) if num is None else num
+    check_arguments(num, resolution, 0, workers)
     if num > 2 * len(files):
         raise InputError(f"{source}: {len(files)} files give {2 * len(files)} images, not {num}; set a smaller `num`")
     about = {
@@ -102,6 +108,18 @@ def make_edges_and_shoes(
     rows = [{DOMAIN.name: DOMAIN.choices[index % 2]} for index in range(num)]
     work = partial(_split_some, str(folder), [str(file) for file in files], resolution)
     return _make(Path(folder), about, (DOMAIN,), rows, work, workers, "resizing", progress)
+
+
+def check_arguments(num: int, resolution: int, seed: int, workers: int | None) -> None:
+    """Raise InputError for a number that cannot be meant."""
+    for name, value, least, most in (
+        ("num", num, 1, MOST_ROWS),
+        ("resolution", resolution, SMALLEST, MOST_PIXELS),
+        ("seed", seed, 0, MOST_SEED),
+        ("workers", 1 if workers is None else workers, 1, MOST_PROCESSES),
+    ):
+        if expected := flaw(value, int, least=least, most=most):
+            raise InputError(f"`{name}` is {value!r}: expected {expected}")
 
 
 def redrawn(data: Dataset, indexes: Sequence[int]) -> list[int]:
@@ -126,6 +144,22 @@ def redrawn(data: Dataset, indexes: Sequence[int]) -> list[int]:
 
 
 def _make(
+    folder: Path,
+    about: dict[str, Any],
+    factors: Sequence[Factor],
+    rows: list[dict[str, Any]],
+    work: Callable[[list[int]], int],
+    workers: int | None,
+    phase: str,
+    reported: Reporting,
+) -> Dataset:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file; give a folder for the data set")
+    with locked(folder, create=True):
+        return _made(folder, about, factors, rows, work, workers, phase, reported)
+
+
+def _made(
     folder: Path,
     about: dict[str, Any],
     factors: Sequence[Factor],

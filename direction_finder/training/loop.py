@@ -70,6 +70,7 @@ def run(
 ) -> None:
     """Train for the total number of steps, or until `on_step` stops the training.
 
+    A run that was at its end already reports its last step once more, so that its results can be written again.
     resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
     Raises InputError for a state or snapshot that does not fit, Diverged when the losses are no longer finite.
     """
@@ -78,6 +79,8 @@ def run(
     done = restore(trainer.players, trainer.optimisers, resume) if resume else 0
     if done > trainer.total:
         raise InputError(f"{trainer.length}: the run is at step {done} already; set it higher to train longer")
+    if done == trainer.total and on_step:
+        on_step(_progress(trainer, done, {}))
     for step in range(done + 1, trainer.total + 1):
         values = trainer.step(step, stream(trainer.seed, f"step {step}"))
         _check(trainer, step, values)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from direction_finder.errors import InputError
-from direction_finder.settings import check_options, option
+from direction_finder.settings import FARTHEST, MOST_ROWS, MOST_SEED, check_options, option
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,14 @@ class ProGANConfig:
     kimg: float = option(600.0, "Thousands of images to train on in total.", above=0)
     fade_kimg: float = option(30.0, "Thousands of images over which a new level fades in.", above=0)
     stable_kimg: float = option(30.0, "Thousands of images for training a level before the next one begins.", above=0)
-    batch_size: int = option(16, "Images per step at full resolution; twice as many at each lower level.", least=1)
-    largest_batch: int = option(64, "Largest number of images per step.", least=1)
-    seed: int = option(0, "Seed of weights, latents and the order of the images.", least=0)
-    z_dim: int = option(12, "Size of z.", least=1)
-    width: int = option(32, "Channels at full resolution; twice as many at each lower level.", least=1)
-    max_width: int = option(64, "Largest number of channels.", least=1)
+    batch_size: int = option(
+        16, "Images per step at full resolution; twice as many at each lower level.", least=1, most=MOST_ROWS
+    )
+    largest_batch: int = option(64, "Largest number of images per step.", least=1, most=MOST_ROWS)
+    seed: int = option(0, "Seed of weights, latents and the order of the images.", least=0, most=MOST_SEED)
+    z_dim: int = option(12, "Size of z.", least=1, most=4096)
+    width: int = option(32, "Channels at full resolution; twice as many at each lower level.", least=1, most=4096)
+    max_width: int = option(64, "Largest number of channels.", least=1, most=4096)
     learning_rate: float = option(1e-3, "Adam's learning rate for both networks.", above=0)
     average_kimg: float = option(10.0, "Half-life, in kimg, of the average of the generator's weights.", above=0)
     mirror: bool = option(False, "Mirror half of the images, at random.")
@@ -35,8 +37,8 @@ class ProGANConfig:
         choices=("max", "batch-max", "mean"),
     )
     penalty_every: int = option(1, "Compute the penalty at every Nth step only, with N times the weight.", least=1)
-    num_probes: int = option(2, "Random probes of the penalty.", least=2)
-    epsilon: float = option(0.1, "Finite-difference step of the penalty.", above=0)
+    num_probes: int = option(2, "Random probes of the penalty.", least=2, most=1000)
+    epsilon: float = option(0.1, "Finite-difference step of the penalty.", least=1e-6, most=FARTHEST)
 
     def __post_init__(self) -> None:
         from direction_finder.generators.networks.progan import GROUP

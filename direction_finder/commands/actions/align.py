@@ -2,31 +2,37 @@
 
 from pathlib import Path
 
-import click
-
 from direction_finder import edits
-from direction_finder.commands.actions.shared import made, opened
+from direction_finder.commands.actions.shared import made, opened, writing
 from direction_finder.commands.option_values import Coordinate, Drawing
+from direction_finder.commands.printing import say
 from direction_finder.rendering.alignment import aligned, default_values
 
 DRAWN = 1000  # samples of whose coordinates a percentile is computed
 
 
 def align(
-    path: Path, direction: str, to: tuple[Coordinate, ...], samples: int | Path, out: Path | None, drawing: Drawing
+    path: Path,
+    direction: str,
+    to: tuple[Coordinate, ...],
+    samples: int | Path,
+    out: Path | None,
+    force: bool,
+    drawing: Drawing,
 ) -> None:
     """Render samples unchanged, and with their coordinate along one direction set to each value."""
-    target = opened(path, drawing)
-    index = target.pick_one(direction)
-    chosen = target.directions[index]
-    own = target.samples(samples, drawing.seed, drawing.class_text)
-    values = [
-        edits.percentile(target.generator.samples(DRAWN, seed=drawing.seed), chosen, coordinate.value)
-        if coordinate.percent
-        else coordinate.value
-        for coordinate in to
-    ] or list(default_values(chosen))
-    sheet = aligned(target.generator, chosen, own, values, max_batch=drawing.max_batch)
-    out = out or target.folder / f"align-{index}.png"
-    sheet.save(out, made(target, "align", direction=index, to=values, samples=samples, seed=drawing.seed))
-    click.echo(out)
+    with writing(path, out, force):
+        target = opened(path, drawing)
+        index = target.pick_one(direction)
+        chosen = target.directions[index]
+        own = target.samples(samples, drawing.seed, drawing.class_text)
+        values = [
+            edits.percentile(target.generator.samples(DRAWN, seed=drawing.seed), chosen, coordinate.value)
+            if coordinate.percent
+            else coordinate.value
+            for coordinate in to
+        ] or list(default_values(chosen))
+        sheet = aligned(target.generator, chosen, own, values, max_batch=drawing.max_batch)
+        out = out or target.folder / f"align-{index}.png"
+        sheet.save(out, made(target, "align", direction=index, to=values, samples=samples, seed=drawing.seed))
+        say(out)

@@ -1,17 +1,17 @@
 """Carry out `direction-finder edit`."""
 
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
-from direction_finder.commands.actions.shared import made, opened
+from direction_finder.commands.actions.shared import made, opened, writing
 from direction_finder.commands.option_values import Drawing
+from direction_finder.commands.printing import say
 from direction_finder.edits import EDITS, Recipe, Step
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
+from direction_finder.numerals import real_number
+from direction_finder.overwriting import RECIPE, check_overwrite
 from direction_finder.rendering.alignment import compared
 from direction_finder.runs.loading import Loaded
 from direction_finder.samples import Samples
@@ -23,6 +23,7 @@ def edit(
     recipe: Path | None,
     samples: int | Path,
     out: Path | None,
+    force: bool,
     given: Collection[str],
     drawing: Drawing,
 ) -> None:
@@ -32,27 +33,30 @@ def edit(
     """
     if bool(steps) == bool(recipe):
         raise InputError("give --step (one or more) or --recipe FILE, not both")
-    target = opened(path, drawing)
-    if recipe:
-        loaded, own = _replayed(target, recipe, samples, given, drawing)
-    else:
-        own = target.samples(samples, drawing.seed, drawing.class_text)
-        loaded = Recipe(
-            steps=tuple(_step(target, text) for text in steps),
-            seed=drawing.seed,
-            samples=len(own),
-            classes=_numbers(own),
-            weights_sha256=target.generator.weights_sha256,
-            directions_sha256=target.directions.sha256,
-            latents=_digest(samples),
-        )
-    out = out or target.folder / "edit.png"
-    title = ", ".join(map(str, loaded.steps))
-    rows = {"original": own, "edited": loaded.apply(own, target.directions)}
-    sheet = compared(target.generator, rows, ["", title], max_batch=drawing.max_batch)
-    sheet.save(out, made(target, "edit"))
-    loaded.save(out.with_suffix(".json"))
-    click.echo(out)
+    if out:
+        check_overwrite(out.with_suffix(".json"), RECIPE, force=force)
+    with writing(path, out, force):
+        target = opened(path, drawing)
+        if recipe:
+            loaded, own = _replayed(target, recipe, samples, given, drawing)
+        else:
+            own = target.samples(samples, drawing.seed, drawing.class_text)
+            loaded = Recipe(
+                steps=tuple(_step(target, text) for text in steps),
+                seed=drawing.seed,
+                samples=len(own),
+                classes=_numbers(own),
+                weights_sha256=target.generator.weights_sha256,
+                directions_sha256=target.directions.sha256,
+                latents=_digest(samples),
+            )
+        out = out or target.folder / "edit.png"
+        title = ", ".join(map(str, loaded.steps))
+        rows = {"original": own, "edited": loaded.apply(own, target.directions)}
+        sheet = compared(target.generator, rows, ["", title], max_batch=drawing.max_batch)
+        sheet.save(out, made(target, "edit"))
+        loaded.save(out.with_suffix(".json"))
+        say(out)
 
 
 def _replayed(
@@ -72,7 +76,7 @@ def _replayed(
     seed = drawing.seed if "seed" in given else recipe.seed
     own = target.samples(chosen, seed, drawing.class_text)
     if "class_text" not in given and not isinstance(chosen, Path) and len(own) <= len(recipe.classes):
-        own = own.with_classes(recipe.classes[: len(own)])
+        own = target.generator.accept(own.with_classes(recipe.classes[: len(own)]))
     return replace(recipe, samples=len(own), seed=seed, classes=_numbers(own), latents=_digest(chosen)), own
 
 
@@ -87,6 +91,7 @@ def _digest(samples: int | Path) -> str | None:
 def _step(target: Loaded, text: str) -> Step:
     name, _, rest = text.partition(":")
     number, _, value = rest.partition("=")
-    if name not in EDITS or not re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", value):
+    amount = real_number(value)
+    if name not in EDITS or amount is None:
         raise InputError(f"step {text!r}: expected e.g. align:5=0 or move:3=2.5")
-    return Step(name, target.pick_one(number), float(value))
+    return Step(name, target.pick_one(number), amount)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import click
 import torch
 
-from direction_finder.commands.actions.shared import tell
 from direction_finder.commands.option_values import Import
 from direction_finder.commands.options import shown
+from direction_finder.commands.printing import say, tell
 from direction_finder.errors import InputError
 from direction_finder.generators import ORIGINAL, PUBLISHED, Generator, Outline
+from direction_finder.generators.devices import pick_device
 from direction_finder.interop import METHOD, import_directions
 from direction_finder.runs.folder import absolute, slug
 from direction_finder.runs.learning import outline_record
@@ -21,7 +21,7 @@ from direction_finder.version import package_version
 
 def import_(file: Path, options: Import, out: Path | None, device: str) -> None:
     """Create a run from another tool's directions."""
-    spec = options.spec
+    spec, device = options.spec, pick_device(device)
     directions = import_directions(
         file,
         _generator(spec, device) if spec else None,
@@ -45,7 +45,7 @@ def import_(file: Path, options: Import, out: Path | None, device: str) -> None:
         directions.save(run.directions_path)
         run.finish()
     bound = f" of {directions.generator}" if directions.generator else ", not bound to a generator,"
-    click.echo(f"{len(directions)} directions{bound} in {run.directions_path}")
+    say(f"{len(directions)} directions{bound} in {run.directions_path}")
     tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
 
 

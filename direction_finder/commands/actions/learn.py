@@ -1,18 +1,17 @@
 """Carry out `direction-finder learn`."""
 
 import dataclasses
-import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import click
 import torch
 
-from direction_finder.commands import as_options
-from direction_finder.commands.actions.shared import tell
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Learning
 from direction_finder.commands.options import given_options, shown
+from direction_finder.commands.printing import as_options, say, say_json, tell
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, configure
 from direction_finder.discovery.configs import EXACT
@@ -21,7 +20,8 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
 from direction_finder.generators.base import class_phrase
 from direction_finder.runs import learning
-from direction_finder.runs.folder import Run, reserved
+from direction_finder.runs.claims import claimed
+from direction_finder.runs.folder import Run
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.learning import Search
 from direction_finder.runs.loading import Loader
@@ -56,7 +56,7 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
     configure(options.method, settings)  # refuse wrong settings before anything slow
     if options.threads:
         torch.set_num_threads(options.threads)
-    with reserved(None if options.dry_run else options.out):
+    with claimed(options.out) if options.out and not options.dry_run else nullcontext():
         generator = Loader(options.device, progress=True).load(
             options.spec, truncation=options.truncation, untold=_untold(options)
         )
@@ -65,11 +65,11 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
         tell(f"{generator.name}: {as_options(note)}")
     if options.dry_run:
         for search in searches:
-            click.echo(json.dumps(search.content(), indent=2, sort_keys=True))
+            say_json(search.content())
         return
     results = [_learn_one(search, options) for search in searches]
     if len(results) > 1:
-        click.echo("\n".join(_compared(results)))
+        say(*_compared(results))
 
 
 def _learn_one(search: Search, options: Learning) -> tuple[Run, Directions]:
@@ -117,7 +117,7 @@ def _finish(run: Run, directions: Directions) -> None:
     if not run.finished:
         tell(f"Stopped; the state is saved. To resume: direction-finder learn --resume {shown(run.folder)}")
         raise SystemExit(130)
-    click.echo(f"{len(directions)} directions in {run.directions_path}")
+    say(f"{len(directions)} directions in {run.directions_path}")
     tell(str(directions.finding))
     tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
     tell(f"To look at them: direction-finder render grid {shown(run.folder)}")

@@ -1,31 +1,32 @@
 """Carry out `direction-finder measure`."""
 
 import dataclasses
-import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import click
-
-from direction_finder.commands.actions.shared import going_on, tell
+from direction_finder.commands.actions.shared import going_on
 from direction_finder.commands.option_values import Measuring
+from direction_finder.commands.printing import say, say_json, tell
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.files import CONFIG, replacing, write_json
+from direction_finder.files import CONFIG, DIRECTIONS
 from direction_finder.generators.weights import state_sha256
+from direction_finder.locks import locked
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import Bars
 from direction_finder.reports.measures import (
-    FIGURES,
     METRICS,
-    SIDE_BY_SIDE,
-    TOGETHER,
     Choices,
+    Measurement,
     Report,
     Task,
     read_network,
     take,
 )
+from direction_finder.reports.measures.again import measure_again
+from direction_finder.reports.measures.saving import save, save_together
 from direction_finder.reports.page import write_page
 from direction_finder.reports.table import table
 from direction_finder.runs.latest import newest_run
@@ -33,40 +34,94 @@ from direction_finder.runs.loading import Loaded, Loader, class_index
 from direction_finder.runs.measure_cache import MeasureCache, identity
 from direction_finder.samples import Samples
 
+SCORED = ("targets", "metrics", "samples", "class_text", "seed", "write_names", "out", "as_json", "again")
 
-def measure(targets: tuple[str, ...], options: Measuring) -> None:
-    """Measure run folders, directions files or generators, and print the results; several also as a table."""
+
+def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] = ()) -> None:
+    """Measure run folders, directions files or generators, and print the results; several also as a table.
+
+    given: the names of the options that the user gave.
+    """
     if options.write_names and "factors" not in options.metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
     targets = tuple(str(newest_run(text)) for text in targets)
-    _check(targets, options.metrics)
+    _check(targets, options, given)
+    folders = {path if path.is_dir() else path.parent for path in map(Path, targets) if path.exists()}
+    with ExitStack() as stack:
+        for folder in sorted({folder.resolve(): folder for folder in folders}.values()):
+            stack.enter_context(locked(folder))
+        reports = _scored(targets, options, given) if options.again else _measured(targets, options)
+    if options.out:
+        save_together(reports, options.out)
+    if options.as_json:
+        say_json(reports)
+    elif len(targets) > 1:
+        say("", *table(reports).split("\n"))
+
+
+def _check(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> None:
+    """Raise InputError, before anything is measured, if a target is not a path but must be one."""
+    for text in (text for text in targets if not Path(text).exists()):
+        if options.again:
+            raise InputError(f"{text}: not a run folder or directions file, which --again needs")
+        for name in options.metrics:
+            if METRICS[name].of_directions:
+                raise InputError(f"{text}: not a run folder or directions file, which --metric {name} needs")
+    if options.again and (without := [name for name in given if name not in SCORED]):
+        raise InputError(f"`{without[0]}` has no effect with --again, which computes no images: leave it out")
+
+
+def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[str, Report]]:
+    """Return the reports of each target, and save those of runs in their folders."""
     reads_factors = any(METRICS[name].network for name in options.metrics)
     network = read_network(options.factor_network) if reads_factors else None
-    loader, reports = Loader(options.device, progress=True), {}
+    loader = Loader(options.device, progress=True)
+    reports: dict[str, dict[str, Report]] = {}
     with going_on(), ExitStack() as stack:
         for text in targets:
             if not options.as_json:
-                click.echo(f"{text}:")
+                say(f"{text}:")
             path = Path(text) if Path(text).exists() else None
             target = Loaded.open(path, loader, options.generator) if path else None
             task = _task(target, loader, text, network, options, stack)
-            reports[text] = _measure(task, target, options)
-            if target:
-                _finish(target, reports[text], options)
-    if options.out:
-        _write_together(reports, options.out)
-    if options.as_json:
-        click.echo(json.dumps(reports, indent=2, sort_keys=True))
-    elif len(targets) > 1:
-        click.echo(f"\n{table(reports)}")
+            reports[text] = {}
+            for name in _names(options):
+                _tell(measurement := take(task, name), options)
+                reports[text][name] = measurement.report
+                if target:
+                    save(measurement, target.folder, task, on_note=tell)
+            if path:
+                _finish(path, reports[text], options)
+    return reports
 
 
-def _check(targets: tuple[str, ...], metrics: tuple[str, ...]) -> None:
-    """Raise InputError, before anything is measured, if a metric needs directions and a target is not a path."""
-    for name in metrics:
-        for text in targets:
-            if METRICS[name].of_directions and not Path(text).exists():
-                raise InputError(f"{text}: not a run folder or directions file, which --metric {name} needs")
+def _scored(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> dict[str, dict[str, Report]]:
+    """Return the reports of each target, computed again from its raw measurements, and save them."""
+    samples = Samples.load(options.samples) if isinstance(options.samples, Path) else options.samples
+    seed = options.seed if "seed" in given else None
+    reports: dict[str, dict[str, Report]] = {}
+    for text in targets:
+        path = Path(text)
+        if not options.as_json:
+            say(f"{text}:")
+        reports[text] = {}
+        for name in _names(options):
+            measurement = measure_again(path, name, samples=samples, seed=seed, class_name=options.class_text)
+            _tell(measurement, options)
+            reports[text][name] = measurement.report
+            save(measurement, path if path.is_dir() else path.parent, on_note=tell)
+        _finish(path, reports[text], options)
+    return reports
+
+
+def _names(options: Measuring) -> list[str]:
+    """Return the names of the chosen metrics, in the order in which they are measured."""
+    return [name for name in METRICS if name in options.metrics]
+
+
+def _tell(measurement: Measurement, options: Measuring) -> None:
+    if not options.as_json:
+        say(*str(measurement).split("\n"))
 
 
 def _task(
@@ -95,47 +150,20 @@ def _task(
         **identity(generator, directions, index),
         "network": network and state_sha256(network.to(generator.device).state_dict()),
         "sampling": [options.seed, options.max_batch, loaded and loaded.sha256],
-        **{name: str(value) for name, value in dataclasses.asdict(choices).items()},
+        **choices.depends_on,
     }
-    cache, bars = stack.enter_context(MeasureCache(depends_on)), stack.enter_context(Bars())
+    cache, bars = stack.enter_context(MeasureCache(depends_on, tell)), stack.enter_context(Bars())
     return Task(generator, directions, sampling, choices, network, cache, bars)
 
 
-def _measure(task: Task, target: Loaded | None, options: Measuring) -> dict[str, Report]:
-    """Return the reports of one target, and save each one in its run folder, with its figure."""
-    reports: dict[str, Report] = {}
-    for name in METRICS:
-        if name not in options.metrics:
-            continue
-        measurement = take(task, name)
-        reports[name] = measurement.report
-        if not options.as_json:
-            click.echo(measurement)
-        if target:
-            measurement.save(target.folder / f"{name}.json")
-            if name in FIGURES:
-                FIGURES[name](task, measurement.report, target.folder / f"{name}.png")
-    return reports
-
-
-def _finish(target: Loaded, reports: dict[str, Report], options: Measuring) -> None:
-    """Name the directions, with --name, and write the page of the run."""
+def _finish(path: Path, reports: dict[str, Report], options: Measuring) -> None:
+    """Name the directions in a run folder or file, with --name, and write the page of a run."""
     if options.write_names:
-        dataclasses.replace(target.directions, names=tuple(reports["factors"]["names"])).save(target.path)
-    if (target.folder / CONFIG).is_file():
-        written = write_page(target.folder, on_note=tell)
+        directions = Directions.load(path)
+        named = dataclasses.replace(directions, names=tuple(reports["factors"]["names"]))
+        named.save(path / DIRECTIONS if path.is_dir() else path)
+    folder = path if path.is_dir() else path.parent
+    if (folder / CONFIG).is_file() and (path.is_dir() or path.name == DIRECTIONS):
+        written = write_page(folder, on_note=tell)
         if not options.as_json:
-            click.echo(f"  {written}")
-
-
-def _write_together(reports: dict[str, dict[str, Report]], out: Path) -> None:
-    """Write all targets into one file, one table and shared figures, with the last parts of their paths as names."""
-    write_json(out / f"{TOGETHER}.json", reports)
-    with replacing(out / f"{TOGETHER}.md") as part:
-        part.write_text(table(reports) + "\n", encoding="utf-8")
-    last = [Path(text).name for text in reports]
-    short = dict(zip(reports, last if len(set(last)) == len(last) else reports, strict=True))
-    for name, figure in SIDE_BY_SIDE.items():
-        panels = {short[text]: report[name] for text, report in reports.items() if name in report}
-        if panels:
-            figure(panels, out / f"{name}.png")
+            say(f"  {written}")

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
-from direction_finder.commands.actions.shared import made, opened, tell
+from direction_finder.commands.actions.shared import made, opened, writing
 from direction_finder.commands.option_values import Drawing, Walking
 from direction_finder.commands.options import SHOWN
+from direction_finder.commands.printing import say, tell
 from direction_finder.direction import Direction
 from direction_finder.progress import Bars
 from direction_finder.rendering.drawing import Walk
@@ -57,34 +56,42 @@ def _settings(walking: Walking, drawing: Drawing) -> dict[str, Any]:
 
 def grid(path: Path, layout: str, steps: int, walking: Walking, drawing: Drawing) -> None:
     """Render a labelled sheet of images that follow directions, as .png."""
-    chosen = Chosen.of(path, walking, drawing, 2 if layout == "pair" else SHOWN)
-    target = chosen.target
-    out = walking.out or target.folder / f"{'grid' if layout == 'blocks' else layout}.png"
-    note = made(
-        target, "render grid", layout=layout, directions=chosen.picked, steps=steps, **_settings(walking, drawing)
-    )
-    with Bars() as bars:
-        sheet = render_sheet(
-            target.generator, chosen.directions, chosen.samples, chosen.walk, layout=layout, steps=steps, on_step=bars
+    with writing(path, walking.out, walking.force):
+        chosen = Chosen.of(path, walking, drawing, 2 if layout == "pair" else SHOWN)
+        target = chosen.target
+        out = walking.out or target.folder / f"{'grid' if layout == 'blocks' else layout}.png"
+        note = made(
+            target, "render grid", layout=layout, directions=chosen.picked, steps=steps, **_settings(walking, drawing)
         )
-        for line in sheet.notes:
-            tell(line)
-        sheet.save(out, note, bars)
-    click.echo(out)
+        with Bars() as bars:
+            sheet = render_sheet(
+                target.generator,
+                chosen.directions,
+                chosen.samples,
+                chosen.walk,
+                layout=layout,
+                steps=steps,
+                on_step=bars,
+            )
+            for line in sheet.notes:
+                tell(line)
+            sheet.save(out, note, bars)
+        say(out)
 
 
 def video(path: Path, seconds: float, fps: int, rows: int, walking: Walking, drawing: Drawing) -> None:
     """Render a video of samples that move along directions and back, as .mp4 or .gif."""
-    chosen = Chosen.of(path, walking, drawing, SHOWN)
-    target = chosen.target
-    out = walking.out or target.folder / "video.mp4"
-    note = made(target, "render video", directions=chosen.picked, **_settings(walking, drawing))
-    with Bars() as bars:
-        rendered = render_video(
-            target.generator, chosen.directions, chosen.samples, chosen.walk, seconds=seconds, fps=fps, rows=rows,
-            on_step=bars,
-        )  # fmt: skip
-        for line in rendered.notes:
-            tell(line)
-        count = rendered.save(out, note, bars)
-    click.echo(f"{out} ({count} frames)")
+    with writing(path, walking.out, walking.force):
+        chosen = Chosen.of(path, walking, drawing, SHOWN)
+        target = chosen.target
+        out = walking.out or target.folder / "video.mp4"
+        note = made(target, "render video", directions=chosen.picked, **_settings(walking, drawing))
+        with Bars() as bars:
+            rendered = render_video(
+                target.generator, chosen.directions, chosen.samples, chosen.walk, seconds=seconds, fps=fps, rows=rows,
+                on_step=bars,
+            )  # fmt: skip
+            for line in rendered.notes:
+                tell(line)
+            count = rendered.save(out, note, bars)
+        say(f"{out} ({count} frames)")

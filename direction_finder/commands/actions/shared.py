@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import click
-
 from direction_finder.commands.option_values import Drawing
+from direction_finder.commands.printing import tell
+from direction_finder.locks import locked
+from direction_finder.overwriting import OF_ENDING, check_overwrite
 from direction_finder.runs.loading import Loaded, Loader
 
 
@@ -30,9 +31,20 @@ def made(target: Loaded, verb: str, **settings: Any) -> dict[str, Any]:
     }
 
 
-def tell(note: str) -> None:
-    """Print a note, which is not the result, on stderr."""
-    click.echo(note, err=True)
+@contextmanager
+def writing(target: Path, out: Path | None = None, force: bool = False) -> Iterator[None]:
+    """Let no other process write in the folder of a run or directions file, if that is where the output goes.
+
+    out: the file that the user named. force: replace it even if we did not write it.
+    """
+    if out and out.suffix.lower() in OF_ENDING:
+        check_overwrite(out, OF_ENDING[out.suffix.lower()], force=force)
+    folder = target if target.is_dir() else target.parent
+    if out is None or out.parent.resolve() == folder.resolve():
+        with locked(folder):
+            yield
+    else:
+        yield
 
 
 @contextmanager
@@ -41,5 +53,5 @@ def going_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("\nStopped. Repeat the command to resume it.", err=True)
+        tell("Repeat the command to resume it.")
         raise

@@ -8,17 +8,17 @@ from typing import Any
 import click
 import torch
 
-from direction_finder.commands.actions.shared import tell
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import given_options, shown
+from direction_finder.commands.printing import say, tell
 from direction_finder.datasets import Dataset
 from direction_finder.errors import InputError
 from direction_finder.metrics import factor_network
 from direction_finder.progress import Bars
 from direction_finder.runs import training
 from direction_finder.runs.folder import Run
-from direction_finder.runs.trainers import MODELS, Upkeep, trained_spec, verb
+from direction_finder.runs.trainers import MODELS, Upkeep, model_of, trained_spec, verb
 from direction_finder.runs.training import Watch
 
 UPKEEP = tuple(field.name for field in fields(Upkeep))
@@ -91,14 +91,14 @@ def _check_resumed(names: list[str], longer: str) -> None:
 
 
 def _say(run: Run) -> None:
-    tell(f"{run.folder}: {MODELS[run.config['model']].title} on {run.config['data']['num']} images")
+    tell(f"{run.folder}: {model_of(run).title} on {run.config['data']['num']} images")
 
 
 def _finish(run: Run, seconds: float) -> None:
     if not run.finished:
         tell(f"Stopped. To resume: direction-finder {verb(run)} --resume {shown(run.folder)}")
         raise SystemExit(130)
-    click.echo(f"{trained_spec(run)}: trained in {seconds / 60:.0f} minutes")
+    say(f"{trained_spec(run)}: trained in {seconds / 60:.0f} minutes")
     tell(f"To find directions: direction-finder learn --generator {trained_spec(run)}")
 
 
@@ -110,5 +110,5 @@ def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int,
         network = factor_network.fit(Dataset.open(data), Dataset.open(held_out), epochs=epochs, seed=seed, on_step=bars)
     network.save(out)
     for name, value in network.about["held_out"]["accuracy"].items():
-        click.echo(f"{name:10} {value:.4f}")
-    click.echo(out)
+        say(f"{name:10} {value:.4f}")
+    say(out)

@@ -1,20 +1,15 @@
 """Read the files of torch, safetensors (also in shards) and NumPy. No code in a file is run."""
 
-import json
-import pickle
-import re
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from direction_finder.errors import InputError
+from direction_finder.files import existing_file, read_json
 from direction_finder.generators.weights.kinds import (
     CUT,
     HEAD,
@@ -23,6 +18,13 @@ from direction_finder.generators.weights.kinds import (
     is_safetensors,
     unread,
 )
+from direction_finder.torch_files import Unreadable, check_content, load_numpy, load_torch
+
+
+class Shards(TypedDict):
+    """Name the file of each weight, as `model.safetensors.index.json` does."""
+
+    weight_map: dict[str, str]
 
 
 def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:
@@ -35,71 +37,38 @@ def read_tensors(path: str | Path, stubs: Sequence[str] = ()) -> Any:
     Raises InputError if the file is missing, damaged, of another kind (the message says which), or contains other
     objects, which are refused and not executed.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; expected a file of weights")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    path = existing_file(path, "expected a file of weights")
     with open(path, "rb") as file:
         head = file.read(HEAD)
     if path.name.endswith(".index.json"):
         return _read_shards(path)
     if problem := foreign(path, head):
         raise InputError(f"{path}: {problem}")
+    if path.suffix == ".safetensors" or is_safetensors(path, head):
+        return _read_safetensors(path)
     try:
-        if path.suffix == ".safetensors" or is_safetensors(path, head):
-            return load_file(path)
-        if is_numpy(path, head):
-            return _read_numpy(path)
-        return _read_torch(path, stubs, head)
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: {unread(path, head, reason) if path.suffix != '.safetensors' else CUT}") from error
+        return load_numpy(path) if is_numpy(path, head) else load_torch(path, stubs)
+    except Unreadable as error:
+        raise InputError(f"{path}: {unread(path, head, error.reason)}") from error
 
 
-def _read_torch(path: Path, stubs: Sequence[str], head: bytes) -> Any:
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        allowed: list[Callable | tuple[Callable, str]] = [_stub(*name.rpartition(".")[::2]) for name in stubs]
-        with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
-            warnings.simplefilter("ignore")  # about pickle protocols; unreadable files raise errors
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if other := re.search(r"GLOBAL (\S+)", str(error)):
-            raise InputError(
-                f"{path}: contains Python objects other than tensors ({other[1]}), which could run code: refused "
-                "without running any; save the network's state_dict() and load that"
-            ) from error
-        raise InputError(f"{path}: {unread(path, head, '')}") from error
-
-
-def _read_numpy(path: Path) -> Any:
-    content = np.load(path, allow_pickle=False)
-    if isinstance(content, np.ndarray):
-        return torch.from_numpy(content)
-    arrays = {}
-    with content:
-        for name in content.files:
-            with suppress(ValueError, TypeError):  # skips objects, which only code can make, and text
-                arrays[name] = torch.from_numpy(content[name])
-    return arrays
-
-
-def _read_shards(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of all files that an index names, which must be in its folder."""
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not an index of safetensors (no weight_map)") from error
-    state: dict[str, torch.Tensor] = {}
-    for name in sorted(set(names)):
-        if Path(name).name != name:
-            raise InputError(f"{path}: names {name}, which is not in its folder")
-        state |= read_tensors(path.with_name(name))
+        state = load_file(path)
+    except (SafetensorError, KeyError, AttributeError) as error:  # the latter for types of numbers that torch lacks
+        raise InputError(f"{path}: {CUT}") from error
+    check_content(state, path)
     return state
 
 
-def _stub(module: str, name: str) -> type:
-    """Return an empty class with the full name of another class."""
-    return type(name, (), {"__module__": module})
+def _read_shards(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of all files that an index names, which must be in its folder."""
+    state: dict[str, Tensor] = {}
+    for name in sorted(set(read_json(path, Shards)["weight_map"].values())):
+        if name in ("", "..") or Path(name).name != name:
+            raise InputError(f"{path}: names {name!r}, which is not in its folder")
+        shard = None if name.endswith(".index.json") else read_tensors(path.with_name(name))
+        if not isinstance(shard, dict):
+            raise InputError(f"{path}: names {name!r}, which holds no weights by name")
+        state |= shard
+    return state

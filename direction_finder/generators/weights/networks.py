@@ -99,7 +99,9 @@ def _networks(content: Mapping[Any, Any], path: Path, name: str = "") -> Iterato
             if not isinstance(key, str) or not isinstance(value, Tensor):
                 if key in nested:
                     continue
-                raise InputError(f"{path}: entry {key!r} is a {type(value).__name__}; a state dict holds tensors only")
+                entry = f"entry {key!r}" if isinstance(key, str) else f"an entry named by a {type(key).__name__}"
+                kind = type(value).__name__
+                raise InputError(f"{path}: {entry} is a {kind}; a state dict holds names and tensors only")
         yield from _split(tensors, name)
         return
     for key, value in nested.items():

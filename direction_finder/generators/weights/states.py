@@ -28,6 +28,8 @@ def load_strict(module: nn.Module, state: State, source: str) -> None:
             raise InputError(
                 f"{source}: weight {key} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
             )
+        if state[key].is_complex():
+            raise InputError(f"{source}: weight {key} is complex; expected real numbers")
     module.load_state_dict(state, strict=True)
 
 

@@ -1,7 +1,9 @@
 """Measure directions and generators: the metrics by name, and their figures."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
 from pathlib import Path
+
+import torch
 
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -12,15 +14,14 @@ from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import Reporting, reporting
 from direction_finder.reports.measures import direction_metrics, factor_metrics, generator_metrics
 from direction_finder.reports.measures.measurement import Measurement, Metric, Quantity, Report
+from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Choices, Task
 from direction_finder.runs.loading import class_index, fitting
 from direction_finder.samples import Samples
 from direction_finder.settings import FEATURES, PLACES
 
 __all__ = [
-    "FIGURES",
     "METRICS",
-    "SIDE_BY_SIDE",
     "TOGETHER",
     "Choices",
     "Measurement",
@@ -30,6 +31,7 @@ __all__ = [
     "Task",
     "measure",
     "read_network",
+    "scored",
     "take",
 ]
 
@@ -42,21 +44,37 @@ METRICS = {
         *factor_metrics.OF_GENERATORS,
     )
 }
-FIGURES: dict[str, Callable[[Task, Report, Path], None]] = {
-    "factors": factor_metrics.draw_effects,
-    "diagonality": direction_metrics.draw_diagonality,
-    "activeness": direction_metrics.draw_activeness,
-}
-SIDE_BY_SIDE: dict[str, Callable[[Mapping[str, Report], Path], None]] = {"activeness": direction_metrics.side_by_side}
+FEWEST = 2  # samples, because one has no spread
 TOGETHER = "measures"  # stem of the files that cover all targets together
+
+
+def check_number(samples: int) -> None:
+    """Raise InputError for a number of samples that is too small to measure."""
+    if samples < FEWEST:
+        raise InputError(f"`samples` {samples}: expected at least {FEWEST}")
 
 
 def take(task: Task, name: str) -> Measurement:
     """Compute one metric of `METRICS`."""
-    report = METRICS[name].take(task)
-    if METRICS[name].of_directions and any(task.found.names):
-        report["direction_names"] = list(task.found.names)
-    return Measurement(METRICS[name], report, task.about)
+    check_number(task.samples(FEWEST))
+    raw = dataclasses.replace(METRICS[name].take(task), origin=task.origin)
+    return scored(raw, name, task.directions)
+
+
+def scored(raw: Raw, name: str, directions: Directions | None = None) -> Measurement:
+    """Compute one metric of `METRICS` from raw measurements. directions: their names are added to the report.
+
+    Raises InputError if NaN or infinite values were measured.
+    """
+    metric = METRICS[name]
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in raw.tensors.values()):
+        raise InputError(
+            f"{raw.origin['generator']}: NaN or infinite values were measured; check its weights and outputs"
+        )
+    report = metric.score(raw)
+    if directions is not None and metric.of_directions and any(directions.names):
+        report["direction_names"] = list(directions.names)
+    return Measurement(metric, report, raw.origin["about"], raw)
 
 
 def read_network(path: str | Path | None = None) -> FactorNetwork:
@@ -103,8 +121,8 @@ def measure(
     for option, value, known in (("features", features, FEATURES), ("place", place, PLACES)):
         if value not in known:
             raise InputError(f"`{option}` {value!r}: expected {' or '.join(known)}")
-    if isinstance(samples, int) and samples < 1:
-        raise InputError(f"`samples` {samples}: expected at least 1")
+    if isinstance(samples, int):
+        check_number(samples)
     if directions is not None:
         directions, generator = fitting(directions, generator)
     chosen = samples if isinstance(samples, Samples) else None

@@ -21,11 +21,19 @@ from direction_finder.hessians import diagonal_share
 from direction_finder.images import to_uint8
 from direction_finder.metrics import path_length
 from direction_finder.metrics.activeness import ACTIVE, active, activeness
-from direction_finder.metrics.diagonality import diagonality, hessian_at, pixel_hessians
+from direction_finder.metrics.diagonality import (
+    HessianSums,
+    diagonality_of,
+    hessian_at,
+    hessian_sums,
+    pixel_hessians,
+)
 from direction_finder.metrics.intervals import Value, mean
 from direction_finder.metrics.resumable import in_parts, prefixed
 from direction_finder.randomness import normal, stream
+from direction_finder.reports.measures import layouts
 from direction_finder.reports.measures.measurement import SHOWN, Cell, Metric, Quantity, Report, called, interval
+from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
 
 MAPPED = 5  # samples whose penalty is plotted pixel by pixel
@@ -40,18 +48,25 @@ ACTIVE_DIRECTIONS = Quantity("active")
 UNIT = "|H|, mean over pixels and samples"
 
 
-def pixel_diagonality(task: Task) -> Report:
-    """Measure how diagonal the Hessians of all pixels are along the directions: D% and D_R."""
+def sum_hessians(task: Task) -> Raw:
+    """Measure the Hessians of all pixels along the directions, summed over pixels."""
     directions, samples = task.found, task.samples(100)
-    result = diagonality(
+    summed = hessian_sums(
         _along(task, samples),
         torch.zeros(samples, len(directions), device=task.generator.device),
         max_batch=task.sampling.max_batch,
-        seed=task.seed,
         cache=prefixed(task.cache, "hessian"),
         on_step=task.on_step,
     )
-    return {**dataclasses.asdict(result), "samples": samples, "seed": task.seed, "directions": len(directions)}
+    return Raw({"sums": summed.sums, "interactions": summed.interactions})
+
+
+def pixel_diagonality(raw: Raw) -> Report:
+    """Compute how diagonal the Hessians of all pixels are along the directions: D% and D_R."""
+    summed = HessianSums(raw.tensors["sums"], raw.tensors["interactions"])
+    samples, directions = summed.interactions.shape[:2]
+    result = dataclasses.asdict(diagonality_of(summed, raw.seed))
+    return {**result, "samples": samples, "seed": raw.seed, "directions": directions}
 
 
 def _diagonality_lines(report: Report, about: str) -> Iterator[str]:
@@ -82,11 +97,15 @@ def _along(task: Task, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
     return along
 
 
+def draw_diagonality(report: Report, about: str, path: Path) -> None:
+    """Plot |H| averaged over pixels into a file."""
+    names = [f"{index}" for index in range(report["directions"])]
+    heat_map(path, np.array(report["interactions"]), rows=names, columns=names, title=about, unit=UNIT)
+
+
 @torch.no_grad()
-def draw_diagonality(task: Task, report: Report, path: Path) -> None:
-    """Plot |H| averaged over pixels, and for a few samples the penalty of each pixel and |H| where it is largest."""
-    names = [f"{index}" for index in range(len(task.found))]
-    heat_map(path, np.array(report["interactions"]), rows=names, columns=names, title=task.about, unit=UNIT)
+def draw_penalties(task: Task, report: Report, path: Path) -> None:
+    """Plot, for a few samples, the image, the penalty of each pixel, and |H| where it is largest, into a file."""
     mapped = min(MAPPED, report["samples"])
     along, at = _along(task, mapped), torch.zeros(len(task.found), device=task.generator.device)
     penalties, matrices = [], []
@@ -97,15 +116,15 @@ def draw_diagonality(task: Task, report: Report, path: Path) -> None:
         matrices.append(hessian_at(render_one, at, pixel, max_batch=task.sampling.max_batch).numpy())
         penalties.append(penalty.amax(0).cpu().numpy())
     images = to_uint8(along(at.expand(mapped, -1), torch.arange(mapped)))
-    penalty_maps(path.with_stem("penalty"), images, np.stack(penalties), np.stack(matrices), title=task.about)
+    penalty_maps(path, images, np.stack(penalties), np.stack(matrices), title=task.about)
 
 
 def _of_one(along: Callable[[Tensor, Tensor], Tensor], number: int, rows: Tensor) -> Tensor:
     return along(rows, torch.full((len(rows),), number))
 
 
-def share(task: Task) -> Report:
-    """Measure the share of held-out Hessians' energy that lies on their diagonals in a basis."""
+def take_hessians(task: Task) -> Raw:
+    """Measure Hessians of random projections of the image."""
     directions, samples, seed = task.found, task.samples(64), task.seed
     dims, layers = (directions.config.get(name) and tuple(directions.config[name]) for name in ("dims", "layers"))
     space = SearchSpace(task.generator, SearchConfig(class_index=task.sampling.class_index, dims=dims, layers=layers))
@@ -120,10 +139,16 @@ def share(task: Task) -> Report:
 
     cache = prefixed(task.cache, "share")
     matrices = in_parts(samples, take, "measuring share", "Hessian", cache=cache, on_step=task.on_step)
-    chance = torch.linalg.qr(normal(space.size, space.size, stream(seed, "reference basis")))[0]
-    own, random = (mean(diagonal_share(torch.stack(matrices), rows), seed) for rows in (basis, chance))
-    settings = {"eta": ETA, "epsilon": epsilon, "max_batch": max_batch}
-    return {**vars(own), "random": vars(random), "samples": samples, "seed": seed, **settings}
+    return Raw({"matrices": torch.stack(matrices), "basis": basis.cpu().contiguous()}, {"eta": ETA, "epsilon": epsilon})
+
+
+def share(raw: Raw) -> Report:
+    """Compute the share of held-out Hessians' energy that lies on their diagonals in a basis."""
+    matrices, basis, seed = raw.tensors["matrices"], raw.tensors["basis"], raw.seed
+    chance = torch.linalg.qr(normal(len(basis), len(basis), stream(seed, "reference basis")))[0]
+    own, random = (mean(diagonal_share(matrices, rows), seed) for rows in (basis, chance))
+    settings = {**raw.settings, "max_batch": raw.origin["max_batch"]}
+    return {**vars(own), "random": vars(random), "samples": len(matrices), "seed": seed, **settings}
 
 
 def _share_lines(report: Report, about: str) -> Iterator[str]:
@@ -135,13 +160,18 @@ def _value(report: Report) -> Value:
     return Value(report["value"], report["low"], report["high"])
 
 
-def activenesses(task: Task) -> Report:
+def vary(task: Task) -> Raw:
     """Measure how much the image varies as the coordinate along each direction is set to -2, 0 and 2."""
-    samples = task.samples(300)
-    cache = prefixed(task.cache, "activeness")
+    samples, cache = task.samples(300), prefixed(task.cache, "activeness")
     values = activeness(task.generator, task.found, task.sampling, samples=samples, cache=cache, on_step=task.on_step)
-    means = [vars(mean(row, task.seed)) for row in values]
-    return {"of": means, "active": active(values.mean(1)), "samples": samples, "seed": task.seed}
+    return Raw({"values": values})
+
+
+def activenesses(raw: Raw) -> Report:
+    """Compute the activeness of each direction, and how many are active."""
+    values = raw.tensors["values"]
+    means = [vars(mean(row, raw.seed)) for row in values]
+    return {"of": means, "active": active(values.mean(1)), "samples": values.shape[1], "seed": raw.seed}
 
 
 def _activeness_lines(report: Report, about: str) -> Iterator[str]:
@@ -161,9 +191,9 @@ def _plot_activeness(report: Report, about: str, ax: Any) -> Any:
     return draw_bars(ax, values, title=about, unit="activeness", line=ACTIVE)
 
 
-def draw_activeness(task: Task, report: Report, path: Path) -> None:
+def draw_activeness(report: Report, about: str, path: Path) -> None:
     """Plot the activeness of each direction as bars."""
-    side_by_side({task.about: report}, path)
+    side_by_side({about: report}, path)
 
 
 def side_by_side(reports: Mapping[str, Report], path: Path) -> None:
@@ -172,27 +202,29 @@ def side_by_side(reports: Mapping[str, Report], path: Path) -> None:
     bars(path, values, title="Activeness of each direction, largest first", unit="activeness", line=ACTIVE)
 
 
-def paths(task: Task) -> Report:
+def step(task: Task) -> Raw:
     """Measure how far images change for a small step along each direction."""
     similarity, name = task.similarity
-    samples, results = task.samples(100), []
-    for index, direction in enumerate(task.found):
-        lengths = path_length.lengths_along(
+    lengths = [
+        path_length.lengths_along(
             task.generator,
             similarity,
             direction,
             task.sampling,
-            samples=samples,
+            samples=task.samples(100),
             cache=prefixed(task.cache, f"step {index}"),
             on_step=task.on_step,
         )
-        results.append(vars(path_length.trimmed_mean(lengths, task.seed)))
-    return {"of": results, **path_settings(name, samples, task.seed)}
+        for index, direction in enumerate(task.found)
+    ]
+    return Raw({"lengths": torch.stack(lengths)}, {"features": name, "epsilon": path_length.EPSILON})
 
 
-def path_settings(name: str, samples: int, seed: int) -> Report:
-    """Return everything that path lengths depend on."""
-    return {"features": name, "epsilon": path_length.EPSILON, "samples": samples, "seed": seed}
+def paths(raw: Raw) -> Report:
+    """Compute the mean path length along each direction."""
+    lengths = raw.tensors["lengths"]
+    results = [vars(path_length.trimmed_mean(row, raw.seed)) for row in lengths]
+    return {"of": results, **raw.settings, "samples": lengths.shape[1], "seed": raw.seed}
 
 
 def _path_lines(report: Report, about: str) -> Iterator[str]:
@@ -219,8 +251,18 @@ def _strongest(report: Report) -> Iterator[str]:
 
 
 METRICS = (
-    Metric("diagonality", pixel_diagonality, _diagonality_lines, _diagonality_cells, _plot_diagonality),
-    Metric("share", share, _share_lines, lambda report: iter([interval(SHARE, report)])),
-    Metric("activeness", activenesses, _activeness_lines, _activeness_cells, _plot_activeness),
-    Metric("paths", paths, _path_lines, _path_cells, _plot_paths),
+    Metric(
+        "diagonality",
+        layouts.DIAGONALITY,
+        sum_hessians,
+        pixel_diagonality,
+        _diagonality_lines,
+        _diagonality_cells,
+        _plot_diagonality,
+    ),
+    Metric("share", layouts.SHARE, take_hessians, share, _share_lines, lambda report: iter([interval(SHARE, report)])),
+    Metric(
+        "activeness", layouts.ACTIVENESS, vary, activenesses, _activeness_lines, _activeness_cells, _plot_activeness
+    ),
+    Metric("paths", layouts.PATHS, step, paths, _path_lines, _path_cells, _plot_paths),
 )

@@ -1,33 +1,64 @@
 """Measure directions against known factors, which a factor network reads in images, and plot the effects."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from direction_finder.datasets import Dataset
+from direction_finder.datasets import Dataset, Factor
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.figures import draw_heat_map, heat_map
 from direction_finder.metrics import factors, fidelity
 from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.intervals import Value
+from direction_finder.metrics.readings import Readings, read_samples
 from direction_finder.metrics.resumable import prefixed
+from direction_finder.reports.measures import layouts
+from direction_finder.reports.measures.kinds import read_report
 from direction_finder.reports.measures.measurement import SHOWN, Cell, Metric, Quantity, Report, called, interval
+from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
 
 UNIT = "root mean square change, in natural spreads per unit of z"
 
 
-def effects(task: Task) -> Report:
-    """Measure how far each known factor changes along each direction, and how cleanly."""
-    return {**factors.summary(task.effects), **_settings(task), "directions": len(task.found)}
+def read(task: Task) -> Raw:
+    """Read the factors along all directions."""
+    readings = task.readings
+    settings = {**_settings(task), "varied": list(readings.varied), "step": readings.step}
+    return Raw({"base": readings.base, "moved": readings.moved}, settings)
 
 
 def _settings(task: Task) -> Report:
+    """Return the settings that all metrics of factors have."""
+    records = [{**dataclasses.asdict(each), "choices": list(each.choices)} for each in task.reader.factors]
+    return {"factors": records, "factor_network": task.reader.about}
+
+
+def _factors(raw: Raw) -> tuple[Factor, ...]:
+    return tuple(Factor.from_json(record) for record in raw.settings["factors"])
+
+
+def _depends(raw: Raw) -> Report:
     """Return everything that metrics of factors depend on."""
-    return {"class": task.class_name, "seed": task.seed, "factor_network": task.reader.about}
+    return {"class": raw.origin["class"], "seed": raw.seed, "factor_network": raw.settings["factor_network"]}
+
+
+def effects(raw: Raw) -> Report:
+    """Compute how far each known factor changes along each direction, and how cleanly."""
+    varied, step = tuple(raw.settings["varied"]), raw.settings["step"]
+    readings = Readings(_factors(raw), varied, raw.tensors["base"], raw.tensors["moved"], step)
+    return {
+        **factors.summary(factors.effects_of(readings)),
+        **_depends(raw),
+        "directions": len(readings.moved),
+    }
 
 
 def _effect_lines(report: Report, about: str) -> Iterator[str]:
@@ -51,6 +82,21 @@ def labels(report: Report, indexes: Sequence[int]) -> list[str]:
     ]
 
 
+def moves(factors: Path, directions: Directions, on_note: Callable[[str], None] = warnings.warn) -> list[str]:
+    """Describe what each direction changes, from a report of the metric `factors`; empty without a matching report.
+
+    on_note: called with a message if the report is damaged.
+    """
+    if not factors.exists():
+        return []
+    try:
+        report = read_report(factors)
+    except InputError as error:
+        on_note(f"What directions change is left out: {error}")
+        return []
+    return labels(report, range(len(directions))) if len(report["names"]) == len(directions) else []
+
+
 def _drawn(report: Report, about: str) -> dict[str, Any]:
     """Return the arguments of the figure of effects."""
     order = report["strongest"]
@@ -67,21 +113,30 @@ def _plot_effects(report: Report, about: str, ax: Any) -> Any:
     return draw_heat_map(ax, **_drawn(report, about))
 
 
-def draw_effects(task: Task, report: Report, path: Path) -> None:
+def draw_effects(report: Report, about: str, path: Path) -> None:
     """Plot the effects of all directions on all factors into a file."""
-    heat_map(path, **_drawn(report, task.about))
+    heat_map(path, **_drawn(report, about))
 
 
-def alignment(task: Task) -> Report:
-    """Measure how much of each factor's spread remains after alignment along the direction that changes it most."""
-    best = task.effects.squares.mean(0).argmax(0).tolist()
-    samples, results = len(task.effects.squares), {}
-    for name, number in zip(task.effects.factors, best, strict=True):
-        direction = task.found[number]
-        measured = factors.alignment(task.generator, task.reader, direction, task.sampling, samples=samples)
+def align(task: Task) -> Raw:
+    """Read the factors after alignment along the direction that changes each one most."""
+    readings = task.readings
+    best = factors.effects_of(readings).squares.mean(0).argmax(0).tolist()
+    read_each = partial(read_samples, task.generator, task.reader, task.sampling, samples=len(readings.base))
+    aligned = [task.cache(f"aligned {number}", partial(read_each, along=task.found[number])) for number in best]
+    settings = {**_settings(task), "along": dict(zip(readings.varied, best, strict=True))}
+    return Raw({"base": readings.base, "aligned": torch.stack(aligned)}, settings)
+
+
+def alignment(raw: Raw) -> Report:
+    """Compute how much of each factor's spread remains after alignment along the direction that changes it most."""
+    base, along, results = raw.tensors["base"], raw.settings["along"], {}
+    varied = [factor.name for factor in _factors(raw) if factor.name in along]
+    for name, aligned in zip(varied, raw.tensors["aligned"], strict=True):
+        measured = factors.remaining(_factors(raw), varied, base, aligned, raw.seed)
         spreads = {factor: {key: vars(value) for key, value in values.items()} for factor, values in measured.items()}
-        results[name] = {"direction": number, "spreads": spreads}
-    return {"of": results, "samples": samples, **_settings(task)}
+        results[name] = {"direction": along[name], "spreads": spreads}
+    return {"of": results, "samples": len(base), **_depends(raw)}
 
 
 def _alignment_lines(report: Report, about: str) -> Iterator[str]:
@@ -90,12 +145,12 @@ def _alignment_lines(report: Report, about: str) -> Iterator[str]:
         yield f"  aligned along direction {result['direction']} ({name}), remaining spread: {spreads}"
 
 
-def against_renders(task: Task) -> Report:
-    """Compare a generator's images with renders with known factors."""
+def look(task: Task) -> Raw:
+    """Read the factors and compute the features of generated images, renders and other renders."""
     choices = task.choices
     if not choices.renders or not choices.other_renders:
         raise InputError("--metric fidelity needs `renders` and `other_renders`: give data sets of `scenes shapes`")
-    result = fidelity.fidelity(
+    looks = fidelity.look(
         task.generator,
         task.reader,
         Dataset.open(choices.renders),
@@ -105,7 +160,15 @@ def against_renders(task: Task) -> Report:
         cache=prefixed(task.cache, "fidelity"),
         on_step=task.on_step,
     )
-    return {**dataclasses.asdict(result), "features": LITE0, "seed": task.seed}
+    return Raw({**looks.rows, "asked": looks.asked}, {**_settings(task), "label": looks.label, "features": LITE0})
+
+
+def against_renders(raw: Raw) -> Report:
+    """Compare a generator's images with renders with known factors."""
+    rows = {name: raw.tensors[name] for name in fidelity.KINDS}
+    looks = fidelity.Looks(_factors(raw), raw.settings["label"], rows, raw.tensors["asked"])
+    result = dataclasses.asdict(fidelity.fidelity_of(looks))
+    return {**result, "features": raw.settings["features"], "seed": raw.seed}
 
 
 def _fidelity_lines(report: Report, about: str) -> Iterator[str]:
@@ -125,9 +188,18 @@ def _fidelity_cells(report: Report) -> Iterator[Cell]:
 
 
 METRICS = (
-    Metric("factors", effects, _effect_lines, _effect_cells, _plot_effects, network=True),
-    Metric("alignment", alignment, _alignment_lines, lambda report: iter(()), network=True),
+    Metric("factors", layouts.FACTORS, read, effects, _effect_lines, _effect_cells, _plot_effects, network=True),
+    Metric("alignment", layouts.ALIGNMENT, align, alignment, _alignment_lines, lambda report: iter(()), network=True),
 )
 OF_GENERATORS = (
-    Metric("fidelity", against_renders, _fidelity_lines, _fidelity_cells, of_directions=False, network=True),
+    Metric(
+        "fidelity",
+        layouts.FIDELITY,
+        look,
+        against_renders,
+        _fidelity_lines,
+        _fidelity_cells,
+        of_directions=False,
+        network=True,
+    ),
 )

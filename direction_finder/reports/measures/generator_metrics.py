@@ -8,8 +8,9 @@ from direction_finder.metrics.frechet import frechet_distance
 from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.kernel import kernel_distance
 from direction_finder.metrics.resumable import prefixed
-from direction_finder.reports.measures.direction_metrics import path_settings
+from direction_finder.reports.measures import layouts
 from direction_finder.reports.measures.measurement import Cell, Metric, Quantity, Report
+from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
 
 DISTANCES = {  # names with the published networks, and with others
@@ -19,20 +20,28 @@ DISTANCES = {  # names with the published networks, and with others
 }
 
 
-def fid(task: Task) -> Report:
-    """Measure the Frechet distance between generated and real images."""
-    generated, real, about = task.seen
-    return {"value": frechet_distance(generated, real), **about}
+def look(task: Task) -> Raw:
+    """Compute the features of generated and of real images."""
+    generated, real, settings = task.seen
+    return Raw({"generated": generated, "real": real}, settings)
+
+
+def fid(raw: Raw) -> Report:
+    """Compute the Frechet distance between generated and real images."""
+    return {"value": frechet_distance(raw.tensors["generated"], raw.tensors["real"]), **_about(raw)}
+
+
+def _about(raw: Raw) -> Report:
+    return {**raw.settings, "samples": len(raw.tensors["real"]), "seed": raw.seed}
 
 
 def _fid_lines(report: Report, about: str) -> Iterator[str]:
     yield f"  {called('fid', report)}, {report['samples']} images: {report['value']:.3f}"
 
 
-def kid(task: Task) -> Report:
-    """Measure the kernel distance between generated and real images."""
-    generated, real, about = task.seen
-    return {**vars(kernel_distance(generated, real, seed=task.seed)), **about}
+def kid(raw: Raw) -> Report:
+    """Compute the kernel distance between generated and real images."""
+    return {**vars(kernel_distance(raw.tensors["generated"], raw.tensors["real"], seed=raw.seed)), **_about(raw)}
 
 
 def _kid_lines(report: Report, about: str) -> Iterator[str]:
@@ -40,21 +49,27 @@ def _kid_lines(report: Report, about: str) -> Iterator[str]:
     yield f"  {called('kid', report)}, {report['samples']} images: {text}"
 
 
-def ppl(task: Task) -> Report:
-    """Measure the perceptual path length of a generator."""
+def walk(task: Task) -> Raw:
+    """Measure the lengths of paths between random latents."""
     similarity, name = task.similarity
-    samples = task.samples(1000)
     lengths = path_length.path_lengths(
         task.generator,
         similarity,
         task.sampling,
-        samples=samples,
+        samples=task.samples(1000),
         at=task.choices.place,
         cache=prefixed(task.cache, "path"),
         on_step=task.on_step,
     )
-    value = path_length.trimmed_mean(lengths, task.seed)
-    return {**vars(value), **path_settings(name, samples, task.seed), "place": task.choices.place}
+    settings = {"features": name, "epsilon": path_length.EPSILON, "place": task.choices.place}
+    return Raw({"lengths": lengths}, settings)
+
+
+def ppl(raw: Raw) -> Report:
+    """Compute the perceptual path length of a generator: the mean of lengths without the shortest and the longest."""
+    lengths = raw.tensors["lengths"]
+    value = path_length.trimmed_mean(lengths, raw.seed)
+    return {**vars(value), **raw.settings, "samples": len(lengths), "seed": raw.seed}
 
 
 def _ppl_lines(report: Report, about: str) -> Iterator[str]:
@@ -75,7 +90,11 @@ def _cells(name: str, low: float | None, report: Report) -> Iterator[Cell]:
 
 
 METRICS = (
-    Metric("ppl", ppl, _ppl_lines, lambda report: _cells("ppl", 0, report), of_directions=False),
-    Metric("fid", fid, _fid_lines, lambda report: _cells("fid", 0, report), of_directions=False),
-    Metric("kid", kid, _kid_lines, lambda report: _cells("kid", None, report), of_directions=False),
+    Metric("ppl", layouts.PPL, walk, ppl, _ppl_lines, lambda report: _cells("ppl", 0, report), of_directions=False),
+    Metric(
+        "fid", layouts.FEATURES, look, fid, _fid_lines, lambda report: _cells("fid", 0, report), of_directions=False
+    ),
+    Metric(
+        "kid", layouts.FEATURES, look, kid, _kid_lines, lambda report: _cells("kid", None, report), of_directions=False
+    ),
 )

@@ -3,13 +3,14 @@
 import html
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from direction_finder.errors import InputError
 from direction_finder.files import write_json
 from direction_finder.metrics.intervals import Value
+from direction_finder.reports.measures.raw import Layout, Raw, write_raw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,12 +54,15 @@ class Cell(NamedTuple):
 class Metric:
     """Describe a metric of `measure`.
 
-    take: computes its report; lines: its lines in the terminal; cells: its figures in a table; plot: plots it on axes
-    of matplotlib. of_directions: whether it needs directions; network: whether it needs a factor network.
+    layout: what its raw measurements hold; take: takes them; score: computes its report from them; lines: its lines in
+    the terminal; cells: its figures in a table; plot: plots it on axes of matplotlib. of_directions: whether it needs
+    directions; network: whether it needs a factor network.
     """
 
     name: str
-    take: Callable[[Any], Report]
+    layout: Layout
+    take: Callable[[Any], Raw]
+    score: Callable[[Raw], Report]
     lines: Callable[[Report, str], Iterator[str]]
     cells: Callable[[Report], Iterator[Cell]]
     plot: Callable[[Report, str, Any], Any] | None = None
@@ -68,7 +72,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Hold the report of one metric. about: a description of what was measured.
+    """Hold the report of one metric. about: a description of what was measured. raw: what the report is computed from.
 
     >>> measurement = df.measure(generator, directions, "activeness")
     >>> print(measurement); measurement.plot(); measurement.save("activeness.json")
@@ -77,6 +81,7 @@ class Measurement:
     metric: Metric
     report: Report
     about: str
+    raw: Raw | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return "\n".join(self.metric.lines(self.report, self.about))
@@ -107,6 +112,15 @@ class Measurement:
     def save(self, path: str | Path) -> None:
         """Write everything as JSON."""
         write_json(path, self.report)
+
+    def save_raw(self, path: str | Path) -> int:
+        """Write the raw measurements, from which the report can be computed again, and return their size in bytes.
+
+        Raises InputError if there are none.
+        """
+        if self.raw is None:
+            raise InputError(f"{self.metric.name} of {self.about}: there are no raw measurements to save")
+        return write_raw(path, self.raw, self.metric.layout)
 
     def _repr_html_(self) -> str:
         rows = "".join(

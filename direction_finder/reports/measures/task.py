@@ -4,20 +4,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from direction_finder.datasets import Images
+from direction_finder.datasets import CHECKSUMS, Images
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
+from direction_finder.files import file_sha256
 from direction_finder.generators import Generator
-from direction_finder.metrics import factors
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.features import INCEPTION, LITE0, Similarity, inception, lite0, similarity_of
+from direction_finder.metrics.readings import Readings, read_along
 from direction_finder.metrics.reference import Reference, choice, features_of
 from direction_finder.metrics.resumable import Cache, prefixed, uncached
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import OnStep
 from direction_finder.reports.measures.measurement import Report
+from direction_finder.version import package_version
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Choices:
     place: str = "end"
     renders: Path | None = None
     other_renders: Path | None = None
+
+    @property
+    def depends_on(self) -> Report:
+        """Return everything that measurements depend on: data sets with the hash of their checksums."""
+        values = {name: value if isinstance(value, int) else str(value) for name, value in vars(self).items()}
+        for name in ("renders", "other_renders"):
+            if (folder := getattr(self, name)) and (folder / CHECKSUMS).is_file():
+                values[name] = file_sha256(folder / CHECKSUMS)
+        return values
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,27 @@ class Task:
         """Return a function for the distance of two images, and its name."""
         return similarity_of(self.choices.features, self.generator.device, self.choices.weights)
 
+    @property
+    def origin(self) -> Report:
+        """Return everything that raw measurements depend on, and that all metrics have in common; see `raw.Origin`."""
+        given = self.sampling.given
+        return {
+            "about": self.about,
+            "generator": self.generator.name,
+            "weights_sha256": self.generator.weights_sha256,
+            "truncation": self.generator.truncation,
+            "device": str(self.generator.device),
+            "directions_sha256": self.directions and self.directions.sha256,
+            "class": self.class_name,
+            "class_index": self.sampling.class_index,
+            "samples": self.choices.samples,
+            "samples_sha256": given and given.sha256,
+            "seed": self.seed,
+            "max_batch": self.sampling.max_batch,
+            "direction_finder": package_version(),
+            "torch": torch.__version__,
+        }
+
     @cached_property
     def seen(self) -> tuple[Tensor, Tensor, Report]:
         """Return features of generated and of real images, and a description of them."""
@@ -116,17 +149,17 @@ class Task:
             on_step=self.on_step,
         )
         name = LITE0 if own else INCEPTION
-        return generated, real.seen, {"features": name, "samples": real.samples, "seed": seed, "real": about}
+        return generated, real.seen, {"features": name, "real": about}
 
     @cached_property
-    def effects(self) -> factors.Effects:
-        """Return what each direction does to each factor."""
-        return factors.measure_effects(
+    def readings(self) -> Readings:
+        """Return what the factor network reads along each direction."""
+        return read_along(
             self.generator,
             self.reader,
             self.found,
             self.sampling,
             samples=self.samples(256),
-            cache=prefixed(self.cache, "effect"),
+            cache=prefixed(self.cache, "readings"),
             on_step=self.on_step,
         )

@@ -1,0 +1,105 @@
+"""Parse the numbers of all options."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from direction_finder.commands.option_values import Coordinate
+from direction_finder.numerals import real_number, whole_number
+from direction_finder.settings import FARTHEST, MOST_ROWS, MOST_SEED, flaw, number_range
+
+
+class _Numeric(click.ParamType):
+    """Parse a number within limits, which are those of `settings.flaw`."""
+
+    kind: type
+    expected: str
+
+    def __init__(self, **limits: float):
+        self.limits = limits
+
+    def read(self, text: str) -> float | None:
+        """Return the number that a text is; None if it is no number of this kind."""
+        raise NotImplementedError
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = self.read(value) if isinstance(value, str) else value
+        expected = self.expected if number is None else flaw(number, self.kind, **self.limits)
+        if expected:
+            self.fail(f"{value!r}: expected {expected}", param, ctx)
+        return number
+
+
+class Whole(_Numeric):
+    """Parse a whole number."""
+
+    name, kind, expected = "integer", int, "a whole number of at most 19 digits"
+
+    def read(self, text: str) -> int | None:
+        """Return the number that a text is; None if it is not a whole number."""
+        return whole_number(text)
+
+
+class Number(_Numeric):
+    """Parse a finite number."""
+
+    name, kind, expected = "number", float, "a finite number, e.g. 0.5"
+
+    def read(self, text: str) -> float | None:
+        """Return the number that a text is; None if it is not a finite number."""
+        return real_number(text)
+
+
+SEED, BATCH = Whole(least=0, most=MOST_SEED), Whole(least=1, most=MOST_ROWS)
+COORDINATE, PERCENT = Number(least=-FARTHEST, most=FARTHEST), Number(least=0, most=100)
+
+
+class NumberRange(click.ParamType):
+    """Parse a range like 0-39, see `number_range`."""
+
+    name = "FIRST-LAST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return the range as (first, last)."""
+        if isinstance(value, tuple):
+            return value
+        bounds = number_range(value) if value == value.strip() else None
+        return bounds or self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
+
+
+class SamplesOrFile(click.ParamType):
+    """Parse a number of samples, or a file of samples, which `Samples.load` reads."""
+
+    name = "NUMBER|FILE"
+
+    def __init__(self, least: int = 1, most: int = MOST_ROWS):
+        self.number = Whole(least=least, most=most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        """Return the number or the path."""
+        if isinstance(value, int | Path):
+            return value
+        if re.fullmatch(r"[-+]?[0-9]+", value):
+            return self.number.convert(value, param, ctx)
+        if not os.path.isfile(value):
+            self.fail(f"{value!r}: neither a number nor a file of samples", param, ctx)
+        return Path(value)
+
+
+class CoordinateOrPercentile(click.ParamType):
+    """Parse a number, or a percentile like 75%."""
+
+    name = "NUMBER|PERCENT%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Coordinate:
+        """Return the coordinate or the percentile."""
+        if isinstance(value, Coordinate):
+            return value
+        percent = value.endswith("%")
+        if real_number(value.removesuffix("%")) is None:
+            self.fail(f"{value!r}: expected a number, or a percentile like 75%", param, ctx)
+        return Coordinate((PERCENT if percent else COORDINATE).convert(value.removesuffix("%"), param, ctx), percent)

@@ -1,0 +1,103 @@
+"""Do what takes memory in a run, with a given number of rows at once, for `tuning` to measure."""
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+
+from direction_finder.diagonalisation import square_eigenvectors
+from direction_finder.directions import Directions
+from direction_finder.discovery.configs import FEWEST, DirectConfig, LoopConfig
+from direction_finder.discovery.diagonal_share import ETA, ShareMeter, random_hessian
+from direction_finder.discovery.loop import draw_batch, starting_rows
+from direction_finder.discovery.search_space import SearchSpace, strengths
+from direction_finder.discovery.tuning import Fixed, Rehearsal, Work
+from direction_finder.hessians import probe_count
+from direction_finder.orthogonal import parametrise
+from direction_finder.penalty import Repeatable
+from direction_finder.progress import Progress
+from direction_finder.randomness import stream
+
+SINGLE, DOUBLE = 4, 8  # bytes of a number
+SOLVING = 4  # doubles at the peak of solving, for each entry of the matrices
+LOOPING = 16  # matrices of a loop: that of directions, its gradient, the optimiser's means, and copies in the state
+LEAVING = 2**27  # bytes of torch's libraries that are read from the disk only when the process ends
+SHARING = 6  # matrices at the peak of measuring a diagonal share, for each Hessian
+
+
+def direct(work: Work[DirectConfig], total: Callable[[int], int], *, keeps_outputs: bool) -> Rehearsal[DirectConfig]:
+    """Return the rehearsal of a direct method.
+
+    total: size of the searched space -> rows that one matrix takes. keeps_outputs: whether the derivatives of all
+    outputs along every axis are in memory together.
+    """
+
+    def fixed(space: SearchSpace, config: DirectConfig) -> Fixed:
+        x, context = space.draw_point(config.eta, stream(config.seed, "tuning"))
+        f = space.flat_output(config.at)
+        Repeatable(f, x[None], *context).check()
+        square_eigenvectors(torch.eye(space.size).repeat(FEWEST, 1, 1))  # loads the solvers' libraries
+        with torch.no_grad():
+            outputs = f(x[None], *context).numel()
+        entries, leaving = (0, 0) if x.is_cuda else (config.points * space.size**2, LEAVING)
+        derivatives = SINGLE * space.size * outputs if keeps_outputs else 0
+        kept = SINGLE * entries + derivatives
+        return Fixed(kept, max(DOUBLE * SOLVING * entries, kept + derivatives, leaving))
+
+    def batches(space: SearchSpace, config: DirectConfig, rows: int) -> None:
+        for part in (rows, total(space.size) % rows, rows):
+            if part:
+                work(space, config, part)
+
+    return Rehearsal(fixed, batches, lambda space, config: total(space.size))
+
+
+def loop(find: Callable[..., Directions], work: Work[LoopConfig]) -> Rehearsal[LoopConfig]:
+    """Return the rehearsal of a loop over matrices A, with its meter of the diagonal share and its scoring."""
+
+    def fixed(space: SearchSpace, config: LoopConfig) -> Fixed:
+        rows = config.rows_per_sample
+        few = dataclasses.replace(config, steps=2, batch_size=1, max_batch=rows, share_points=0)
+        find(space.generator, few, on_step=Progress.stop)  # ends after the first step
+        with torch.no_grad():
+            image = space.generator(space.generator.samples(1))
+        matrices, leaving = (0, 0) if image.is_cuda else (LOOPING + SHARING * config.share_points, LEAVING)
+        kept, scored = SINGLE * matrices * space.size**2, image.nbytes * config.score_samples
+        return Fixed(kept + scored, max(kept + 2 * scored, leaving))
+
+    def batches(space: SearchSpace, config: LoopConfig, rows: int) -> None:
+        batch = draw_batch(space, config, space.size, stream(config.seed, "tuning"))
+        for part in (rows, config.batch_size * config.rows_per_sample % rows, rows):
+            if part:
+                work(space, config, part)
+        config = dataclasses.replace(config, max_batch=rows, score_samples=min(config.score_samples, 2))
+        del batch
+        if measures_shares(config):
+            meter = ShareMeter(space, config.at, count=1, seed=config.seed, max_batch=rows)
+            rng = stream(config.seed, "tuning")
+            settings = {"eta": ETA, "epsilon": 0.1, "max_batch": rows}
+            random_hessian(meter.space, config.at, rng, num_probes=max(1, rows // 2), **settings)
+        free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
+        strengths(space, rows_of(free).detach(), config, stop_after_two())
+
+    def most(space: SearchSpace, config: LoopConfig) -> int:
+        return max(config.batch_size * config.rows_per_sample, 2 * probe_count(space.size) * measures_shares(config))
+
+    return Rehearsal(fixed, batches, most)
+
+
+def measures_shares(config: LoopConfig) -> bool:
+    """Return whether the loop measures the diagonal share."""
+    return config.orthogonal != "none" and config.share_points > 0
+
+
+def stop_after_two() -> Callable[[Progress], None]:
+    """Return a callable that stops a loop when it is called for the second time."""
+    calls: list[Progress] = []
+
+    def on_step(progress: Progress) -> None:
+        calls.append(progress)
+        if len(calls) == 2:
+            progress.stop()
+
+    return on_step
