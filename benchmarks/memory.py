@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ BATCH = re.compile(r"--max-batch (\d+)")
 
 
 class Outcome(NamedTuple):
-    """What a run came to: its peak in GiB, its seconds, its exit status, and what it said on stderr."""
+    """The result of a run: its peak in GiB, its seconds, its exit status, and what it wrote to stderr."""
 
     peak: float
     seconds: float
@@ -72,7 +72,9 @@ def high_water(pid: int) -> float:
     return int(found[1]) / 2**20 if found else 0.0
 
 
-def rows(methods: dict[str, list[str]], names: Sequence[str], limits: Sequence[str], threads: Sequence[int]) -> Iterator[str]:
+def rows(
+    methods: Mapping[str, Sequence[str]], names: Sequence[str], limits: Sequence[str], threads: Sequence[int]
+) -> Iterator[str]:
     """Yield a line of the table for every combination; a refused run is followed by one with the least limit."""
     for name, method, number, limit in product(names, methods, threads, limits):
         common = ["--generator", name, *GENERATORS[name], "--method", method, *methods[method]]
@@ -87,8 +89,8 @@ def line(name: str, method: str, threads: int, limit: str, outcome: Outcome) -> 
     batch = BATCH.search(outcome.said)
     last = outcome.said.strip().splitlines()[-1]
     result = f"`--max-batch {batch[1]}`" if batch and not outcome.status else last
-    verdict = "above" if outcome.peak > float(limit) and not outcome.status else ""
-    return f"| {name} | {method} | {threads} | {limit} | {outcome.peak:.3f} | {verdict} | {result} | {outcome.seconds:.0f} |"
+    peak = f"{outcome.peak:.3f}" + (" **above**" if outcome.peak > float(limit) and not outcome.status else "")
+    return f"| {name} | {method} | {threads} | {limit} | {peak} | {outcome.seconds:.0f} | {result} |"
 
 
 @click.command()
@@ -96,16 +98,15 @@ def line(name: str, method: str, threads: int, limit: str, outcome: Outcome) -> 
 @click.option("--method", "methods", multiple=True, default=tuple(METHODS), type=click.Choice(list(METHODS)))
 @click.option("--limit", "limits", multiple=True, default=LIMITS)
 @click.option("--threads", multiple=True, type=int, default=(1, 2))
-@click.option("--long/--short", "long", default=None, help="Only the long runs, or only the short ones.")
-def main(names: tuple[str, ...], methods: tuple[str, ...], limits: tuple[str, ...], threads: tuple[int, ...], long: bool | None) -> None:
-    """Print a table of peaks and limits."""
-    click.echo("| generator | method | threads | limit, GiB | peak, GiB | | result | seconds |\n|---|---|---|---|---|---|---|---|")
-    if not long:
-        for text in rows({m: METHODS[m] for m in methods}, names, limits, threads):
-            click.echo(text)
-    if long is not False:
-        for text in rows(LONG, names[:1], ("1",), threads[:1]):
-            click.echo(text)
+def main(names: tuple[str, ...], methods: tuple[str, ...], limits: tuple[str, ...], threads: tuple[int, ...]) -> None:
+    """Print a table of peaks and limits, line by line."""
+    click.echo(
+        "| generator | method | threads | limit, GiB | peak, GiB | seconds | result |\n|---|---|---|---|---|---|---|"
+    )
+    short = rows({method: METHODS[method] for method in methods}, names, limits, threads)
+    long = rows({method: LONG[method] for method in methods if method in LONG}, names[:1], ("1",), threads[:1])
+    for text in chain(short, long):
+        click.echo(text)
 
 
 if __name__ == "__main__":

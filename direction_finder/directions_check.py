@@ -1,12 +1,11 @@
 """Check the record of a directions file."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import torch
 from msgspec import Meta
 from torch import Tensor
-from typing_extensions import NotRequired
 
 from direction_finder.errors import InputError
 from direction_finder.files import checked

@@ -169,11 +169,11 @@ def _is_deep(content: Any) -> bool:
 
 def _lenient(data: bytes | str, message: str, error: Exception) -> Any:
     """Return the content of JSON with NaN or infinite numbers, which versions before 0.3 could write."""
-    number = b"NaN" if isinstance(data, bytes) else "NaN", b"Infinity" if isinstance(data, bytes) else "Infinity"
-    if not any(word in data for word in number):
+    text = data.decode(errors="replace") if isinstance(data, bytes) else data
+    if not ("NaN" in text or "Infinity" in text):
         raise InputError(message) from error
     try:
-        content = json.loads(data)
+        content = json.loads(text)
         json.dumps(content, ensure_ascii=False).encode()  # half characters are no text
         return content
     except (ValueError, RecursionError) as second:

@@ -297,5 +297,5 @@ def test_a_step_says_what_it_does():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e7, True, "1"])
 def test_a_recipe_that_could_not_be_read_again_is_not_made(value):
-    with pytest.raises(InputError, match=rr"step 'move' .*expected align or move by a number"):
+    with pytest.raises(InputError, match=r"step 'move' .*expected align or move by a number"):
         Recipe((Step("move", 0, value),), 0, 1)

@@ -88,7 +88,7 @@ def test_a_truncation_is_above_zero(truncation, asked):
 
 @pytest.mark.parametrize("truncation", [float("nan"), float("inf"), "1", True])
 def test_a_truncation_is_a_finite_number(truncation, asked):
-    with pytest.raises(InputError, match="truncation is .*expected a"):
+    with pytest.raises(InputError, match=r"truncation is .*expected a"):
         load_generator("eyes", truncation)
     assert not asked
 

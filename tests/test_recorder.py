@@ -148,3 +148,12 @@ def test_a_loop_without_previews_draws_none(run):
     with Recorder(run, "learning", preview_every=1) as record:
         steps(record, range(1, TOTAL + 1))
     assert not (run.folder / PREVIEWS).exists()
+
+
+def test_a_preview_is_there_before_the_state_from_which_its_step_is_not_repeated(run, monkeypatch):
+    order = []
+    monkeypatch.setattr(Recorder, "_draw", lambda *_: order.append("preview"))
+    monkeypatch.setattr(Run, "write_state", lambda *_: order.append("state"))
+    with Recorder(run, "training", save_every=0, preview_every=1) as recorder:
+        recorder(Progress(1, 2, "training", preview=lambda: torch.zeros(1, 3, 2, 2)))
+    assert order == ["preview", "state"]

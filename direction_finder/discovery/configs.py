@@ -60,7 +60,13 @@ class TunedConfig(SearchConfig):
         "exact: float32; fast: half precision where a quick measurement shows that it is faster and that accuracy does "
         "not suffer; bfloat16:layer4, for example: half precision from that stage on, as an earlier measurement chose.",
     )
-    memory_limit: float | None = option(None, "Memory limit in GiB; the batch is then chosen by measuring.", above=0)
+    memory_limit: float | None = option(
+        None,
+        "Limit of the peak memory of the process, or of the GPU's allocator, in GiB; the batch is then chosen by "
+        "measuring.",
+        above=0,
+        most=1_000_000,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -50,9 +50,7 @@ METHODS = {
         hessian_direct.work,
         rehearsals.direct(hessian_direct.work, lambda size: 2 * probe_count(size), keeps_outputs=False),
     ),
-    "hessian": Method(
-        hessian.find, CONFIGS["hessian"], hessian.work, rehearsals.loop(hessian.find, hessian.work)
-    ),
+    "hessian": Method(hessian.find, CONFIGS["hessian"], hessian.work, rehearsals.loop(hessian.find, hessian.work)),
     "orojar": Method(orojar.find, CONFIGS["orojar"], orojar.work, rehearsals.loop(orojar.find, orojar.work)),
     "coordinates": Method(axes.find_coordinates, CONFIGS["coordinates"]),
     "random": Method(axes.find_random, CONFIGS["random"]),

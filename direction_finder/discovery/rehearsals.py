@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
@@ -19,20 +20,23 @@ from direction_finder.progress import Progress
 from direction_finder.randomness import stream
 
 SINGLE, DOUBLE = 4, 8  # bytes of a number
-SOLVING = 4  # doubles at the peak of solving, for each entry of the matrices
+SOLVING = 5  # doubles at the peak of solving, for each entry of the matrices
 LOOPING = 16  # matrices of a loop: that of directions, its gradient, the optimiser's means, and copies in the state
 LEAVING = 2**27  # bytes of torch's libraries that are read from the disk only when the process ends
 SHARING = 6  # matrices at the peak of measuring a diagonal share, for each Hessian
 
+Direct = TypeVar("Direct", bound=DirectConfig)
+Loop = TypeVar("Loop", bound=LoopConfig)
 
-def direct(work: Work[DirectConfig], total: Callable[[int], int], *, keeps_outputs: bool) -> Rehearsal[DirectConfig]:
+
+def direct(work: Work[Direct], total: Callable[[int], int], *, keeps_outputs: bool) -> Rehearsal[Direct]:
     """Return the rehearsal of a direct method.
 
     total: size of the searched space -> rows that one matrix takes. keeps_outputs: whether the derivatives of all
     outputs along every axis are in memory together.
     """
 
-    def fixed(space: SearchSpace, config: DirectConfig) -> Fixed:
+    def fixed(space: SearchSpace, config: Direct) -> Fixed:
         x, context = space.draw_point(config.eta, stream(config.seed, "tuning"))
         f = space.flat_output(config.at)
         Repeatable(f, x[None], *context).check()
@@ -44,7 +48,7 @@ def direct(work: Work[DirectConfig], total: Callable[[int], int], *, keeps_outpu
         kept = SINGLE * entries + derivatives
         return Fixed(kept, max(DOUBLE * SOLVING * entries, kept + derivatives, leaving))
 
-    def batches(space: SearchSpace, config: DirectConfig, rows: int) -> None:
+    def batches(space: SearchSpace, config: Direct, rows: int) -> None:
         for part in (rows, total(space.size) % rows, rows):
             if part:
                 work(space, config, part)
@@ -52,10 +56,10 @@ def direct(work: Work[DirectConfig], total: Callable[[int], int], *, keeps_outpu
     return Rehearsal(fixed, batches, lambda space, config: total(space.size))
 
 
-def loop(find: Callable[..., Directions], work: Work[LoopConfig]) -> Rehearsal[LoopConfig]:
+def loop(find: Callable[..., Directions], work: Work[Loop]) -> Rehearsal[Loop]:
     """Return the rehearsal of a loop over matrices A, with its meter of the diagonal share and its scoring."""
 
-    def fixed(space: SearchSpace, config: LoopConfig) -> Fixed:
+    def fixed(space: SearchSpace, config: Loop) -> Fixed:
         rows = config.rows_per_sample
         few = dataclasses.replace(config, steps=2, batch_size=1, max_batch=rows, share_points=0)
         find(space.generator, few, on_step=Progress.stop)  # ends after the first step
@@ -65,22 +69,23 @@ def loop(find: Callable[..., Directions], work: Work[LoopConfig]) -> Rehearsal[L
         kept, scored = SINGLE * matrices * space.size**2, image.nbytes * config.score_samples
         return Fixed(kept + scored, max(kept + 2 * scored, leaving))
 
-    def batches(space: SearchSpace, config: LoopConfig, rows: int) -> None:
+    def batches(space: SearchSpace, config: Loop, rows: int) -> None:
         batch = draw_batch(space, config, space.size, stream(config.seed, "tuning"))
         for part in (rows, config.batch_size * config.rows_per_sample % rows, rows):
             if part:
                 work(space, config, part)
-        config = dataclasses.replace(config, max_batch=rows, score_samples=min(config.score_samples, 2))
-        del batch
+        del batch  # it was in memory until here, as in a step
+        samples = min(config.score_samples, 1 + rows // space.size)  # enough for two batches
+        config = dataclasses.replace(config, max_batch=rows, score_samples=samples)
         if measures_shares(config):
             meter = ShareMeter(space, config.at, count=1, seed=config.seed, max_batch=rows)
             rng = stream(config.seed, "tuning")
-            settings = {"eta": ETA, "epsilon": 0.1, "max_batch": rows}
-            random_hessian(meter.space, config.at, rng, num_probes=max(1, rows // 2), **settings)
+            probes = max(1, rows // 2)
+            random_hessian(meter.space, config.at, rng, eta=ETA, epsilon=0.1, max_batch=rows, num_probes=probes)
         free, rows_of = parametrise(config.orthogonal, starting_rows(space, config))
         strengths(space, rows_of(free).detach(), config, stop_after_two())
 
-    def most(space: SearchSpace, config: LoopConfig) -> int:
+    def most(space: SearchSpace, config: Loop) -> int:
         return max(config.batch_size * config.rows_per_sample, 2 * probe_count(space.size) * measures_shares(config))
 
     return Rehearsal(fixed, batches, most)

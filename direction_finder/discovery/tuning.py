@@ -8,7 +8,6 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -24,7 +23,8 @@ LEAST_GAIN = 1.1  # half precision must be this many times as fast
 TRIED = 8  # rows at once for choosing the precision
 LARGEST = 512  # rows at once
 GIB = 2**30
-SPARE = 1.1  # safety factor on the memory measured: that of later steps differs, because freed memory is in pieces
+SPARE = 1.1  # safety factor on the memory measured
+PIECES = 2**26  # bytes that may be lost besides, at most: glibc keeps freed blocks of up to 32 MiB in pieces
 STEEPNESS = 1.2  # the memory of a batch that has not been tried grows at most with this power of its rows
 GROWTH = 8  # times as many rows may be tried next
 WORTHWHILE = 1.25  # times as many rows are worth another trial
@@ -119,39 +119,38 @@ def choose_batch(
         config = exact
         weights = sum(tensor.nbytes for tensor in chain(generator.parameters(), generator.buffers()))
         tried = largest_fit(generator, exact, rehearsal, most=TRIED, extra=weights)  # half precision copies weights
-        if tried.rows:
+        if tried.fits:
             config, measured["precision"] = choose_precision(generator, exact, work, tried.rows)
     fit = largest_fit(generator, config, rehearsal)
-    if not fit.rows and config != exact:
+    if not fit.fits and config != exact:
         config, fit = exact, largest_fit(generator, exact, rehearsal)
-    if not fit.rows:
-        least = math.ceil((fit.needed + SLACK) / GIB * 20) / 20
+        measured = {}
+    if not fit.fits:
+        least = math.ceil((fit.peak + SLACK) / GIB * 20) / 20
         raise InputError(
-            f"memory_limit is {config.memory_limit:g} GiB, but {fit.tried} rows at once, the smallest batch, need "
-            f"{fit.needed / GIB:.2f} GiB; give at least {least:g}"
+            f"memory_limit is {config.memory_limit:g} GiB, but {fit.rows} rows at once, the smallest batch, need "
+            f"{fit.peak / GIB:.3f} GiB with a margin; give at least {least:g}"
         )
-    measured["memory"] = {"max_batch": fit.rows, "gib_per_row": fit.per_row / GIB, "peak_gib": fit.needed / GIB}
+    gib_per_row = fit.need / fit.rows / GIB
+    measured["memory"] = {"max_batch": fit.rows, "gib_per_row": gib_per_row, "peak_gib": fit.peak / GIB}
     return dataclasses.replace(config, max_batch=fit.rows), measured
 
 
 class Fit(NamedTuple):
-    """The largest batch within a limit. rows: 0 if there is none. The other figures are of the last batch that fits.
-
-    tried: its rows, or those of the smallest batch. needed: bytes at the peak, with a margin. per_row: bytes.
-    """
+    """A batch that was tried. need: bytes that it took. peak: bytes at the peak of a run with it, with a margin."""
 
     rows: int
-    tried: int
-    needed: float
-    per_row: float
+    fits: bool
+    need: int
+    peak: float
 
 
 def largest_fit(
     generator: Generator, config: Config, rehearsal: Rehearsal[Config], *, most: int = LARGEST, extra: int = 0
 ) -> Fit:
-    """Rehearse a run with more and more rows, and return the most that fit.
+    """Rehearse a run with more and more rows, and return the largest batch that fits, or the smallest of all.
 
-    A batch is tried only if its memory, in proportion to that of the batch before, fits. extra: bytes to leave free.
+    A batch is tried only if it should fit, judging by the one before. extra: bytes to leave free.
     """
     assert config.memory_limit is not None  # called only with a limit
     limit, space, meter = config.memory_limit * GIB, SearchSpace(generator, config), PeakMeter(generator.device)
@@ -164,13 +163,37 @@ def largest_fit(
         meter.start()
         rehearsal.batches(space, config, rows)
         need = meter.need()
-        needed = max(meter.highest, meter.base + SPARE * max(fixed.kept + need + extra, fixed.peak))
-        fit = Fit(rows if needed <= limit else 0, rows, needed, need / rows)
-        best = fit if fit.rows or not best else best
-        free = max(0, limit - meter.base - SPARE * (fixed.kept + extra))
-        times = min(GROWTH, (free / SPARE / max(need, 1)) ** (1 / STEEPNESS))
-        more = int(min(rows * times, most)) // smallest * smallest
-        if not fit.rows or more <= rows or (more < rows * WORTHWHILE and more < most):
+        more = max(with_margin(fixed.kept + need + extra), SPARE * fixed.peak)
+        peak = max(meter.highest, meter.base + more)
+        fit = Fit(rows, peak <= limit, need, peak)
+        if fit.fits:
+            free = without_margin(limit - meter.base) - fixed.kept - extra
+            best, rows = fit, promising(fit, best, free)
+        elif best:
+            most, rows = rows - smallest, int(math.sqrt(best.rows * rows))
+        rows = min(rows, most) // smallest * smallest
+        if not best or rows <= best.rows or (rows < best.rows * WORTHWHILE and rows < most):
             meter.start()
-            return best
-        rows = more
+            return best or fit
+
+
+def promising(fit: Fit, before: Fit | None, free: float) -> int:
+    """Return how many rows should fit into `free` bytes, judging by a batch and the one before it."""
+    need = max(fit.need, 1)
+    rows = fit.rows * min(GROWTH, (max(free, 0) / need) ** (1 / STEEPNESS))
+    if need <= min(free, PIECES):  # the margin is as much again
+        rows = max(rows, 2 * fit.rows)
+    if before:  # part of the need is the same for every batch: count the rest twice
+        per_row = 2 * max(need - before.need, 1) / (fit.rows - before.rows)
+        rows = max(rows, min(2 * fit.rows, fit.rows + (free - need) / per_row))
+    return int(rows)
+
+
+def with_margin(need: float) -> float:
+    """Return bytes measured in a rehearsal, with a margin for what may differ in a run."""
+    return SPARE * need + min(need, PIECES)
+
+
+def without_margin(free: float) -> float:
+    """Return the bytes that may be needed if so many are free: the inverse of `with_margin`."""
+    return max(free / (SPARE + 1), (free - PIECES) / SPARE)

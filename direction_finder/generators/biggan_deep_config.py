@@ -1,10 +1,9 @@
 """Read the `config.json` of a BigGAN-deep, and check that it describes a network before one is built."""
 
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
-from typing_extensions import NotRequired
 
 from direction_finder.errors import InputError
 from direction_finder.files import existing_file, read_json

@@ -6,7 +6,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Run:
     @classmethod
     def create(cls, folder: Path, config: dict[str, Any]) -> "Run":
         """Write `config.json` into a folder that `claims.claimed` gave."""
-        config = {**config, "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "finished": None}
+        config = {**config, "started": datetime.now(UTC).isoformat(timespec="seconds"), "finished": None}
         write_json(folder / CONFIG, config)
         return cls(folder, config)
 
@@ -112,7 +112,7 @@ class Run:
 
     def finish(self, finished: bool = True) -> None:
         """Record in `config.json` that the run reached its end, or (finished=False) that it continues."""
-        self.config["finished"] = datetime.now(timezone.utc).isoformat(timespec="seconds") if finished else None
+        self.config["finished"] = datetime.now(UTC).isoformat(timespec="seconds") if finished else None
         write_json(self.folder / CONFIG, self.config)
 
     def steps(self) -> list[dict[str, Any]]:

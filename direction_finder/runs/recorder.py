@@ -57,10 +57,10 @@ class Recorder:
             self.log.write(json.dumps({"step": progress.step, **progress.values}) + "\n")
             self.unsaved = progress
         last = self.stopped or progress.step == progress.total
+        if progress.preview and self.preview_every and (last or progress.step % self.preview_every == 0):
+            self._draw(progress.step, to_uint8(progress.preview()))  # first: a resumed run does not repeat this step
         if last or time.monotonic() - self.saved >= self.save_every:
             self._save()
-        if progress.preview and self.preview_every and (last or progress.step % self.preview_every == 0):
-            self._draw(progress.step, to_uint8(progress.preview()))
 
     def _draw(self, step: int, images) -> None:
         rows = [Row("", images[i : i + self.columns]) for i in range(0, len(images), self.columns)]

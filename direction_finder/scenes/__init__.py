@@ -155,26 +155,12 @@ def _make(
 ) -> Dataset:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: a file; give a folder for the data set")
-    with locked(folder, create=True):
-        return _made(folder, about, factors, rows, work, workers, phase, reported)
-
-
-def _made(
-    folder: Path,
-    about: dict[str, Any],
-    factors: Sequence[Factor],
-    rows: list[dict[str, Any]],
-    work: Callable[[list[int]], int],
-    workers: int | None,
-    phase: str,
-    reported: Reporting,
-) -> Dataset:
-    datasets.begin(folder, about, factors, rows)
-    left = datasets.missing(folder, len(rows))
-    done = len(rows) - len(left)
-    tasks = [left[i : i + TASK] for i in range(0, len(left), TASK)]
-    processes = min(workers or available_cores(), max(1, len(tasks)))
-    with reporting(reported) as on_step:
+    with locked(folder, create=True), reporting(reported) as on_step:
+        datasets.begin(folder, about, factors, rows)
+        left = datasets.missing(folder, len(rows))
+        done = len(rows) - len(left)
+        tasks = [left[i : i + TASK] for i in range(0, len(left), TASK)]
+        processes = min(workers or available_cores(), max(1, len(tasks)))
         for finished in in_processes(work, tasks, processes):
             done += finished
             progress = Progress(done, len(rows), phase, unit="image")
@@ -182,9 +168,9 @@ def _made(
                 on_step(progress)
             if progress.stopped:
                 break
-    if done == len(rows) and not (folder / datasets.CHECKSUMS).is_file():
-        datasets.finish(folder, len(rows))
-    return Dataset.open(folder)
+        if done == len(rows) and not (folder / datasets.CHECKSUMS).is_file():
+            datasets.finish(folder, len(rows))
+        return Dataset.open(folder)
 
 
 def _render_some(folder: str, kind: str, seed: int, resolution: int, indexes: list[int]) -> int:

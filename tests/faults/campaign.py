@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -137,15 +137,18 @@ def main() -> None:
     began, tried, failed = time.monotonic(), Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         wanted = [job for job in jobs(_templates(Path(folder)), sizes, given.seed) if getattr(given, job.kind) >= 0]
-        for job, wrong in zip(wanted, pool.map(perform, wanted, [Path(folder)] * len(wanted)), strict=True):
-            tried[job.kind] += 1
-            failed[job.kind] += bool(wrong)
-            if wrong:
-                print(_described(job), wrong, flush=True)
-            if sum(tried.values()) % 100 == 0:
-                print(f"{sum(tried.values())} of {len(wanted)}", file=sys.stderr, flush=True)
+        try:
+            for job, wrong in zip(wanted, pool.map(perform, wanted, [Path(folder)] * len(wanted)), strict=True):
+                tried[job.kind] += 1
+                failed[job.kind] += bool(wrong)
+                if wrong:
+                    print(_described(job), wrong, flush=True)
+                if sum(tried.values()) % 100 == 0:
+                    print(f"{sum(tried.values())} of {len(wanted)}", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    about = f"{datetime.now(timezone.utc):%Y-%m-%d}, commit {commit.stdout.strip()}, seed {given.seed}, "
+    about = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, seed {given.seed}, "
     text = "\n".join([*table(tried, failed), "", f"{about}{(time.monotonic() - began) / 60:.0f} minutes."])
     print(text)
     if given.out:

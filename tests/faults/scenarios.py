@@ -15,6 +15,7 @@ from direction_finder import datasets
 from direction_finder.datasets import Factor, image_name
 from direction_finder.files import CONFIG, LOG, STATE, TEMPORARY
 from direction_finder.locks import LOCK
+from direction_finder.reports.measures.raw import raw_path
 from direction_finder.runs.trainers import Upkeep
 from tests.conftest import NUM_CLASSES, dcgan_state
 from tests.faults.forks import Outcome, run
@@ -69,6 +70,7 @@ SCENARIOS = [
     Scenario("name", ("name", "run", 0, "first")),
     Scenario("measure", ("measure", "run", "--metric", "share", "--metric", "activeness", "--samples", 3)),
     Scenario("measure --out", ("measure", "run", "--metric", "activeness", "--samples", 3, "--out", "new")),
+    Scenario("measure --again", ("measure", "measured", "--metric", "share", "--metric", "activeness", "--again")),
     Scenario("render grid", ("render", "grid", "run", "--samples", 1, "--steps", 2)),
     Scenario("render video", ("render", "video", "run", "--samples", 1, "--seconds", 0.1, "--fps", 20)),
     Scenario("align", ("align", "run", "--direction", 0, "--samples", 1)),
@@ -106,6 +108,10 @@ def build(root: Path) -> None:
     settings = {"class_name": 1, "method": "hessian", "steps": 3, "batch_size": 4}
     df.learn(generator, out=root / "run", **settings)
     df.learn(generator, out=root / "half", progress=stop_at(2), **settings)
+    shutil.copytree(root / "run", root / "measured")
+    for metric in ("share", "activeness"):
+        measurement = df.measure(generator, df.open_run(root / "run").directions, metric, samples=3)
+        measurement.save_raw(raw_path(root / "measured", measurement.metric.layout))
     upkeep = Upkeep(preview_every=2, score_every=0, save_every=0)
     for name, stop in (("trained", 99), ("training", 2)):
         df.train(
