@@ -1,6 +1,5 @@
 """A small part of the fault campaign, the same way every time; `make campaign` tries thousands of faults."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 
 from direction_finder.locks import locked
 from direction_finder.training import biggan
-from tests.conftest import call
-from tests.faults import crashes, inputs
+from tests.faults import crashes, forks, inputs
 from tests.faults.campaign import TOGETHER
 from tests.faults.forks import Outcome
 from tests.faults.scenarios import SCENARIOS, build, moved
@@ -28,20 +26,13 @@ def template(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Callable[..., Outcome]:
-    """Return a function that runs a command in this process, with its own settings and cache, as a fork would."""
-
-    def perform(root: Path, *arguments: object) -> Outcome:
-        monkeypatch.setattr(biggan, "MEASURED", 12)
-        monkeypatch.setenv("DIRECTION_FINDER_CONFIG", f"{root}/settings")
-        monkeypatch.setenv("DIRECTION_FINDER_CACHE", f"{root}/cache")
-        os.chdir(root)
-        result = call(*arguments)
-        return Outcome(result.exit_code, result.stdout, result.stderr, 0, 0.0)
-
-    before = os.getcwd()
-    yield perform
-    os.chdir(before)
+def here(monkeypatch) -> Callable[..., Outcome]:
+    """Return a function that runs a command in this process; put the environment back afterwards."""
+    monkeypatch.setattr(biggan, "MEASURED", 12)
+    for name in ("DIRECTION_FINDER_CONFIG", "DIRECTION_FINDER_CACHE"):
+        monkeypatch.setenv(name, "set by forks.here")
+    monkeypatch.chdir(".")
+    return forks.here
 
 
 @pytest.mark.parametrize("scenario", CHECKED, ids=lambda scenario: scenario.name)

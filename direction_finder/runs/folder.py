@@ -22,6 +22,7 @@ from direction_finder.files import (
     LOG,
     PREVIEWS,
     STATE,
+    existing_file,
     parse_json,
     read_json,
     replacing,
@@ -88,10 +89,10 @@ class Run:
         Raises InputError if the file is damaged.
         """
         path = self.folder / STATE
-        if not path.is_file():
+        if not path.exists():
             return None
         try:
-            state = load_file(path)
+            state = load_file(existing_file(path))
         except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"{path}: damaged ({error}); delete it to start the run again") from error
         step = state.get("step")

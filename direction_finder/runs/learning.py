@@ -185,6 +185,7 @@ def _resumed(
     for name in ("steps", "points"):
         check_longer(name, changes.get(name, done), done)
     settings = {**run.config["settings"], **changes}
+    configure(run.config["method"], settings)  # refuse wrong settings before anything is changed
     torch.set_num_threads(run.config["threads"])
     generator = generator or Loader(run.config["device"]).load_recorded(run, spec)
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:

@@ -70,7 +70,7 @@ def perform(job: Job, template: Path) -> list[str]:
     """Try one fault and return what is wrong."""
     work = _work()
     if job.kind == "input":
-        fault, wrong, outcome = inputs.tried(template / "inputs", job.number, work, forks.run)
+        fault, wrong, outcome = inputs.tried(template / "inputs", job.number, work, forks.here)
         return [f"{wrong}: {fault.what}: {_shown(fault.command)}: {outcome.stderr.strip()[-300:]}"] if wrong else []
     scenario, plain = SCENARIOS[job.first], template / "plain"
     expected = _expected(job.first, plain)

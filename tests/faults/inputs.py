@@ -131,7 +131,9 @@ def file_fault(root: Path, dice: random.Random) -> Fault:
     kinds += [_edited] * 8 if path.suffix == ".json" else [_edited_header] * 8 if path.suffix == ".safetensors" else []
     kind = dice.choice(kinds)
     kind(path, dice)
-    return Fault(f"{name} {kind.__name__.strip('_')}", dice.choice(READERS[name]), _harmful(kind, path))
+    command = dice.choice(READERS[name])
+    harmful = command[0] != "info" and _harmful(kind, path)  # which says what is wrong with it
+    return Fault(f"{name} {kind.__name__.strip('_')}", command, harmful)
 
 
 def option_fault(commands: list[tuple[Any, ...]], dice: random.Random) -> Fault:
