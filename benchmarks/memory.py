@@ -2,9 +2,8 @@
 
     python -m benchmarks.memory
 
-The peak is what the system reports when the process has ended, or the highest value seen while it ran, if that is
-more. A run that is refused must say the least limit; it is repeated with that limit. The last rows are two long runs,
-to see whether memory grows.
+The peak is the highest that the system reports while a process runs; it is read every 20 ms. A run that is refused must
+say the least limit; it is repeated with that limit. The last rows are two long runs, to see whether memory grows.
 """
 
 import os
@@ -59,13 +58,14 @@ def run(arguments: Sequence[str], threads: int) -> Outcome:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
-        peak = max(seen, usage.ru_maxrss / 2**20)
-        return Outcome(peak, time.monotonic() - began, process.returncode, errors.read())
+        return Outcome(seen or usage.ru_maxrss / 2**20, time.monotonic() - began, process.returncode, errors.read())
 
 
 def high_water(pid: int) -> float:
-    """Return the peak of a process so far in GiB, 0 where the system does not say."""
+    """Return the peak of a process so far in GiB, 0 where the system does not say, or before it runs its program."""
     try:
+        if Path(f"/proc/{pid}/cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
+            return 0.0  # still the memory of this process, which the system's own figure would count too
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return 0.0
