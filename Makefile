@@ -36,7 +36,7 @@ check: .venv/ready
 	$(MAKE) test
 	$(BIN)/python -m tests.wheel
 
-# Thousands of faults on purpose, about an hour; writes the table in docs/promises.md
+# Thousands of faults on purpose, a quarter of an hour; writes the table in docs/promises.md
 campaign: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.campaign --out docs/promises.md
 
