@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -58,7 +57,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     if path.parent not in _swept:
         _swept.add(path.parent)
         sweep(path.parent)
-    part = path.with_name(f"{TEMPORARY}{HOST}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    part = path.with_name(f"{TEMPORARY}{HOST}-{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield part

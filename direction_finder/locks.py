@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from direction_finder.errors import InputError
 from direction_finder.files import sweep
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK = ".lock"  # deleted when the folder is free again
 
@@ -22,25 +26,33 @@ def locked(folder: str | Path, *, create: bool = False) -> Iterator[None]:
     folder = Path(folder)
     if create:
         folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
+    lock = FileLock(folder / LOCK, timeout=0, is_singleton=False)
     try:
-        lock = FileLock(path, timeout=0, is_singleton=False)
         lock.acquire()
     except Timeout as error:
         raise InputError(
             f"{folder}: another process is writing in this folder; wait until it has finished, or stop it"
         ) from error
     try:
-        for parent in [folder, *filter(Path.is_dir, folder.iterdir())]:
-            sweep(parent)
-        yield
+        with released(lock):
+            for parent in [folder, *filter(Path.is_dir, folder.iterdir())]:
+                sweep(parent)
+            yield
     finally:
-        with suppress(OSError):  # Windows does not delete open files; an empty lock file does no harm
-            path.unlink(missing_ok=True)
-        lock.release()
         if create:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
+
+
+@contextmanager
+def released(lock: "BaseFileLock") -> Iterator[None]:
+    """Delete the file of an acquired lock in the end, and release the lock."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows does not delete open files; an empty lock file does no harm
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def clear_dead(folder: Path) -> None:

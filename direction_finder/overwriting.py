@@ -72,6 +72,7 @@ def _json(path: Path) -> str:
 def _ours(path: Path) -> bool:
     """Return whether a file says that this package wrote it."""
     with open(path, "rb") as file:
-        head = file.read(ENDS)
+        ends = file.read(ENDS)
         file.seek(max(0, path.stat().st_size - ENDS))
-        return any(mark in head + file.read() for mark in MARKS)
+        ends += file.read()
+    return any(mark in ends for mark in MARKS)

@@ -1,5 +1,6 @@
 """Small generators that tests share. Everything is made here; nothing is downloaded."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,20 @@ import torch
 from click.testing import CliRunner, Result
 
 from direction_finder.commands import main
+from direction_finder.commands.stopping import NUMBERS
 from direction_finder.generators.networks.dcgan import DCGAN
 from tests.sane_biggan import SMALL, sane_biggan, write_folder
 
 NUM_CLASSES, DIM = 3, 6
+TINY_PROGAN = {  # two levels, at 8 pixels
+    "z_dim": 2,
+    "width": 4,
+    "max_width": 8,
+    "batch_size": 4,
+    "fade_kimg": 0.004,
+    "stable_kimg": 0.004,
+    "kimg": 0.02,
+}
 
 
 def dcgan_state(widths=(DIM + NUM_CLASSES, 16, 8, 3), seed: int = 0) -> dict[str, torch.Tensor]:
@@ -45,6 +56,15 @@ def biggan_folder(tmp_path_factory: pytest.TempPathFactory, biggan_model) -> Pat
     folder = tmp_path_factory.mktemp("biggan") / "small"
     write_folder(folder, SMALL, biggan_model)
     return folder
+
+
+@pytest.fixture
+def handlers():
+    """Whatever a test does, the handlers of signals that pytest had are there afterwards."""
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

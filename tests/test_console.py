@@ -10,13 +10,7 @@ from direction_finder.progress import Progress
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.fixture(autouse=True)
-def handlers():
-    """Whatever a test does, the handlers of pytest are there afterwards."""
-    before = {number: signal.getsignal(number) for number in NUMBERS}
-    yield before
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 def stopped(console: Console, phase: str = "learning") -> bool:

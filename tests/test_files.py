@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and where the user's folders are."""
+"""Files that are complete or absent, and where the user's folders are."""
 
 import hashlib
 import os

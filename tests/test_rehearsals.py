@@ -80,7 +80,7 @@ def test_what_does_not_depend_on_the_batch(watched):
     image = watched.generator(watched.generator.samples(1)).numel()
     rehearsal = METHODS["jacobian"].rehearsal
     assert rehearsal.fixed(space, few) == (SINGLE * (4 * 36 + 6 * image), LEAVING)
-    assert rehearsal.fixed(space, many).peak == DOUBLE * SOLVING * 36 * 10**5
+    assert rehearsal.fixed(space, many).peak == DOUBLE * 2 * SOLVING * 36 * 10**5
     assert METHODS["hessian-direct"].rehearsal.fixed(space, few).kept == SINGLE * 4 * 36
     scored, unscored = (
         METHODS["hessian"].rehearsal.fixed(space, configure("hessian", {**LOOP, "score_samples": number})).kept
@@ -92,7 +92,7 @@ def test_what_does_not_depend_on_the_batch(watched):
 @pytest.mark.skipif(not RESET.exists(), reason="the system cannot begin a peak anew")
 @pytest.mark.parametrize("solver", ["mean", "squares", "subspace", "joint"])
 def test_solving_needs_no_more_than_is_reckoned(solver):
-    matrices = torch.eye(16).repeat(8192, 1, 1)  # 16 MiB as doubles
+    matrices = torch.eye(16).repeat(32768, 1, 1)  # 64 MiB as doubles: not from the heap, whose gaps differ every time
     solve(solver, unit_norm(matrices))  # what a first call loads stays in memory
     meter = PeakMeter(torch.device("cpu"))
     meter.start()

@@ -18,16 +18,8 @@ from direction_finder.runs.folder import Run
 from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, lost
 from direction_finder.runs.training import Watch, snapshot_settings
 from direction_finder.training.progan import ProGANTrainer
+from tests.conftest import TINY_PROGAN as TINY
 
-TINY = {
-    "z_dim": 2,
-    "width": 4,
-    "max_width": 8,
-    "batch_size": 4,
-    "fade_kimg": 0.004,
-    "stable_kimg": 0.004,
-    "kimg": 0.02,
-}
 QUIET = Upkeep(preview_every=0, score_every=0, save_every=1000)
 
 

@@ -12,14 +12,7 @@ import pytest
 from direction_finder.commands.stopping import NUMBERS, Stop, heeded, quietly
 from tests.process import finish, start, wait_for
 
-
-@pytest.fixture(autouse=True)
-def handlers():
-    """Whatever a test does, the handlers of pytest are there afterwards."""
-    before = {number: signal.getsignal(number) for number in NUMBERS}
-    yield before
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.mark.parametrize("number", NUMBERS)

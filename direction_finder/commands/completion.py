@@ -1,13 +1,13 @@
 """Complete generators, classes, runs and names of directions in the shell, without importing torch."""
 
-import json
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
 from direction_finder.class_names import KNOWN, known_names
-from direction_finder.files import CONFIG, DIRECTIONS, METADATA_KEY
+from direction_finder.errors import InputError
+from direction_finder.files import CONFIG, DIRECTIONS
 
 FAMILIES = ("biggan:", "biggan-deep:", "dcgan:", "hf:", "progan:", "python:")
 
@@ -40,14 +40,13 @@ def directions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
 def _record(ctx: click.Context) -> dict:
     """Return the metadata in the directions file of the run named earlier; empty if there is none."""
-    from safetensors import SafetensorError, safe_open
+    from direction_finder.tensor_files import read_metadata
 
     target = ctx.params.get("target") or next(
         iter(ctx.args), ""
     )  # click hides arguments after an option without its value
     path = Path(target, DIRECTIONS) if Path(target).is_dir() else Path(target)
     try:
-        with safe_open(path, framework="numpy") as file:
-            return json.loads(file.metadata()[METADATA_KEY])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return read_metadata(path, dict) or {}
+    except (InputError, OSError):
         return {}

@@ -21,6 +21,7 @@ from direction_finder.randomness import stream
 
 SINGLE, DOUBLE = 4, 8  # bytes of a number
 SOLVING = 5  # doubles at the peak of solving, for each entry of the matrices
+HEAP = 2**25  # glibc takes what is smaller from its heap, where the gaps come to as much again
 LOOPING = 16  # matrices of a loop: that of directions, its gradient, the optimiser's means, and copies in the state
 LEAVING = 2**27  # bytes of torch's libraries that are read from the disk only when the process ends
 SHARING = 6  # matrices at the peak of measuring a diagonal share, for each Hessian
@@ -46,7 +47,8 @@ def direct(work: Work[Direct], total: Callable[[int], int], *, keeps_outputs: bo
         entries, leaving = (0, 0) if x.is_cuda else (config.points * space.size**2, LEAVING)
         derivatives = SINGLE * space.size * outputs if keeps_outputs else 0
         kept = SINGLE * entries + derivatives
-        return Fixed(kept, max(DOUBLE * SOLVING * entries, kept + derivatives, leaving))
+        solving = DOUBLE * entries * (SOLVING if DOUBLE * entries > HEAP else 2 * SOLVING)
+        return Fixed(kept, max(solving, kept + derivatives, leaving))
 
     def batches(space: SearchSpace, config: Direct, rows: int) -> None:
         for part in (rows, total(space.size) % rows, rows):

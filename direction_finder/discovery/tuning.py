@@ -44,7 +44,7 @@ class Fixed(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Rehearsal(Generic[Config]):
-    """What a method does that takes memory, see `rehearsals`.
+    """Hold what a method does that takes memory, see `rehearsals`.
 
     fixed: does, once, all that does not depend on the batch, and returns what it takes in long runs. batches: computes
     every kind of batch with so many rows at once. most: returns how many rows a run computes at once if it may.

@@ -2,7 +2,7 @@
 
 import http.client
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators.transfer import Interrupted, OnDownload, Told, forget, resume
 from direction_finder.generators.weights import looks_like_html
+from direction_finder.locks import released
 
 TRIES = 5
 PAUSE = 0.25  # seconds before the second try; each further pause is twice as long
@@ -134,12 +135,8 @@ def _alone(path: Path, part: Path) -> Iterator[None]:
                     f"{path}: another process has been downloading this file for {WAIT:g} seconds without progress; "
                     "stop it, and try again"
                 ) from error
-    try:
+    with released(lock):
         yield
-    finally:
-        with suppress(OSError):  # Windows does not delete open files; an empty lock file does no harm
-            Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 def _size(part: Path) -> int:

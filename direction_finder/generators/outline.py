@@ -1,4 +1,4 @@
-"""What directions need to know about a generator, also where it is not available."""
+"""Hold what directions need to know about a generator, also where it is not available."""
 
 from typing import NamedTuple
 

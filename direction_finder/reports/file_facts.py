@@ -1,4 +1,4 @@
-"""What files, folders and generators are, how they were made, what is wrong with them: all that takes reading them."""
+"""Describe files, folders and generators by reading them: what they are, how they were made, what is wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress

@@ -13,7 +13,7 @@ from direction_finder.overwriting import GIF, MP4, kind_of
 from direction_finder.reports.run_headers import Facts
 
 Made = dict[str, Any]
-"""How an image or video was made: the command, its settings, and what it was applied to."""
+"""Declare how an image or video was made: the command, its settings, and what it was applied to."""
 
 SECONDS = 60  # after which ffmpeg is stopped
 

@@ -31,9 +31,7 @@ def _claim(folder: Path, stack: ExitStack) -> Path:
         _check(folder)
     stack.enter_context(locked(folder, create=True))
     _check(folder)
-    for name in sorted(WORTHLESS - {CONFIG}):
-        _delete(folder / name)
-    _delete(folder / CONFIG)  # last: what is left after a crash is recognised by it
+    empty(folder)
     return folder
 
 
@@ -73,6 +71,13 @@ def holds_nothing(folder: Path) -> bool:
     except InputError:
         return False
     return "direction_finder" in config and "started" in config and config.get("finished") is None
+
+
+def empty(folder: Path) -> None:
+    """Delete what is worthless in a folder, its configuration last: what a crash leaves is recognised by it."""
+    for name in sorted(WORTHLESS - {CONFIG}):
+        _delete(folder / name)
+    _delete(folder / CONFIG)
 
 
 def _delete(path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from direction_finder.files import (
 )
 from direction_finder.generators.python import absolute_target
 from direction_finder.locks import LOCK
+from direction_finder.runs.claims import empty
 from direction_finder.runs.models import Entry, RunConfig
 
 PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
@@ -109,7 +110,9 @@ class Run:
     def remove_if_not_begun(self) -> None:
         """Delete the folder if the run failed before it saved its first state."""
         if {path.name for path in self.folder.iterdir()} <= {CONFIG, LOG, PREVIEWS, LOCK}:
-            shutil.rmtree(self.folder)
+            empty(self.folder)
+            with suppress(OSError):  # it is locked; who holds the lock deletes the folder
+                self.folder.rmdir()
 
     def finish(self, finished: bool = True) -> None:
         """Record in `config.json` that the run reached its end, or (finished=False) that it continues."""

@@ -17,21 +17,12 @@ from direction_finder.files import CONFIG, LOG, STATE, TEMPORARY
 from direction_finder.locks import LOCK
 from direction_finder.reports.measures.raw import raw_path
 from direction_finder.runs.trainers import Upkeep
-from tests.conftest import NUM_CLASSES, dcgan_state
+from tests.conftest import NUM_CLASSES, TINY_PROGAN, dcgan_state
 from tests.faults.forks import Outcome, run
 
 LEARN = ("learn", "--generator", "dcgan:small.pth", "--num-classes", NUM_CLASSES, "--class", 1, "--save-every", 0)
 LOOP = (*LEARN, "--method", "hessian", "--steps", 3, "--batch-size", 4)
-SIZES = {
-    "z_dim": 2,
-    "width": 4,
-    "max_width": 8,
-    "batch_size": 4,
-    "fade_kimg": 0.004,
-    "stable_kimg": 0.004,
-    "kimg": 0.02,
-}
-PROGAN = tuple(text for name, value in SIZES.items() for text in (f"--{name.replace('_', '-')}", value))
+PROGAN = tuple(text for name, value in TINY_PROGAN.items() for text in (f"--{name.replace('_', '-')}", value))
 OFTEN = ("--save-every", 0, "--preview-every", 2)
 UNSCORED = (*OFTEN, "--score-every", 0)
 SCORED = ("--score-every", 0.008, "--score-samples", 4)
@@ -115,7 +106,13 @@ def build(root: Path) -> None:
     upkeep = Upkeep(preview_every=2, score_every=0, save_every=0)
     for name, stop in (("trained", 99), ("training", 2)):
         df.train(
-            "progan", root / "images", out=root / name, resolution=8, upkeep=upkeep, progress=stop_at(stop), **SIZES
+            "progan",
+            root / "images",
+            out=root / name,
+            resolution=8,
+            upkeep=upkeep,
+            progress=stop_at(stop),
+            **TINY_PROGAN,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from direction_finder.commands.actions.shared import going_on
+from direction_finder.commands.actions.shared import folder_of, going_on
 from direction_finder.commands.option_values import Measuring
 from direction_finder.commands.printing import say, say_json, tell
 from direction_finder.directions import Directions
@@ -46,7 +46,7 @@ def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] =
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options, given)
-    folders = {path if path.is_dir() else path.parent for path in map(Path, targets) if path.exists()}
+    folders = {folder_of(path) for path in map(Path, targets) if path.exists()}
     with ExitStack() as stack:
         for folder in sorted({folder.resolve(): folder for folder in folders}.values()):
             stack.enter_context(locked(folder))
@@ -109,7 +109,7 @@ def _scored(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) 
             measurement = measure_again(path, name, samples=samples, seed=seed, class_name=options.class_text)
             _tell(measurement, options)
             reports[text][name] = measurement.report
-            save(measurement, path if path.is_dir() else path.parent, on_note=tell)
+            save(measurement, folder_of(path), on_note=tell)
         _finish(path, reports[text], options)
     return reports
 
@@ -162,7 +162,7 @@ def _finish(path: Path, reports: dict[str, Report], options: Measuring) -> None:
         directions = Directions.load(path)
         named = dataclasses.replace(directions, names=tuple(reports["factors"]["names"]))
         named.save(path / DIRECTIONS if path.is_dir() else path)
-    folder = path if path.is_dir() else path.parent
+    folder = folder_of(path)
     if (folder / CONFIG).is_file() and (path.is_dir() or path.name == DIRECTIONS):
         written = write_page(folder, on_note=tell)
         if not options.as_json:

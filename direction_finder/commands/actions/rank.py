@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from direction_finder.commands.actions.shared import going_on, opened, writing
+from direction_finder.commands.actions.shared import folder_of, going_on, opened, writing
 from direction_finder.commands.option_values import Drawing
 from direction_finder.commands.printing import say, tell
 from direction_finder.directions import Directions
@@ -32,7 +32,7 @@ def rank(path: Path, others: tuple[Path, ...], samples: int | Path, settings: Se
                 ranking.directions.save(target.path)
         for note in ranking.notes:
             tell(note)
-        folder = target.folder if target else path if path.is_dir() else path.parent
+        folder = folder_of(path)
         replace(ranking, compared_with=tuple(str(other) for other in others)).save(folder / RANK)
         say(*str(replace(ranking, moves=moves(folder / "factors.json", ranking.directions, tell))).split("\n"))
         if ranking.unlimited:

@@ -31,6 +31,11 @@ def made(target: Loaded, verb: str, **settings: Any) -> dict[str, Any]:
     }
 
 
+def folder_of(target: Path) -> Path:
+    """Return the folder of a run or directions file."""
+    return target if target.is_dir() else target.parent
+
+
 @contextmanager
 def writing(target: Path, out: Path | None = None, force: bool = False) -> Iterator[None]:
     """Let no other process write in the folder of a run or directions file, if that is where the output goes.
@@ -39,7 +44,7 @@ def writing(target: Path, out: Path | None = None, force: bool = False) -> Itera
     """
     if out and out.suffix.lower() in OF_ENDING:
         check_overwrite(out, OF_ENDING[out.suffix.lower()], force=force)
-    folder = target if target.is_dir() else target.parent
+    folder = folder_of(target)
     if out is None or out.parent.resolve() == folder.resolve():
         with locked(folder):
             yield

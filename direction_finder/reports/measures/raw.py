@@ -41,7 +41,7 @@ Origin = TypedDict(
         "torch": str,
     },
 )
-"""What was measured, by which settings. samples: the number that was asked for; None: the metric's usual number."""
+"""Declare what was measured, by which settings. samples: the number asked for; None: the metric's usual number."""
 
 
 class RawMetadata(TypedDict):
