@@ -21,6 +21,7 @@ from PIL import Image
 from direction_finder.dataset_tables import DATASET, Description, Factor, factors_of, read_table
 from direction_finder.errors import InputError
 from direction_finder.files import TEMPORARY, existing_file, file_sha256, read_json, replacing, write_json
+from direction_finder.idx import idx_files, read_idx
 from direction_finder.locks import LOCK
 
 FACTORS, IMAGES, CHECKSUMS = "factors.csv", "images", "checksums.sha256"
@@ -118,12 +119,15 @@ def read_image(path: Path) -> np.ndarray:
 
 
 class Images:
-    """The images of a data set, or of a folder of images, each read from disk when it is indexed.
+    """The images of a data set, of a folder of images, each read from disk when it is indexed, or of IDX files.
 
     A folder's images are in the order of their names; the largest square in the middle of each is scaled to
-    `resolution`. A data set has a resolution of its own, which is the default. `about` holds the folder, the number of
-    images and their resolution, and the kind and seed of a data set. Raises InputError if there is no image.
+    `resolution`. Data sets and IDX files have a resolution of their own, which is the default. `about` holds the
+    folder, the number of images and their resolution, and the kind and seed of a data set. Raises InputError if there
+    is no image.
     """
+
+    table: np.ndarray | None = None  # images (n, H, W) of IDX files
 
     def __init__(self, folder: str | Path, resolution: int | None = None):
         folder = Path(folder)
@@ -132,26 +136,39 @@ class Images:
             self.paths = [folder / image_name(index) for index in range(len(data))]
             about = {name: data.about[name] for name in ("kind", "seed")}
             resolution = resolution or data.about["resolution"]
+        elif files := idx_files(folder):
+            self.table, self.paths, about = read_idx(files), files, {"kind": folder.resolve().name}
+            resolution = resolution or min(self.table.shape[1:])
         else:
-            files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-            self.paths = sorted(path for path in files if path.is_file())
+            found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+            self.paths = sorted(path for path in found if path.is_file())
             about = {"kind": folder.resolve().name}
             if not self.paths:
-                raise InputError(f"{folder}: no data set and no images; give a folder with {', '.join(SUFFIXES)} files")
+                raise InputError(
+                    f"{folder}: no data set and no images; give a folder with {', '.join(SUFFIXES)} or IDX files "
+                    "(Fashion-MNIST: apt-get install dataset-fashion-mnist, in /usr/share/datasets/fashion-mnist)"
+                )
             if not resolution:
                 raise InputError(f"{folder}: a folder of images; give their size with `resolution`")
         self.resolution = resolution
-        self.about = {"folder": str(folder.resolve()), **about, "num": len(self.paths), "resolution": resolution}
+        self.about = {"folder": str(folder.resolve()), **about, "num": len(self), "resolution": resolution}
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.paths if self.table is None else self.table)
 
     def __getitem__(self, indexes: Iterable[int]) -> np.ndarray:
         """Read images as bytes (n, R, R, 3). Raises InputError if a file is missing or not an image."""
-        return np.stack([_square(read_image(self.paths[index]), self.resolution) for index in indexes])
+        return np.stack([_square(self._read(index), self.resolution) for index in indexes])
+
+    def _read(self, index: int) -> np.ndarray:
+        if self.table is None:
+            return read_image(self.paths[index])
+        return np.repeat(self.table[index][:, :, None], 3, axis=2)
 
     def sha256(self, indexes: Iterable[int]) -> str:
-        """Return the SHA-256 of the checksums of these images' files."""
+        """Return the SHA-256 of the checksums of these images' files, or of the pixels in IDX files."""
+        if self.table is not None:
+            return hashlib.sha256(self.table[list(indexes)].tobytes()).hexdigest()
         return hashlib.sha256("".join(file_sha256(self.paths[index]) for index in indexes).encode()).hexdigest()
 
 

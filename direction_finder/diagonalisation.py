@@ -14,8 +14,17 @@ from direction_finder.errors import InputError
 
 
 def unit_norm(matrices: Tensor) -> Tensor:
-    """Divide every matrix by its Frobenius norm, so that matrices of large norm do not dominate."""
-    return matrices / matrices.norm(dim=(-2, -1), keepdim=True)
+    """Divide every matrix by its Frobenius norm, so that matrices of large norm do not dominate; those of 0 stay 0.
+
+    Raises InputError if all are 0: nothing that was measured depends on any direction.
+    """
+    norms = matrices.norm(dim=(-2, -1), keepdim=True)
+    if not norms.any():
+        raise InputError(
+            "no direction changes anything at any point: the images (or activations) are constant, as those of a "
+            "generator that has collapsed; give another generator, `at` or layer"
+        )
+    return matrices / norms.where(norms > 0, 1)
 
 
 def mean_eigenvectors(matrices: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ METRICS = (  # metrics of `measure`: first those of directions, then those of ge
     "kid",
     "fidelity",
 )
+ST_RKM, VAE = "st-rkm", "vae"  # kinds of autoencoders
 PARTS = ("all", "coarse", "mid", "fine")  # parts of the latents to search
 LIMITS = ("least", "above", "below", "most")
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from direction_finder.diagonalisation import SOLVERS, _rounds, jacobi, solve
+from direction_finder.diagonalisation import SOLVERS, _rounds, jacobi, solve, unit_norm
 from direction_finder.errors import InputError
 from direction_finder.hessians import diagonal_share
 from tests.planted import worst_match
@@ -98,3 +98,15 @@ def test_subspace_rotates_the_strongest_fifth_only():
     assert torch.equal(turned[4:], squares[4:])
     assert torch.allclose(turned[:4].mT @ turned[:4], squares[:4].mT @ squares[:4], atol=1e-9)
     assert diagonal_share(matrices, turned).mean() > diagonal_share(matrices, squares).mean()
+
+
+def test_points_where_nothing_changes_are_left_out():
+    matrices, _ = planted_matrices(4, 5, 0.1, seed=0)
+    with_dead = torch.cat([matrices, torch.zeros(2, 4, 4).double()])
+    assert unit_norm(with_dead)[5:].abs().sum() == 0
+    torch.testing.assert_close(solve("joint", with_dead), solve("joint", matrices))
+
+
+def test_no_change_at_any_point_gets_one_line():
+    with pytest.raises(InputError, match="no direction changes anything at any point"):
+        solve("joint", torch.zeros(3, 4, 4))

@@ -20,7 +20,7 @@ ROWS = [
     {"locks", "torch_files"},
     {"tensor_files"},
     {"overwriting"},
-    {"dataset_tables", "direction", "directions_check", "directions_file", "samples"},
+    {"dataset_tables", "direction", "directions_check", "directions_file", "idx", "samples"},
     {"directions"},
     {
         "penalty",

@@ -9,9 +9,10 @@ from PIL import Image
 
 from direction_finder.datasets import Dataset, image_name
 from direction_finder.errors import InputError
-from direction_finder.scenes import KINDS, draw, edge_map, make, redrawn, render_image
+from direction_finder.scenes import DRAWN, KINDS, draw, edge_map, make, redrawn, render_image
 from direction_finder.scenes.families import FAMILIES, Thing
 from direction_finder.scenes.render import render
+from direction_finder.scenes.sprites import draw_sprite
 from tests.conftest import call
 
 SIZE = 24
@@ -29,11 +30,11 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", DRAWN)
 def test_factors_are_in_range_and_vary(kind):
     rows = [draw(kind, 0, index) for index in range(300)]
     assert rows[7] == draw(kind, 0, 7) != draw(kind, 1, 7)
-    for factor in FAMILIES[kind].factors:
+    for factor in DRAWN[kind].factors:
         values = [row[factor.name] for row in rows]
         if factor.choices:
             assert set(values) == set(factor.choices)
@@ -41,6 +42,28 @@ def test_factors_are_in_range_and_vary(kind):
             low, high = min(values), max(values)
             width = factor.high - factor.low
             assert factor.low <= low < factor.low + 0.05 * width and factor.high - 0.05 * width < high <= factor.high
+
+
+def test_sprites_are_where_and_what_their_factors_say(tmp_path):
+    """Their centre moves with x and y, their area with the square of the scale, and the ellipse turns."""
+    row = {"shape": "ellipse", "scale": 1.0, "orientation": 0.0, "x": 0.0, "y": 0.5}
+    places = np.arange(64) + 0.5
+
+    def drawn(**changes):
+        image = draw_sprite({**row, **changes}, 64)[..., 0] / 255
+        return image, np.array([image.sum(0) @ places, image.sum(1) @ places]) / image.sum()
+
+    image, centre = drawn()
+    assert centre == pytest.approx([16, 32], abs=0.1)
+    assert drawn(x=1.0, y=0.0)[1] == pytest.approx([48, 16], abs=0.1)
+    assert drawn(scale=0.5)[0].sum() == pytest.approx(image.sum() / 4, rel=0.02)
+    turned = drawn(orientation=0.25)[0]
+    assert (image.sum(0) > 0).sum() == pytest.approx(2 * (image.sum(1) > 0).sum(), abs=1)
+    assert (turned.sum(0) > 0).sum() == (image.sum(1) > 0).sum()
+    assert drawn(orientation=0.5)[0] == pytest.approx(image, abs=1e-9)  # an ellipse, but not a heart
+    assert np.abs(drawn(shape="heart", orientation=0.5)[0] - drawn(shape="heart")[0]).max() == 1
+    data = make("sprites", tmp_path / "sprites", num=3, resolution=16, workers=1)
+    assert not redrawn(data, [0, 1, 2])
 
 
 def test_two_objects_never_touch():

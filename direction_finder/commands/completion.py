@@ -9,7 +9,7 @@ from direction_finder.class_names import KNOWN, known_names
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, DIRECTIONS
 
-FAMILIES = ("biggan:", "biggan-deep:", "dcgan:", "hf:", "progan:", "python:")
+FAMILIES = ("biggan:", "biggan-deep:", "dcgan:", "hf:", "progan:", "st-rkm:", "vae:", "python:")
 
 
 def generators(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -17,6 +17,7 @@ TEXTS = {
     "clevr-1fov": "Render one red cube that moves along one axis.",
     "clevr-complex": "Render two objects whose colour, shape, size, x and y vary.",
     "shapes": "Render a cube, sphere or cylinder whose x, y, size, hue and light vary.",
+    "sprites": "Draw a white square, ellipse or heart whose scale, orientation, x and y vary; without Mitsuba.",
     "edges-and-shapes": "Render `shapes`; half of the images show only edges.",
 }
 FOLDER = Place(file=False)

@@ -1,5 +1,6 @@
 """Define `direction-finder train`, which trains generators, and the network that reads factors."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import click
 
 from direction_finder.commands.numbers import SEED, Whole
 from direction_finder.commands.option_values import Training
-from direction_finder.commands.options import config_options, grouped, threads_option
+from direction_finder.commands.options import config_options, grouped, several, threads_option
 from direction_finder.commands.paths import Place, Text
 from direction_finder.commands.training_options import (
     FOLDER,
@@ -16,6 +17,8 @@ from direction_finder.commands.training_options import (
     run_options,
     score_options,
 )
+from direction_finder.settings import ST_RKM, VAE
+from direction_finder.training.autoencoder_config import StRKMConfig, VAEConfig
 from direction_finder.training.biggan_config import BigGANConfig
 from direction_finder.training.progan_config import ProGANConfig
 
@@ -87,6 +90,46 @@ def train_progan(ctx: click.Context, data: Path | None, options: Training, **set
     from direction_finder.commands.actions import train as action
 
     action.train_progan(ctx, data, options, settings)
+
+
+def _autoencoder(name: str, config: type, example: str) -> Callable:
+    """Return a decorator that makes a command of the options of an autoencoder's training."""
+    return several(
+        train.command(name, epilog=f"Example: direction-finder train {name} {example}"),
+        click.argument("data", required=False, type=FOLDER),
+        grouped("options", Training, run_options, resolution_option, config_options({name: config}), how_options),
+        click.pass_context,
+    )
+
+
+@_autoencoder(ST_RKM, StRKMConfig, "/usr/share/datasets/fashion-mnist --out outputs/fashion")
+def train_st_rkm(ctx: click.Context, data: Path | None, options: Training, **settings: Any) -> None:
+    """Train an St-RKM: an autoencoder whose features span few orthonormal columns U.
+
+    DATA is a data set that `scenes` made, a folder of images, or one of IDX files, as of Fashion-MNIST (Debian's
+    package dataset-fashion-mnist). A part of the images is left out, on which the error is measured. The run folder
+    contains a log of the losses, and sheets in previews/: images, their reconstructions, then a sweep of every latent
+    over 2 standard deviations. The model is in generator.safetensors; --generator st-rkm:FILE loads its decoder, whose
+    latents are U^T times the features. The columns of U are in columns.safetensors, for `render`, `rank` and the
+    others; `learn` finds other directions in their span. --resume FOLDER continues a run that was stopped or killed
+    and produces exactly the same weights as an uninterrupted run.
+    """
+    from direction_finder.commands.actions import train as action
+
+    action.train_autoencoder(ctx, ST_RKM, data, options, settings)
+
+
+@_autoencoder(VAE, VAEConfig, "data/sprites --regulariser mean-field --beta 0.3 --out outputs/sprites")
+def train_vae(ctx: click.Context, data: Path | None, options: Training, **settings: Any) -> None:
+    """Train an autoencoder with a regulariser: a beta-VAE, or what replaces its noise.
+
+    full, mean-field and trace are deterministic: they regularise the decoder's Jacobian as the noise of a beta-VAE
+    does implicitly. DATA, the run folder and --resume are as for `train st-rkm`; --generator vae:FILE loads the
+    decoder.
+    """
+    from direction_finder.commands.actions import train as action
+
+    action.train_autoencoder(ctx, VAE, data, options, settings)
 
 
 @train.command(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from direction_finder.class_names import BIGGANS, KNOWN, ORIGINAL, PROGANS, SHIPPED, known_names
 from direction_finder.errors import InputError
+from direction_finder.generators.autoencoder import load_autoencoder
 from direction_finder.generators.base import Generator, Source
 from direction_finder.generators.biggan import find_biggan, load_biggan
 from direction_finder.generators.biggan_deep import load_biggan_deep
@@ -19,7 +20,7 @@ from direction_finder.generators.python import load_python
 from direction_finder.generators.shipped import shipped
 from direction_finder.generators.wrapped import WrappedModule
 from direction_finder.progress import DownloadBar
-from direction_finder.settings import check_number
+from direction_finder.settings import ST_RKM, VAE, check_number
 
 OnDownload = Callable[[int, int], None]
 
@@ -127,6 +128,11 @@ def _progan(request: Asked) -> Generator:
     )
 
 
+def _autoencoder(request: Asked) -> Generator:
+    kind = request.spec.partition(":")[0]
+    return load_autoencoder(request.path, kind, name=request.short, truncation=request.truncation)
+
+
 NAMED: dict[str, Callable[[Asked], Generator]] = {
     "eyes": _eyes,
     **dict.fromkeys(SHIPPED, _shipped),
@@ -149,11 +155,13 @@ FAMILIES = {
     "hf": Family(_hub),
     "dcgan": Family(_dcgan, ("num_classes", "key", "activation", "output_activation", "resolution")),
     "progan": Family(_progan, ("fused_scale", "key")),
+    ST_RKM: Family(_autoencoder),
+    VAE: Family(_autoencoder),
     "python": Family(_python, ("num_classes", "dim")),
 }
 EXPECTED = (
-    f"a known name ({', '.join(KNOWN)}), biggan:FILE, biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE or "
-    "python:package.module:factory (or python:FILE.py:factory)"
+    f"a known name ({', '.join(KNOWN)}), biggan:FILE, biggan-deep:FOLDER, hf:owner/name, dcgan:FILE, progan:FILE, "
+    "st-rkm:FILE, vae:FILE or python:package.module:factory (or python:FILE.py:factory)"
 )
 
 

@@ -14,16 +14,23 @@ from safetensors.torch import save
 from direction_finder.datasets import Dataset, Factor
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, replacing, write_json
+from direction_finder.generators.autoencoder import load_autoencoder
 from direction_finder.generators.biggan_deep import WEIGHTS
 from direction_finder.generators.weights import State
 from direction_finder.progress import Progress
 from direction_finder.runs.best_checkpoint import BestCheckpoint
 from direction_finder.runs.folder import Run
 from direction_finder.runs.recorder import Recorder
+from direction_finder.settings import ST_RKM, VAE
 from direction_finder.training import biggan, progan
+from direction_finder.training.autoencoder import AutoencoderTrainer
+from direction_finder.training.autoencoder_config import StRKMConfig, VAEConfig
+from direction_finder.training.loop import run as train
+from direction_finder.training.st_rkm import StRKMTrainer
 from direction_finder.training.state import snapshot
+from direction_finder.training.vae import VAETrainer
 
-GENERATOR, SNAPSHOT = "generator", "snapshot.safetensors"
+GENERATOR, SNAPSHOT, COLUMNS = "generator", "snapshot.safetensors", "columns.safetensors"
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,28 @@ def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -
     _write_snapshot(run, players)
 
 
+def _train_autoencoder(work: Work, trainer: AutoencoderTrainer, recorder: Recorder) -> None:
+    run = work.run
+    kind, file = run.config["model"], run.folder / f"{GENERATOR}.safetensors"
+
+    def on_step(progress: Progress) -> None:
+        recorder(progress)
+        if progress.weights and (progress.step == progress.total or progress.stopped):
+            with replacing(file) as part:
+                part.write_bytes(save(progress.weights()))
+            load_autoencoder(file, kind, name=f"{kind}:{file.resolve()}").columns().save(run.folder / COLUMNS)
+
+    train(trainer, on_step=on_step, resume=work.state)
+
+
+def _train_st_rkm(work: Work, config: StRKMConfig, recorder: Recorder) -> None:
+    _train_autoencoder(work, StRKMTrainer(work.images, config, work.device), recorder)
+
+
+def _train_vae(work: Work, config: VAEConfig, recorder: Recorder) -> None:
+    _train_autoencoder(work, VAETrainer(work.images, config, work.device), recorder)
+
+
 def _write_snapshot(run: Run, players: torch.nn.Module) -> None:
     with replacing(run.folder / SNAPSHOT) as part:
         part.write_bytes(save(snapshot(players)))
@@ -146,6 +175,8 @@ class Model(NamedTuple):
 MODELS = {
     "biggan": Model("BigGAN-deep", biggan.BigGANConfig, "steps", _train_biggan, f"biggan-deep:{{}}/{GENERATOR}"),
     "progan": Model("ProGAN", progan.ProGANConfig, "kimg", _train_progan, f"progan:{{}}/{GENERATOR}.safetensors"),
+    ST_RKM: Model("St-RKM", StRKMConfig, "steps", _train_st_rkm, f"{ST_RKM}:{{}}/{GENERATOR}.safetensors"),
+    VAE: Model("autoencoder", VAEConfig, "steps", _train_vae, f"{VAE}:{{}}/{GENERATOR}.safetensors"),
 }
 
 
@@ -165,8 +196,10 @@ def trained_spec(run: Run) -> str:
 def lost(run: Run) -> list[str]:
     """Return the results that a finished training should have left in its folder but that are not there."""
     generator = Path(trained_spec(run).partition(":")[2])
-    files = [generator / CONFIG, generator / WEIGHTS] if run.config["model"] == "biggan" else [generator]
-    return [str(path.relative_to(run.folder)) for path in [*files, run.folder / SNAPSHOT] if not path.is_file()]
+    model = run.config["model"]
+    files = [generator / CONFIG, generator / WEIGHTS] if model == "biggan" else [generator]
+    beside = COLUMNS if model in (ST_RKM, VAE) else SNAPSHOT
+    return [str(path.relative_to(run.folder)) for path in [*files, run.folder / beside] if not path.is_file()]
 
 
 def verb(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Render data sets with known factors. Each image depends only on its family, the seed and its index."""
+"""Make data sets with known factors. Each image depends only on its family, the seed and its index."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,13 +14,16 @@ from direction_finder.errors import InputError
 from direction_finder.locks import locked
 from direction_finder.parallel import available_cores, in_processes
 from direction_finder.progress import Progress, Reporting, reporting
+from direction_finder.scenes import sprites
 from direction_finder.scenes.edges import edge_map, pairs, split_pair
 from direction_finder.scenes.families import FAMILIES
 from direction_finder.scenes.render import LIGHT, SAMPLES_PER_PIXEL, render, renderer
+from direction_finder.scenes.sprites import SPRITES
 from direction_finder.settings import MOST_PIXELS, MOST_PROCESSES, MOST_ROWS, MOST_SEED, flaw
 
 EDGES_AND_SHAPES, EDGES_AND_SHOES = "edges-and-shapes", "edges-and-shoes"
-KINDS = (*FAMILIES, EDGES_AND_SHAPES)
+DRAWN = {**FAMILIES, SPRITES: sprites.FAMILY}
+KINDS = (*DRAWN, EDGES_AND_SHAPES)
 DOMAIN = Factor("domain", choices=("edges", "photo"))
 SMALLEST = 8  # pixels of a side
 TASK = 8  # images that a worker renders before it reports
@@ -30,12 +33,14 @@ def draw(kind: str, seed: int, index: int) -> dict[str, Any]:
     """Draw the factor values of one image of a family. kind: one of `KINDS`."""
     if kind == EDGES_AND_SHAPES:
         return {DOMAIN.name: DOMAIN.choices[index % 2], **FAMILIES["shapes"].draw(seed, index)}
-    return FAMILIES[kind].draw(seed, index)
+    return DRAWN[kind].draw(seed, index)
 
 
 def render_image(kind: str, seed: int, index: int, resolution: int) -> np.ndarray:
     """Render one image of a family as bytes (resolution, resolution, 3). kind: one of `KINDS`."""
     row = draw(kind, seed, index)
+    if kind == SPRITES:
+        return sprites.draw_sprite(row, resolution)
     family = FAMILIES["shapes" if kind == EDGES_AND_SHAPES else kind]
     rays = int(np.random.default_rng([seed, index, 1]).integers(2**31))
     image = render(family.things(row), resolution=resolution, seed=rays, light=row.get("light", LIGHT))
@@ -64,15 +69,13 @@ def make(
     check_arguments(num, resolution, seed, workers)
     if kind not in KINDS:
         raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
-    renderer()
-    about = {
-        "kind": kind,
-        "seed": seed,
-        "resolution": resolution,
-        "samples_per_pixel": SAMPLES_PER_PIXEL,
-        "versions": {"mitsuba": version("mitsuba")},
-    }
-    factors = (DOMAIN, *FAMILIES["shapes"].factors) if kind == EDGES_AND_SHAPES else FAMILIES[kind].factors
+    about: dict[str, Any] = {"kind": kind, "seed": seed, "resolution": resolution}
+    if kind == SPRITES:
+        about |= {"versions": {"numpy": version("numpy")}}
+    else:
+        renderer()
+        about |= {"samples_per_pixel": SAMPLES_PER_PIXEL, "versions": {"mitsuba": version("mitsuba")}}
+    factors = (DOMAIN, *FAMILIES["shapes"].factors) if kind == EDGES_AND_SHAPES else DRAWN[kind].factors
     rows = [draw(kind, seed, index) for index in range(num)]
     work = partial(_render_some, str(folder), kind, seed, resolution)
     return _make(Path(folder), about, factors, rows, work, workers, "rendering", progress)

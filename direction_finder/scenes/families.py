@@ -46,7 +46,7 @@ class Family:
     """A kind of scene. `things`: factor values -> objects. `fits`: whether values are valid; others are drawn again."""
 
     factors: tuple[Factor, ...]
-    things: Callable[[dict[str, Any]], list[Thing]]
+    things: Callable[[dict[str, Any]], list[Thing]] = lambda row: []
     fits: Callable[[dict[str, Any]], bool] = lambda row: True
 
     def draw(self, seed: int, index: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Trainer(ABC):
     run has one.
     """
 
-    players: Networks
+    players: nn.Module
     optimisers: Optimisers
     seed: int
     total: int
@@ -41,9 +41,8 @@ class Trainer(ABC):
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
         """Train every player once. Return the losses and other values of the step."""
 
-    @abstractmethod
-    def follow(self, step: int) -> None:
-        """Move the averaged generator towards the trained one."""
+    def follow(self, step: int) -> None:  # noqa: B027
+        """Move the averaged generator towards the trained one; a model without an average does nothing."""
 
     @abstractmethod
     def preview(self, step: int) -> Tensor:
@@ -75,6 +74,7 @@ def run(
     Raises InputError for a state or snapshot that does not fit, Diverged when the losses are no longer finite.
     """
     if start:
+        assert isinstance(trainer.players, Networks)
         start_from(trainer.players, start)
     done = restore(trainer.players, trainer.optimisers, resume) if resume else 0
     if done > trainer.total:

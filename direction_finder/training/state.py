@@ -1,7 +1,8 @@
 """Save and restore training runs: exactly, from a state; or from a snapshot, with new optimisers.
 
 A run trains `networks`, a module whose children are the players and the moving average of the generator; `optimisers`
-maps a player's name to its Adam. Running statistics (`running_...`) are not saved: they are measured after training.
+maps a player's name to its optimiser. Running statistics (`running_...`) are not saved: they are measured after
+training.
 """
 
 from collections.abc import Iterator
@@ -48,8 +49,12 @@ def restore(networks: nn.Module, optimisers: Optimisers, state: dict[str, Tensor
             if f"step.{name}" not in state:  # belongs to a level that had not begun to grow
                 continue
             slots[parameter] = {"step": state[f"step.{name}"].clone()}
-            for moment in ("exp_avg", "exp_avg_sq"):  # laid out in memory like the parameter, as fused Adam needs
-                slots[parameter][moment] = torch.empty_like(parameter).copy_(state[f"{moment}.{name}"])
+            for moment in ("exp_avg", "exp_avg_sq"):
+                tensor = state[f"{moment}.{name}"]
+                if tensor.ndim:  # laid out in memory like the parameter, as fused Adam needs
+                    slots[parameter][moment] = torch.empty_like(parameter).copy_(tensor)
+                else:  # Cayley ADAM's
+                    slots[parameter][moment] = tensor.to(parameter, copy=True)
     except (KeyError, RuntimeError) as error:
         raise InputError(
             f"the saved state does not fit these networks ({str(error).splitlines()[0]}): "

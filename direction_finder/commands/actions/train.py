@@ -36,6 +36,13 @@ def train_progan(ctx: click.Context, data: Path | None, options: Training, setti
     _begin_or_resume(ctx, "progan", data, options, settings, options.start)
 
 
+def train_autoencoder(
+    ctx: click.Context, model: str, data: Path | None, options: Training, settings: dict[str, Any]
+) -> None:
+    """Train an St-RKM or an autoencoder with a regulariser."""
+    _begin_or_resume(ctx, model, data, options, settings, None)
+
+
 def finetune(
     ctx: click.Context, checkpoint: Path | None, data: Path | None, options: Training, settings: dict[str, Any]
 ) -> None:
