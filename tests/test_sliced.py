@@ -15,7 +15,7 @@ def test_it_is_about_equal_for_equal_distributions_and_larger_for_others():
     smooth = torch.nn.functional.avg_pool2d(noise(2), 3, 1, 1)
     same, other = sliced_distances(noise(0), noise(1)), sliced_distances(noise(0), smooth)
     assert list(same) == [32, 16]
-    assert other[32] > 3 * same[32]
+    assert other[32] > 1.5 * same[32]
 
 
 def test_brightness_and_contrast_of_a_channel_do_not_count():
