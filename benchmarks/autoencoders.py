@@ -49,6 +49,8 @@ SAMPLES, REFERENCE = 500, 1000  # images that are generated, and others that the
 POINTS = 64  # at which the Jacobian is taken to solve, and as many to measure
 CHOOSING, SEEDS = 100, range(5)
 RATES = tuple({"learning_rate": rate} for rate in (1e-3, 2e-3, 4e-3))
+CURVES, CURVE_SEEDS = ("beta", "mean-field", "full", "trace"), (0, 1)
+STUDENT = 2.776  # of 95 % with five seeds
 BETAS = (0.03, 0.1, 0.3, 1.0, 3.0)
 MODELS: dict[str, tuple[dict[str, Any], tuple[dict[str, Any], ...]]] = {  # fixed settings, and three to choose from
     "autoencoder": ({"regulariser": "none"}, RATES),
@@ -260,13 +262,91 @@ def work_through(jobs: Sequence[Job], fashion: str, workers: int) -> None:
         click.echo(f"{number} of {len(left)}", err=True)
 
 
+def interval(values: Sequence[float]) -> str:
+    """Return the mean and half the width of its 95 % interval, by Student's t over seeds."""
+    mean, half = np.mean(values), STUDENT * np.std(values, ddof=1) / len(values) ** 0.5
+    digits = 2 if abs(mean) < 10 else 1
+    return f"{mean:.{digits}f} +- {half:.{digits}f}".replace("0.", ".")
+
+
+def row(data: str, model: str, setting: dict[str, Any], columns: dict[str, str]) -> list[str]:
+    """Return a row of the table: the model with its setting, then the columns, which may be missing."""
+    results = [json.loads(Job(data, model, setting, seed).path.read_text()) for seed in SEEDS]
+    collapsed = sum("collapsed" in result for result in results)
+    assert not collapsed, f"{model}: {collapsed} runs have collapsed"
+    for result in results:
+        result["error %"] = 100 * result["error"] / result["variance"]
+    own = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in setting.items() if name != "column_rate")
+    values = [interval([r[key] for r in results]) if key in results[0] else "" for key in columns.values()]
+    return [f"{model} ({own})", *values]
+
+
+def table(data: str) -> None:
+    """Print the tables of a data set as Markdown."""
+    quality = {"error, %": "error %", "Frechet": "frechet fitted", "prior": "frechet prior", "SWD": "swd fitted"}
+    if data == SPRITES:
+        quality |= {
+            f"{letter} {regressor}": f"{name} {regressor}"
+            for regressor in REGRESSORS
+            for letter, name in (("D", "disentanglement"), ("C", "completeness"), ("I", "informativeness"))
+        }
+    share = {name: f"share {name}" for name in ("own", "pca", "joint", "random", "trained", "live")}
+    best = {model: chosen(data, model) for model in MODELS}
+    rows = [*best.items(), ("St-RKM fixed U", {**best["St-RKM"], "column_rate": 0.0})]
+    for columns in (quality, {**share, "live columns": "live", "gap": "hadamard gap"}):
+        print_rows([["model", *columns], *(row(data, model, setting, columns) for model, setting in rows)])
+
+
+def curves() -> None:
+    """Print the curves over beta as Markdown: each cell is the mean of two seeds."""
+    names = {
+        "loss with noise": "loss with noise",
+        "by its own formula": None,
+        "error, %": "error %",
+        "Frechet": "frechet fitted",
+        "SWD": "swd fitted",
+        "share live": "share live",
+        "live": "live",
+        "gap": "hadamard gap",
+    }
+    rows = [["model", "beta", *names]]
+    for kind in CURVES:
+        for beta in BETAS:
+            jobs = [Job(FASHION, "curve", {"regulariser": kind, "beta": beta}, seed) for seed in CURVE_SEEDS]
+            results = [json.loads(job.path.read_text()) for job in jobs]
+            if any("collapsed" in result for result in results):
+                rows.append([kind, f"{beta:g}", "collapsed"])
+                continue
+            for result in results:
+                result["error %"] = 100 * result["error"] / result["variance"]
+            own = "loss with noise" if kind == "beta" else f"loss {kind}"
+            cells = [f"{np.mean([result[key or own] for result in results]):.2f}" for key in names.values()]
+            rows.append([kind, f"{beta:g}", *cells])
+    print_rows(rows)
+
+
+def print_rows(rows: list[list[str]]) -> None:
+    """Print rows as a table in Markdown."""
+    for number, cells in enumerate(rows):
+        click.echo(f"| {' | '.join(cells)} |")
+        if not number:
+            click.echo("|---" * len(cells) + "|")
+    click.echo()
+
+
 @click.command()
 @click.option("--fashion", default="/usr/share/datasets/fashion-mnist", show_default=True)
 @click.option("--workers", default=2, show_default=True)
 @click.option("--part", type=click.Choice(["table", "curves"]), default="table", show_default=True)
-def main(fashion: str, workers: int, part: str) -> None:
+@click.option("--print", "printed", is_flag=True, help="Print what is there instead.")
+def main(fashion: str, workers: int, part: str, printed: bool) -> None:
     """Train and measure all models."""
-    if part == "table":
+    if printed and part == "table":
+        for data in DATA:
+            table(data)
+    elif printed:
+        curves()
+    elif part == "table":
         options = [
             Job(d, m, option, CHOOSING) for m, (_, options) in MODELS.items() for d in DATA for option in options
         ]
@@ -275,13 +355,12 @@ def main(fashion: str, workers: int, part: str) -> None:
         frozen = [Job(d, "St-RKM fixed U", {**chosen(d, "St-RKM"), "column_rate": 0.0}, s) for s in SEEDS for d in DATA]
         work_through([*best, *frozen], fashion, workers)
     else:
-        kinds = ("beta", "mean-field", "full", "trace")
         work_through(
             [
                 Job(FASHION, "curve", {"regulariser": kind, "beta": beta}, seed)
                 for seed in (0, 1)
                 for beta in BETAS
-                for kind in kinds
+                for kind in CURVES
             ],
             fashion,
             workers,

@@ -15,8 +15,14 @@ BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 ORIGINAL = "biggan-128"  # the original BigGAN of the paper
 SHIPPED = {"shapes-64": ("cube", "sphere", "cylinder")}
 PROGANS = ("clevr-1fov", "clevr-1fov-hp", "clevr-simple", "clevr-simple-hp")  # shipped: as trained, and fine-tuned
+AUTOENCODERS = {"shapes-st-rkm": "st-rkm", "shapes-vae": "vae"}  # shipped, and their kind
 # class names by generator; None: those of ImageNet
-KNOWN = {**SHIPPED, **dict.fromkeys(PROGANS, ()), "eyes": EYES_CLASSES, **dict.fromkeys((*BIGGANS, ORIGINAL))}
+KNOWN = {
+    **SHIPPED,
+    **dict.fromkeys((*PROGANS, *AUTOENCODERS), ()),
+    "eyes": EYES_CLASSES,
+    **dict.fromkeys((*BIGGANS, ORIGINAL)),
+}
 
 
 def known_names(spec: str) -> tuple[str, ...] | None:

@@ -1,6 +1,7 @@
 """Trained autoencoders: runs, files, generators."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ import direction_finder as df
 from direction_finder.datasets import read_images
 from direction_finder.errors import Diverged, InputError
 from direction_finder.images import as_images
-from direction_finder.runs.trainers import Upkeep
+from direction_finder.runs import training
+from direction_finder.runs.trainers import Upkeep, lost
 from direction_finder.scenes import make
 from direction_finder.training.autoencoder import gaussian, halvings
 from direction_finder.training.autoencoder_config import REGULARISERS, StRKMConfig
 from direction_finder.training.st_rkm import StRKMTrainer
+from tests.conftest import call
 
 SMALL = {"steps": 30, "batch_size": 16, "width": 4, "hidden": 16, "learning_rate": 0.01}
 SIZES = {"st-rkm": {"columns": 3, "features": 6}, "vae": {"z_dim": 3, "regulariser": "none"}}
@@ -60,8 +63,6 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(trained, sprites, tmp_
     stop = lambda progress: progress.stop() if progress.step == 17 else None  # noqa: E731
     part = df.train(model, sprites, out=tmp_path / "part", upkeep=OFTEN, progress=stop, **settings)
     assert not part.finished
-    from direction_finder.runs import training
-
     training.resume(part.folder, upkeep=OFTEN)
     expected, got = content(whole.folder), content(part.folder)
     del expected["columns.safetensors"], got["columns.safetensors"], got["previews/000017.png"]  # they name the file
@@ -69,11 +70,6 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(trained, sprites, tmp_
 
 
 def test_lost_results_are_named_and_written_again(trained, tmp_path):
-    import shutil
-
-    from direction_finder.runs import training
-    from direction_finder.runs.trainers import lost
-
     folder = shutil.copytree(trained.folder, tmp_path / "copy")
     before = content(folder)
     for name in ("generator.safetensors", "columns.safetensors"):
@@ -93,8 +89,7 @@ def test_the_decoder_is_a_generator_with_every_privilege(trained):
     assert columns.weights_sha256 == generator.weights_sha256
     limits = torch.tensor(columns.ranges) * generator.scale
     assert limits[0] == pytest.approx(2 * float(spread[0]), rel=0.2)
-    found = df.find(generator, points=8)
-    ranking = df.rank(generator, found.directions if hasattr(found, "directions") else found, samples=4)
+    ranking = df.rank(generator, df.find(generator, points=8), samples=4)
     assert len(ranking.directions) == 3
 
 
@@ -262,3 +257,30 @@ def test_grey_images_have_one_channel(sprites, trained):
     images[0, 0, 0, 0] = 7
     assert StRKMTrainer(images, StRKMConfig(**SMALL), "cpu").widths[0] == 3
     assert np.array_equal(images[..., 1], images[..., 2])
+
+
+def test_the_commands_train_resume_and_refuse(sprites, tmp_path):
+    small = ("--steps", 30, "--batch-size", 16, "--width", 4, "--hidden", 16, "--learning-rate", 0.01)
+    out = tmp_path / "run"
+    result = call("train", "st-rkm", sprites, *small, "--columns", 3, "--features", 6, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert f"learn --generator st-rkm:{out}/generator.safetensors" in result.stderr
+    result = call("train", "st-rkm", "--resume", out, "--steps", 32)
+    assert result.exit_code == 0, result.stderr
+    result = call("train", "vae", "--resume", out)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: {out}: a run of `train st-rkm`, not of `train vae`\n",
+    )
+    result = call("train", "st-rkm", sprites, "--columns", 60, "--out", tmp_path / "other")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: columns is 60: U has at most as many orthonormal columns")
+    shown = call(
+        "render", "grid", out / "columns.safetensors", "--samples", 1, "--steps", 3, "--out", tmp_path / "g.png"
+    )
+    assert shown.exit_code == 0, shown.stderr
+
+
+def test_a_snapshot_is_not_for_autoencoders(sprites, tmp_path):
+    with pytest.raises(InputError, match="only biggan and progan begin with a snapshot"):
+        df.train("vae", sprites, start=tmp_path / "snapshot.safetensors", out=tmp_path / "run")

@@ -54,5 +54,5 @@ def test_a_code_that_never_changes_has_no_importance():
 
 
 def test_constant_codes_are_refused():
-    with pytest.raises(InputError, match="the codes are all the same"):
+    with pytest.raises(InputError, match="the latents are all the same"):
         dci(np.ones((1200, 2)), VALUES, FACTORS, "lasso")

@@ -61,7 +61,7 @@ class Autoencoder(nn.Module):
 
 
 class AutoencoderGenerator(Generator):
-    """Generate images with a frozen decoder. Latents are codes, in their own scale: `scale` is their deviation."""
+    """Generate images with a frozen decoder. Latents are what the encoder returns, in their own scale."""
 
     def __init__(self, network: Autoencoder, *, name: str, weights_sha256: str, truncation: float | None):
         super().__init__()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from direction_finder.class_names import BIGGANS, KNOWN, ORIGINAL, PROGANS, SHIPPED, known_names
+from direction_finder.class_names import AUTOENCODERS, BIGGANS, KNOWN, ORIGINAL, PROGANS, SHIPPED, known_names
 from direction_finder.errors import InputError
 from direction_finder.generators.autoencoder import load_autoencoder
 from direction_finder.generators.base import Generator, Source
@@ -64,6 +64,11 @@ def _shipped(request: Asked) -> Generator:
 
 def _shipped_progan(request: Asked) -> Generator:
     return load_progan(shipped(f"{request.spec}.safetensors"), name=request.spec, truncation=request.truncation)
+
+
+def _shipped_autoencoder(request: Asked) -> Generator:
+    path, kind = shipped(f"{request.spec}.safetensors"), AUTOENCODERS[request.spec]
+    return load_autoencoder(path, kind, name=request.spec, truncation=request.truncation)
 
 
 def _published_deep(request: Asked) -> Generator:
@@ -137,6 +142,7 @@ NAMED: dict[str, Callable[[Asked], Generator]] = {
     "eyes": _eyes,
     **dict.fromkeys(SHIPPED, _shipped),
     **dict.fromkeys(PROGANS, _shipped_progan),
+    **dict.fromkeys(AUTOENCODERS, _shipped_autoencoder),
     **dict.fromkeys(BIGGANS, _published_deep),
     ORIGINAL: _published,
 }
@@ -183,11 +189,11 @@ def load_generator(
     """Load a frozen generator, which maps latents (batch, layers, dim) and classes (batch,) to images.
 
     Args:
-        spec: a known name (`shapes-64`, `clevr-1fov`, `clevr-simple` and their `-hp` twins, `eyes`,
-            `biggan-128`, `biggan-deep-128`, `-256`, `-512`), `biggan:FILE`, `biggan-deep:FOLDER`, `hf:owner/name` (a
-            BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, or `python:package.module:factory` (also
-            `python:FILE.py:factory`), a function that returns an nn.Module or a Generator. It is called: name only
-            code that you trust.
+        spec: a known name (`shapes-64`, `shapes-st-rkm`, `shapes-vae`, `clevr-1fov`, `clevr-simple` and their `-hp`
+            twins, `eyes`, `biggan-128`, `biggan-deep-128`, `-256`, `-512`), `biggan:FILE`, `biggan-deep:FOLDER`,
+            `hf:owner/name` (a BigGAN-deep on the hub), `dcgan:FILE`, `progan:FILE`, `st-rkm:FILE`, `vae:FILE`, or
+            `python:package.module:factory` (also `python:FILE.py:factory`), a function that returns an nn.Module or a
+            Generator. It is called: name only code that you trust.
         truncation: None for z ~ N(0, I); else z is a normal cut to [-2, 2] times this, and BigGAN's batch-norm
             statistics are those for this truncation.
         device: where to compute, e.g. "cpu", "cuda" or "mps"; "auto" is the fastest available.

@@ -1,9 +1,9 @@
-"""Disentanglement, completeness and informativeness of codes (Eastwood and Williams 2018).
+"""Disentanglement, completeness and informativeness of latents (Eastwood and Williams 2018).
 
-https://openreview.net/forum?id=By-7dz-AZ. A regressor reads each factor from the codes; how much it uses each code is
-the importance. Disentanglement: each code matters for one factor only; completeness: each factor needs one code only;
-informativeness: the error of the prediction of held-out rows, as a fraction of the factor's deviation (smaller is
-better). Settings are those of the authors' code: codes and factors standardised; Lasso with alpha 0.02; 10 trees.
+https://openreview.net/forum?id=By-7dz-AZ. A regressor reads each factor from the latents; how much it uses each latent
+is the importance. Disentanglement: each latent matters for one factor only; completeness: each factor needs one latent
+only; informativeness: the error of the prediction of held-out rows, as a fraction of the factor's deviation (smaller is
+better). Settings are those of the authors' code: latents and factors standardised; Lasso with alpha 0.02; 10 trees.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ EXTRA = "measure"
 
 @dataclass(frozen=True)
 class DCI:
-    """Hold the three scores, and the importance of each code for each factor (codes, targets), that they come from."""
+    """Hold the three scores, and what they come from: the importance of each latent for each target (dim, targets)."""
 
     disentanglement: float
     completeness: float
@@ -31,21 +31,21 @@ class DCI:
     targets: tuple[str, ...]
 
 
-def dci(codes: np.ndarray, values: dict[str, np.ndarray], factors: tuple[Factor, ...], regressor: str) -> DCI:
-    """Score codes (n, dim) by how they tell the factors' values (n,). regressor: "lasso" or "forest".
+def dci(latents: np.ndarray, values: dict[str, np.ndarray], factors: tuple[Factor, ...], regressor: str) -> DCI:
+    """Score latents (n, dim) by how they tell the factors' values (n,). regressor: "lasso" or "forest".
 
-    A circular factor counts as two, its cosine and sine. Raises InputError for codes that do not vary, MissingExtra
+    A circular factor counts as two, its cosine and sine. Raises InputError for latents that do not vary, MissingExtra
     without scikit-learn.
     """
     make = _regressors()[regressor]
     targets = _targets(values, factors)
-    codes = _standard(codes)
-    if not codes.any():
-        raise InputError("the codes are all the same: there is nothing to read factors from")
-    out = np.arange(len(codes)) % HELD_OUT == 0
+    latents = _standard(latents)
+    if not latents.any():
+        raise InputError("the latents are all the same: there is nothing to read factors from")
+    out = np.arange(len(latents)) % HELD_OUT == 0
     columns, errors = [], []
     for target in targets.values():
-        importance, predicted = make(codes[~out], target[~out], codes[out])
+        importance, predicted = make(latents[~out], target[~out], latents[out])
         columns.append(importance)
         errors.append(np.sqrt(np.mean((predicted - target[out]) ** 2)))
     importance = np.stack(columns, 1)
@@ -90,20 +90,20 @@ def _regressors() -> dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]]:
         from sklearn.ensemble import RandomForestRegressor
         from sklearn.linear_model import Lasso
     except ImportError as error:
-        raise MissingExtra("the score of codes", EXTRA) from error
+        raise MissingExtra("the score of latents", EXTRA) from error
 
-    def lasso(codes: np.ndarray, target: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        fitted = Lasso(alpha=ALPHA).fit(codes, target)
+    def lasso(latents: np.ndarray, target: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        fitted = Lasso(alpha=ALPHA).fit(latents, target)
         return abs(fitted.coef_), fitted.predict(others)
 
-    def forest(codes: np.ndarray, target: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        inner = len(codes) * 3 // 4  # the rest chooses the depth
+    def forest(latents: np.ndarray, target: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        inner = len(latents) * 3 // 4  # the rest chooses the depth
 
         def grown(depth: int, rows: int) -> RandomForestRegressor:
-            return RandomForestRegressor(TREES, max_depth=depth, random_state=0).fit(codes[:rows], target[:rows])
+            return RandomForestRegressor(TREES, max_depth=depth, random_state=0).fit(latents[:rows], target[:rows])
 
-        best = max(DEPTHS, key=lambda depth: grown(depth, inner).score(codes[inner:], target[inner:]))
-        fitted = grown(best, len(codes))
+        best = max(DEPTHS, key=lambda depth: grown(depth, inner).score(latents[inner:], target[inner:]))
+        fitted = grown(best, len(latents))
         return fitted.feature_importances_, fitted.predict(others)
 
     return {LASSO: lasso, FOREST: forest}

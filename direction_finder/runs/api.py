@@ -10,7 +10,7 @@ from direction_finder.progress import Reporting, reporting
 from direction_finder.runs import learning, training
 from direction_finder.runs.loading import Loader
 from direction_finder.runs.opened import OpenRun
-from direction_finder.runs.trainers import MODELS, Upkeep
+from direction_finder.runs.trainers import MODELS, STARTED, Upkeep
 from direction_finder.settings import SAVE_EVERY
 
 
@@ -63,9 +63,10 @@ def train(
 ) -> OpenRun:
     """Train a generator on images, in a run folder.
 
-    model: "biggan" or "progan". data: a data set that `scenes` made, or a folder of images. label: the factor that is
-    the class (biggan). start: a snapshot to begin with. resolution: width and height in pixels to which images are
-    scaled (None: unchanged). settings: fields of `BigGANConfig` or `ProGANConfig`.
+    model: "biggan", "progan", "st-rkm" or "vae". data: a data set that `scenes` made, or a folder of images or of IDX
+    files. label: the factor that is the class (biggan). start: a snapshot to begin with (biggan, progan). resolution:
+    width and height in pixels to which images are scaled (None: unchanged). settings: fields of `BigGANConfig`,
+    `ProGANConfig`, `StRKMConfig` or `VAEConfig`.
 
     >>> run = df.train("progan", "data/simple", kimg=600, progress=True)
     >>> generator = run.generator()
@@ -73,7 +74,9 @@ def train(
     Raises InputError for data or settings that do not fit, Diverged if the training diverges.
     """
     if model not in MODELS:
-        raise InputError(f"model {model!r}: expected {' or '.join(MODELS)}")
+        raise InputError(f"model {model!r}: expected {', '.join(MODELS)}")
+    if start and model not in STARTED:
+        raise InputError(f"`start` {start}: only {' and '.join(STARTED)} begin with a snapshot; leave it out")
     with reporting(progress) as on_step:
         run = training.begin(
             model,

@@ -180,6 +180,9 @@ MODELS = {
 }
 
 
+STARTED = ("biggan", "progan")  # models that can begin with a snapshot
+
+
 def model_of(run: Run) -> Model:
     """Return the model that a run trains. Raises InputError if this version does not know it."""
     name = run.config["model"]
@@ -198,7 +201,7 @@ def lost(run: Run) -> list[str]:
     generator = Path(trained_spec(run).partition(":")[2])
     model = run.config["model"]
     files = [generator / CONFIG, generator / WEIGHTS] if model == "biggan" else [generator]
-    beside = COLUMNS if model in (ST_RKM, VAE) else SNAPSHOT
+    beside = SNAPSHOT if model in STARTED else COLUMNS
     return [str(path.relative_to(run.folder)) for path in [*files, run.folder / beside] if not path.is_file()]
 
 

@@ -28,6 +28,8 @@ UNSCORED = (*OFTEN, "--score-every", 0)
 SCORED = ("--score-every", 0.008, "--score-samples", 4)
 TUNED = ("--kimg", 0.008, "--batch-size", 4, "--penalty-weight", 0.1)
 BIGGAN = ("--z-dim", 4, "--channel-width", 4, "--discriminator-width", 4, "--batch-size", 4, "--steps", 2)
+AUTOENCODER = ("--resolution", 8, "--width", 8, "--hidden", 32, "--batch-size", 16, "--steps", 16)
+LEARNS = ("--learning-rate", 0.01, "--held-out", 0.3, "--save-every", 1000, "--preview-every", 8)
 TIMED = {CONFIG, LOG, STATE, "curves.png", "curves.svg"}  # these hold times
 SHOWS_TIMES = ("train", "finetune")
 
@@ -75,6 +77,10 @@ SCENARIOS = [
              ("finetune", *UNSCORED, "--resume")),
     Scenario("train biggan", ("train", "biggan", "labelled", *BIGGAN, *OFTEN, "--out", "new"),
              ("train", "biggan", *OFTEN, "--resume")),
+    Scenario("train st-rkm", ("train", "st-rkm", "greys", *AUTOENCODER, *LEARNS, "--columns", 2, "--out", "new"),
+             ("train", "st-rkm", *LEARNS[-4:], "--resume")),
+    Scenario("train vae", ("train", "vae", "greys", *AUTOENCODER, *LEARNS, "--z-dim", 2, "--out", "new"),
+             ("train", "vae", *LEARNS[-4:], "--resume")),
     Scenario("train factors", ("train", "factors", "labelled", "labelled", "--epochs", 1, "--out", "net.safetensors")),
     Scenario("scenes", ("scenes", "shapes", "--num", 3, "--resolution", 16, "--workers", 1, "--out", "new")),
 ]  # fmt: skip
@@ -88,6 +94,9 @@ def build(root: Path) -> None:
     (root / "images").mkdir(parents=True)
     for number, pixels in enumerate(rng.integers(0, 255, (8, 8, 8, 3), np.uint8)):
         Image.fromarray(pixels).save(root / "images" / f"{number}.png")
+    (root / "greys").mkdir()
+    for grey in range(0, 250, 10):
+        Image.new("RGB", (8, 8), (grey, grey, grey)).save(root / "greys" / f"{grey:03d}.png")
     factor = Factor("class", choices=("red", "blue"))
     about = {"kind": "squares", "seed": 0, "resolution": 16, "versions": {}}
     rows = [{"class": factor.choices[index % 2]} for index in range(100)]
