@@ -22,6 +22,7 @@ ROWS = [
     {"overwriting"},
     {"dataset_tables", "direction", "directions_check", "directions_file", "idx", "samples"},
     {"directions"},
+    {"rotations"},
     {
         "penalty",
         "orthogonal",

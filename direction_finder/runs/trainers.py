@@ -142,7 +142,11 @@ def _train_autoencoder(work: Work, trainer: AutoencoderTrainer, recorder: Record
                 part.write_bytes(save(progress.weights()))
             load_autoencoder(file, kind, name=f"{kind}:{file.resolve()}").columns().save(run.folder / COLUMNS)
 
-    train(trainer, on_step=on_step, resume=work.state)
+    torch.set_flush_denormal(True)  # dark images make many: steps are up to eight times faster without them
+    try:
+        train(trainer, on_step=on_step, resume=work.state)
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _train_st_rkm(work: Work, config: StRKMConfig, recorder: Recorder) -> None:
