@@ -26,7 +26,7 @@ class Slopes(NamedTuple):
     curvature: Tensor
 
 
-def raise_energy(matrices: Tensor, start: Tensor, *, rounds: int = 500, tolerance: float = 1e-6) -> Tensor:
+def raise_energy(matrices: Tensor, start: Tensor, *, rounds: int = 500, tolerance: float = 1e-7) -> Tensor:
     """Return the orthonormal basis (N, N) near `start` that makes symmetric matrices (M, N, N) most diagonal.
 
     It ends when a round raises the energy by less than the fraction `tolerance`. Sums are in float32 and the result,

@@ -1,4 +1,4 @@
-"""Activeness: how much an image changes with one component of z (Peebles et al. 2020, Sec. 4.3 and Fig. 4).
+"""Activeness: how much an image changes with one component of z (Peebles et al. 2020, Sec. 4.2 and Fig. 5).
 
 The coordinate along a direction is set to -2, 0 and 2, and everything else is left unchanged. The variance of each
 pixel over the three images, averaged over pixels, is the activeness at one latent. A direction that hardly changes the

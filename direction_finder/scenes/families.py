@@ -1,6 +1,6 @@
 """The families of scenes: their factors, how factor values are drawn, and the objects in a scene.
 
-The first three are those of the Hessian Penalty paper (Peebles et al. 2020, section 5.1, https://arxiv.org/abs/2008.10599),
+The first three are those of the Hessian Penalty paper (Peebles et al. 2020, section 4.1, https://arxiv.org/abs/2008.10599),
 which rendered CLEVR's objects (Johnson et al. 2017). Lengths are in units of the scene, similar to CLEVR's.
 """
 
