@@ -5,9 +5,11 @@ from torch import nn
 from direction_finder import discovery
 from direction_finder.discovery import hessian_direct, jacobian
 from direction_finder.discovery.configs import HessianDirectConfig
+from direction_finder.discovery.direct import validation_share
+from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule, load_generator
-from direction_finder.hessians import diagonal_energies
+from direction_finder.hessians import diagonal_energies, diagonal_share
 from tests.conftest import NUM_CLASSES, call
 from tests.planted import planted, worst_match
 
@@ -165,3 +167,26 @@ def test_a_network_that_turns_random_during_the_search_is_refused(method, settin
     assert len(steady) == 4
     with pytest.raises(InputError, match="two calls on the same input differ"):
         discovery.find(WrappedModule(Turning(14, drift), name="turning"), method, **settings)
+
+
+def test_the_validation_share_is_of_matrices_that_the_basis_has_not_seen():
+    """Those kept aside are diagonal in another basis than the others, whose basis must not be drawn towards it."""
+    mine, other = (torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(i)))[0] for i in (0, 1))
+    values = torch.rand(16, 6, generator=torch.Generator().manual_seed(2)) + torch.arange(6)
+    kept_aside = torch.arange(16) % 4 == 3
+    matrices = torch.where(
+        kept_aside[:, None, None], other.mT @ values.diag_embed() @ other, mine.mT @ values.diag_embed() @ mine
+    )
+    config = HessianDirectConfig(solver="mean")
+    found = validation_share(matrices, config)
+    assert found["share"] == pytest.approx(float(diagonal_share(matrices[kept_aside], mine).mean()), abs=0.01)
+    assert found["share_of"] == 4
+
+
+def test_points_are_as_far_from_z_as_eta_allows(small):
+    space = SearchSpace(small, HessianDirectConfig())
+    rng = torch.Generator().manual_seed(0)
+    distances = torch.stack([space.draw_point(3.0, rng)[0].norm() for _ in range(400)])
+    assert 2.9 < distances.max() <= 3
+    assert distances.mean() == pytest.approx(1.5, abs=0.15)
+    assert space.draw_point(0.0, rng)[0].norm() == 0

@@ -76,3 +76,18 @@ def test_the_diagonal_share(rng):
     assert abs(float(diagonal_share(noise + noise.mT, basis).mean()) - 2 / 7) < 0.01
     with pytest.raises(InputError, match="full basis"):
         diagonal_share(matrices, basis[:2])
+
+
+def test_secants_of_jacobians_are_as_long_as_those_of_hessians():
+    """epsilon times the root of the number of dimensions, whatever the direction."""
+    seen = []
+
+    def f(rows):
+        seen.append(rows)
+        return rows
+
+    jacobian_gram(f, torch.zeros(9), epsilon=0.2)
+    hessian(
+        lambda z: (seen.append(z.detach()), z.square())[1], torch.zeros(9), torch.ones(9), torch.ones(2, 9), epsilon=0.2
+    )
+    assert torch.cat(seen).norm(dim=1) == pytest.approx(0.6)

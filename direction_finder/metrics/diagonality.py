@@ -1,4 +1,4 @@
-"""D% and D_R: how diagonal the Hessians of a generator's pixels are (Peebles et al. 2020, Sec. 4.5).
+"""D% and D_R: how diagonal the Hessians of a generator's pixels are (Peebles et al. 2020, Sec. 4.5 and Table 2).
 
 For every pixel of every sample, the Hessian in z (or in coordinates along directions) is computed by four-point
 differences of step 0.1. As published, D% is how often its largest |entry| lies on the diagonal, and D_R is the mean
