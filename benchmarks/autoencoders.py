@@ -297,32 +297,60 @@ def table(data: str) -> None:
         print_rows([["model", *columns], *(row(data, model, setting, columns) for model, setting in rows)])
 
 
+def curve(kind: str, beta: float) -> list[dict[str, Any]]:
+    """Return the results of a curve's runs at one beta; an empty list if one of them has collapsed."""
+    jobs = [Job(FASHION, "curve", {"regulariser": kind, "beta": beta}, seed) for seed in CURVE_SEEDS]
+    results = [json.loads(job.path.read_text()) for job in jobs]
+    if any("collapsed" in result for result in results):
+        return []
+    own = "loss with noise" if kind == "beta" else f"loss {kind}"
+    return [{**r, "error %": 100 * r["error"] / r["variance"], "own loss": r[own]} for r in results]
+
+
 def curves() -> None:
     """Print the curves over beta as Markdown: each cell is the mean of two seeds."""
     names = {
         "loss with noise": "loss with noise",
-        "by its own formula": None,
+        "by its own formula": "own loss",
         "error, %": "error %",
         "Frechet": "frechet fitted",
         "SWD": "swd fitted",
         "share live": "share live",
         "live": "live",
         "gap": "hadamard gap",
+        "seconds": "seconds",
     }
     rows = [["model", "beta", *names]]
     for kind in CURVES:
         for beta in BETAS:
-            jobs = [Job(FASHION, "curve", {"regulariser": kind, "beta": beta}, seed) for seed in CURVE_SEEDS]
-            results = [json.loads(job.path.read_text()) for job in jobs]
-            if any("collapsed" in result for result in results):
-                rows.append([kind, f"{beta:g}", "collapsed"])
-                continue
-            for result in results:
-                result["error %"] = 100 * result["error"] / result["variance"]
-            own = "loss with noise" if kind == "beta" else f"loss {kind}"
-            cells = [f"{np.mean([result[key or own] for result in results]):.2f}" for key in names.values()]
-            rows.append([kind, f"{beta:g}", *cells])
+            results = curve(kind, beta)
+            cells = [f"{np.mean([result[key] for result in results]):.2f}" for key in names.values() if results]
+            rows.append([kind, f"{beta:g}", *(cells or ["collapsed"])])
     print_rows(rows)
+
+
+def plot(path: Path) -> None:
+    """Plot the losses over beta, relative to the beta-VAE's."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, key, title in zip(
+        axes, ("loss with noise", "own loss"), ("with noise, as a beta-VAE", "by its own formula"), strict=True
+    ):
+        for kind in CURVES[1:]:
+            found = {beta: curve(kind, beta) for beta in BETAS}
+            ratios = {
+                beta: np.mean([r[key] for r in results]) / np.mean([r["loss with noise"] for r in curve("beta", beta)])
+                for beta, results in found.items()
+                if results
+            }
+            axis.plot(list(ratios), list(ratios.values()), marker="o", label=kind)
+        axis.axhline(1, color="black", linewidth=0.8, label="beta-VAE")
+        axis.set(xscale="log", xlabel="beta", title=f"loss {title}")
+    axes[0].set_ylabel("loss / loss of the beta-VAE")
+    axes[1].legend()
+    figure.savefig(path, dpi=110)
 
 
 def print_rows(rows: list[list[str]]) -> None:
@@ -339,11 +367,14 @@ def print_rows(rows: list[list[str]]) -> None:
 @click.option("--workers", default=2, show_default=True)
 @click.option("--part", type=click.Choice(["table", "curves"]), default="table", show_default=True)
 @click.option("--print", "printed", is_flag=True, help="Print what is there instead.")
-def main(fashion: str, workers: int, part: str, printed: bool) -> None:
+@click.option("--plot", "plotted", type=click.Path(path_type=Path), help="File to plot the curves to instead.")
+def main(fashion: str, workers: int, part: str, printed: bool, plotted: Path | None) -> None:
     """Train and measure all models."""
     if printed and part == "table":
         for data in DATA:
             table(data)
+    elif plotted:
+        plot(plotted)
     elif printed:
         curves()
     elif part == "table":

@@ -93,10 +93,9 @@ def test_the_decoder_is_a_generator_with_every_privilege(trained):
     assert len(ranking.directions) == 3
 
 
-def test_codes_of_an_st_rkm_are_uncorrelated_and_its_columns_orthonormal(sprites, trained):
+@pytest.mark.parametrize("trained", ["st-rkm"], indirect=True)
+def test_latents_of_an_st_rkm_are_uncorrelated_and_its_columns_orthonormal(sprites, trained):
     generator = df.load_generator(spec(trained))
-    if trained.config["model"] != "st-rkm":
-        pytest.skip("a VAE's codes may be correlated")
     images = read_images(sprites)[0]
     trainer = StRKMTrainer(images, StRKMConfig(**SMALL | {"steps": 60}, **SIZES["st-rkm"]), "cpu")
     codes = generator.encode(2 * (trainer.pixels.float() / 255).expand(-1, 3, -1, -1) - 1).double()
@@ -196,6 +195,12 @@ def test_a_collapsed_run_ends_with_one_line(sprites, tmp_path):
         df.train("vae", sprites, out=tmp_path / "run", **SMALL | {"steps": 2, "learning_rate": 1e-9})
 
 
+@pytest.mark.parametrize("model", SIZES)
+def test_losses_that_are_not_finite_end_with_one_line(model, sprites, tmp_path):
+    with pytest.raises(Diverged, match=r"^the losses are not finite at step"):
+        df.train(model, sprites, out=tmp_path / "run", **SMALL | {"steps": 300, "learning_rate": 1e6}, **SIZES[model])
+
+
 def test_identical_images_leave_nothing_to_learn(tmp_path):
     folder = tmp_path / "same"
     folder.mkdir()
@@ -241,9 +246,8 @@ def test_a_file_of_the_other_model_is_named(trained):
         df.load_generator(f"{other}:{trained.folder / 'generator.safetensors'}")
 
 
+@pytest.mark.parametrize("trained", ["st-rkm"], indirect=True)
 def test_rows_that_are_not_orthonormal_are_refused(trained, tmp_path):
-    if trained.config["model"] != "st-rkm":
-        pytest.skip("a VAE has no rows")
     path = broken(trained, tmp_path / "broken.safetensors", lambda state: state["rows"].mul_(2))
     with pytest.raises(InputError, match="not orthonormal"):
         df.load_generator(f"st-rkm:{path}")

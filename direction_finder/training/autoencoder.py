@@ -47,19 +47,13 @@ class AutoencoderTrainer(Trainer):
     config: AutoencoderConfig
     players: AutoencoderPlayers
     cure = "a lower learning rate or more steps"
-    encoded: int  # the sizes of what the encoder returns and the decoder takes
-    decoded: int
 
     def __init__(self, images: np.ndarray, config: AutoencoderConfig, device: str):
         if len(images) < FEWEST:
             raise InputError(f"{len(images)} images: an autoencoder needs at least {FEWEST}; give more")
         self.config, self.seed, self.total, self.device = config, config.seed, config.steps, device
         self.length, self.ended = f"`steps` is {config.steps}", False
-        grey = all((images[..., 0] == images[..., channel]).all() for channel in (1, 2))
-        pixels = torch.from_numpy(np.ascontiguousarray(images[..., : 1 if grey else 3])).permute(0, 3, 1, 2)
-        order = torch.randperm(len(pixels), generator=stream(config.seed, "held out"))
-        out = max(2, round(config.held_out * len(pixels)))
-        self.held_out, self.pixels = pixels[order[:out][:MOST_HELD_OUT]], pixels[order[out:]]
+        self.held_out, self.pixels = _parted(images, config)
         if len(self.pixels) < config.batch_size:
             raise InputError(
                 f"{len(self.pixels)} images to train on are fewer than a batch of {config.batch_size}: give more "
@@ -67,10 +61,9 @@ class AutoencoderTrainer(Trainer):
             )
         mean = self._mean()
         self.variance = float((_unit(self.held_out) - mean).square().sum() / len(self.held_out))
-        resolution = images.shape[1]
-        levels = halvings(resolution)
-        self.widths = [pixels.shape[1], *(config.width * 2**level for level in range(levels))]
-        self.side = resolution >> levels
+        levels = halvings(images.shape[1])
+        self.side = images.shape[1] >> levels
+        self.widths = [self.pixels.shape[1], *(config.width * 2**level for level in range(levels))]
         self.players = build(self._players, device)
         for network in (self.players.encoder, self.players.decoder):
             initialise(network, stream(config.seed, f"weights of the {type(network).__name__}"))
@@ -112,14 +105,14 @@ class AutoencoderTrainer(Trainer):
         for optimiser in self.optimisers.values():
             optimiser.zero_grad()
         losses["loss"].backward()
-        self._update(images, rng)
+        self._update(rng)
         self.ended = step == self.total
-        if step % MEASURE_EVERY == 0 or self.ended:
+        if losses["loss"].isfinite() and (step % MEASURE_EVERY == 0 or self.ended):
             self.players.held_out_error.fill_(self.error(None if self.ended else MOST_HELD_OUT))
         values = torch.stack([*losses.values(), self.players.held_out_error]).tolist()
         return dict(zip([*losses, "held_out_error"], values, strict=True))
 
-    def _update(self, images: Tensor, rng: torch.Generator) -> None:
+    def _update(self, rng: torch.Generator) -> None:
         for optimiser in self.optimisers.values():
             optimiser.step()
 
@@ -189,7 +182,16 @@ def gaussian(latents: Tensor) -> tuple[Tensor, Tensor]:
     values, vectors = torch.linalg.eigh(covariance)
     root = vectors * values.clamp(min=0).sqrt()
     lower = torch.linalg.qr(root.mT).R.mT
-    return mean.float(), (lower * lower.diagonal().sign()).float()
+    return mean.float(), (lower * torch.where(lower.diagonal() < 0, -1, 1)).float()
+
+
+def _parted(images: np.ndarray, config: AutoencoderConfig) -> tuple[Tensor, Tensor]:
+    """Return images (n, channels, H, H) of bytes that are left out, at most as many as are measured, and the others."""
+    grey = all((images[..., 0] == images[..., channel]).all() for channel in (1, 2))
+    pixels = torch.from_numpy(np.ascontiguousarray(images[..., : 1 if grey else 3])).permute(0, 3, 1, 2)
+    order = torch.randperm(len(pixels), generator=stream(config.seed, "held out"))
+    count = max(2, round(config.held_out * len(pixels)))
+    return pixels[order[:count][:MOST_HELD_OUT]], pixels[order[count:]]
 
 
 def _unit(pixels: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class StRKMTrainer(AutoencoderTrainer):
         noise = torch.randn(len(images), self.config.columns, generator=rng).to(images.device)
         return st_rkm_losses(features, self.players.columns.rows, self.players.decoder, images, self.config, noise)
 
-    def _update(self, images: Tensor, rng: torch.Generator) -> None:
+    def _update(self, rng: torch.Generator) -> None:
         for name, optimiser in self.optimisers.items():
             if name != "columns" or self.config.column_rate:
                 optimiser.step()

@@ -79,7 +79,7 @@ class VAETrainer(AutoencoderTrainer):
             loss = loss + self.config.gamma * parts["correlation"]
         return {"loss": loss, **parts}
 
-    def _update(self, images: Tensor, rng: torch.Generator) -> None:
+    def _update(self, rng: torch.Generator) -> None:
         for name in ("encoder", "decoder"):
             self.optimisers[name].step()
         if self.config.regulariser == FACTOR:
