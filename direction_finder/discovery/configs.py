@@ -252,11 +252,24 @@ class RandomConfig(ScoredConfig):
     """Settings of `random`."""
 
 
+@dataclasses.dataclass(frozen=True)
+class SefaConfig(SearchConfig):
+    """Settings of `sefa`."""
+
+    read: tuple[str, ...] | None = option(
+        None, "Layer whose weights are factorised, e.g. layer0; may be repeated.  [default: all that read latents]"
+    )
+    weight: str = option(
+        "unit", "Scale the rows of the weights to equal norm (unit) or not (raw).", choices=("unit", "raw")
+    )
+
+
 CONFIGS: dict[str, type[SearchConfig]] = {
     "jacobian": JacobianConfig,
     "hessian-direct": HessianDirectConfig,
     "hessian": HessianConfig,
     "orojar": OrojarConfig,
+    "sefa": SefaConfig,
     "coordinates": CoordinatesConfig,
     "random": RandomConfig,
 }

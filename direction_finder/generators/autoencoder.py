@@ -73,6 +73,10 @@ class AutoencoderGenerator(Generator):
         self.activation_names = self.stage_names = (*(f"layer{i}" for i in range(layers)), IMAGE)
         self.freeze()
 
+    def reads(self) -> dict[str, Tensor]:
+        axes = torch.eye(self.dim).to(self.device)
+        return {"layer0": self.network.decoder.first.weight @ self.network.lift(axes).mT}
+
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
     ) -> dict[str, Tensor]:

@@ -82,6 +82,13 @@ class Generator(nn.Module, abc.ABC):
     ) -> dict[str, Tensor]:
         """Return the tensors named in `at`, computing no deeper than needed; they are always float32."""
 
+    def reads(self) -> dict[str, Tensor]:
+        """Return the weights (out, dim) that multiply latents, by the name of their layer; empty if not known.
+
+        The layers are in order of depth. What else they read, e.g. the class, is left out.
+        """
+        return {}
+
     def forward(self, latents: Tensor | Samples, classes: Tensor | None = None) -> Tensor:
         """Return images (batch, 3, H, W) of samples, or of latents (batch, layers, dim) and classes (batch,) or None.
 

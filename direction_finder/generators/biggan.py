@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from direction_finder.class_names import ORIGINAL, imagenet_names
 from direction_finder.errors import InputError
@@ -41,6 +42,15 @@ class BigGANGenerator(Generator):
         with torch.no_grad():
             stages = network.stages(torch.zeros(1, self.dim), torch.zeros(1, dtype=torch.long))
             self.activation_names = self.stage_names = tuple(stage for stage, _ in stages)
+
+    def reads(self) -> dict[str, Tensor]:
+        if not self.network.split:
+            return {"layer0": self.network.first.weight}
+        wide = {}
+        for number, (name, weight) in enumerate(self.network.reads().items()):
+            before, chunk = number * self.network.chunk, self.network.chunk
+            wide[name] = pad(weight[:, -chunk:], (before, self.dim - before - chunk))
+        return wide
 
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None

@@ -43,6 +43,9 @@ class BigGANDeepGenerator(Generator):
         self.activation_names = self.stage_names = tuple(shapes)
         self.resolution = shapes["image"][-1]
 
+    def reads(self) -> dict[str, Tensor]:
+        return {name: weight[:, : self.dim] for name, weight in self.network.reads().items()}
+
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
     ) -> dict[str, Tensor]:

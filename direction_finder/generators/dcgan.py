@@ -48,6 +48,9 @@ class DCGANGenerator(Generator):
         self.activation_names = self.stage_names = (*(f"layer{i}" for i in range(len(network.norms))), "image")
         self.freeze()
 
+    def reads(self) -> dict[str, Tensor]:
+        return {"layer0": self.network.get_parameter("convs.0.weight")[: self.dim].flatten(1).mT}
+
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
     ) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 
 import torch
 from msgspec import Meta
-from torch import nn
+from torch import Tensor, nn
 
 from direction_finder.errors import InputError
 from direction_finder.files import checked
@@ -107,6 +107,40 @@ def hookable(module: nn.Module) -> set[str]:
         for name, submodule in module.named_modules()
         if name and "_orig_mod" not in name and not isinstance(submodule, torch.jit.ScriptModule)
     }
+
+
+@torch.no_grad()
+def reading_weights(module: nn.Module, z: Tensor, call: Callable[[], Any]) -> dict[str, Tensor]:
+    """Return the weights (out, dim) of the submodules whose input is z (batch, dim), or begins with z, by their names.
+
+    call: calls the module with z.
+    """
+    found: dict[str, Tensor] = {}
+
+    def make_hook(name: str) -> Callable[..., None]:
+        def hook(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+            rows = inputs[0].flatten(1) if inputs and isinstance(inputs[0], Tensor) else z[:0]
+            if len(rows) == len(z) and rows.shape[1] >= z.shape[1] and torch.equal(rows[:, : z.shape[1]], z):
+                found[name] = _matrix(layer)[:, : z.shape[1]]
+
+        return hook
+
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, (nn.Linear, *CONVOLUTIONS))}
+    hooks = [layers[name].register_forward_pre_hook(make_hook(name)) for name in hookable(module) & layers.keys()]
+    try:
+        call()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: found[name] for name in layers if name in found}
+
+
+def _matrix(layer: nn.Module) -> Tensor:
+    """Return the weights of a layer as (out, inputs), with each place of a kernel as an output of its own."""
+    weight: Any = layer.weight  # also if a norm computes it
+    if isinstance(layer, nn.Linear):
+        return weight
+    return weight.flatten(1).mT if isinstance(layer, nn.ConvTranspose2d) else weight.movedim(1, -1).flatten(0, 2)
 
 
 @contextmanager

@@ -35,6 +35,9 @@ class ProGANGenerator(Generator):
         self.activation_names = self.stage_names = (*(f"layer{i + 1}" for i in range(layers)), IMAGE)
         self.freeze()
 
+    def reads(self) -> dict[str, Tensor]:
+        return {"layer0": self.network.get_parameter("layer0.weight").movedim(1, -1).flatten(0, 2)}
+
     def run(
         self, latents: Tensor, classes: Tensor | None, at: frozenset[str], half: Half | None = None
     ) -> dict[str, Tensor]:

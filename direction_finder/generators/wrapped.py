@@ -20,6 +20,7 @@ from direction_finder.generators.module_calls import (
     check_settings,
     hookable,
     input_size,
+    reading_weights,
     watched,
 )
 from direction_finder.generators.module_latents import Draw, checked, mapped, measured_scale
@@ -155,6 +156,13 @@ class WrappedModule(Generator):
         if missing := sorted(at - tensors.keys()):
             raise InputError(f"{self.name} did not compute activation {missing[0]}: its forward took another path")
         return {name: tensors[name].float() for name in at}
+
+    def reads(self) -> dict[str, Tensor]:
+        """Return the weights of the layers whose input is z, or begins with z; none if there are several latents."""
+        latents, classes = contract.inputs(self)
+        if self.num_layers > 1:
+            return {}
+        return reading_weights(self.module, latents[:, 0], lambda: self._call(latents, classes))
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw n latents (n, dim) with `sample` or `mapping` if given, otherwise as every generator does."""

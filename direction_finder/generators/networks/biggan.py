@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, linear, normalize
 
-from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv
+from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv, weights_of
 
 EPS = 1e-5  # of batch norms
 SPECTRAL_EPS = 1e-6
@@ -204,6 +204,11 @@ class FrozenBigGAN(nn.Module):
         assert isinstance(last, LastStatistics) and isinstance(conv, SpectralConv)
         self.head = Head(last.stored_mean, last.stored_var, EPS, last.gain, last.bias, conv.folded())
         self.to(memory_format=torch.channels_last)
+
+    def reads(self) -> dict[str, Tensor]:
+        """Return the weights of the first layer (out, chunk), and of the norms of each block (out, class and chunk)."""
+        norms = {f"layer{number}": (block.norm1, block.norm2) for number, block in enumerate(self.blocks, start=1)}
+        return {"layer0": self.first.weight, **{name: weights_of(each) for name, each in norms.items()}}
 
     def stages(self, z: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield "layer0" (the first linear layer), "layer1", ... (blocks), "attention" at its place, and "image".

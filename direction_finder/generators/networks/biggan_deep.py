@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate, linear
 from torch.nn.utils import remove_spectral_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 
-from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv
+from direction_finder.generators.networks.layers import Attention, ConditionalNorm, Head, upsampling_conv, weights_of
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -85,6 +85,12 @@ class FrozenBigGANDeep(nn.Module):
     def num_blocks(self) -> int:
         """Return the number of residual blocks."""
         return sum(isinstance(layer, Block) for layer in self.layers)
+
+    def reads(self) -> dict[str, Tensor]:
+        """Return the weights (out, z and embedding) of the first layer, and of all norms of each block."""
+        blocks = [layer for layer in self.layers if isinstance(layer, Block)]
+        norms = {f"layer{number}": block.norms for number, block in enumerate(blocks, start=1)}
+        return {"layer0": self.gen_z.weight, **{name: weights_of(each) for name, each in norms.items()}}
 
     def stages(self, latents: Tensor, classes: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield "layer0" (first linear layer), "layer1", ... (blocks), "attention" at its place, and "image".

@@ -1,5 +1,8 @@
 """Define the layers shared by the frozen BigGANs, the original and the deep one."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -22,6 +25,11 @@ class ConditionalNorm(nn.Module):
         bias = self.offset(condition) - self.mean * gain
         gain, bias = gain.to(x.dtype), bias.to(x.dtype)  # mixed types would be slow
         return torch.addcmul(bias[:, :, None, None], x, gain[:, :, None, None]).relu_()
+
+
+def weights_of(norms: Iterable[Any]) -> Tensor:
+    """Return the weights (out, condition) that multiply the condition in several `ConditionalNorm`s."""
+    return torch.cat([linear.weight for norm in norms for linear in (norm.scale, norm.offset)])
 
 
 class Attention(nn.Module):
