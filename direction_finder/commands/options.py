@@ -154,7 +154,7 @@ def _option(fields: dict[str, dataclasses.Field]) -> Callable:
     text = field.metadata["help"]
     if kind is bool:
         return click.option(flag, is_flag=True, default=None, help=text)
-    defaults = {method: _shown(own.default) for method, own in fields.items()}
+    defaults = {method: own.metadata.get("default_text") or _shown(own.default) for method, own in fields.items()}
     if len(set(defaults.values())) > 1:
         text += f"  [default: {', '.join(f'{method} {default}' for method, default in defaults.items())}]"
     elif field.default is not None:

@@ -264,12 +264,26 @@ class SefaConfig(SearchConfig):
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class GanspaceConfig(SearchConfig):
+    """Settings of `ganspace`."""
+
+    samples: int = option(10_000, "Number of samples whose activations are analysed.", least=2, most=MOST_ROWS * 10)
+    components: int = option(80, "Principal components, at most as many as there are dimensions.", least=1, most=10_000)
+    at: tuple[str, ...] | None = option(None, "Activations to analyse.", default_text="the first activation")
+
+    def check(self, generator: "Generator") -> None:
+        super().check(generator)
+        generator.check_activations(self.at or ())
+
+
 CONFIGS: dict[str, type[SearchConfig]] = {
     "jacobian": JacobianConfig,
     "hessian-direct": HessianDirectConfig,
     "hessian": HessianConfig,
     "orojar": OrojarConfig,
     "sefa": SefaConfig,
+    "ganspace": GanspaceConfig,
     "coordinates": CoordinatesConfig,
     "random": RandomConfig,
 }

@@ -10,7 +10,18 @@ from torch import Tensor
 
 from direction_finder.directions import Directions, Finding
 from direction_finder.directions_check import TOLERANCE, orthonormality_error
-from direction_finder.discovery import axes, hessian, hessian_direct, jacobian, loop, orojar, rehearsals, sefa, tuning
+from direction_finder.discovery import (
+    axes,
+    ganspace,
+    hessian,
+    hessian_direct,
+    jacobian,
+    loop,
+    orojar,
+    rehearsals,
+    sefa,
+    tuning,
+)
 from direction_finder.discovery.configs import CONFIGS, DEFAULT, LoopConfig, SearchConfig, TunedConfig
 from direction_finder.discovery.metering import metered
 from direction_finder.discovery.peak_memory import release
@@ -53,6 +64,7 @@ METHODS = {
     "hessian": Method(hessian.find, CONFIGS["hessian"], hessian.work, rehearsals.loop(hessian.find, hessian.work)),
     "orojar": Method(orojar.find, CONFIGS["orojar"], orojar.work, rehearsals.loop(orojar.find, orojar.work)),
     "sefa": Method(sefa.find, CONFIGS["sefa"]),
+    "ganspace": Method(ganspace.find, CONFIGS["ganspace"]),
     "coordinates": Method(axes.find_coordinates, CONFIGS["coordinates"]),
     "random": Method(axes.find_random, CONFIGS["random"]),
 }
