@@ -104,9 +104,3 @@ def diagonal_share(matrices: Tensor, basis: Tensor) -> Tensor:
         raise InputError(f"basis of shape {tuple(basis.shape)}: a diagonal share needs a full basis; give a square one")
     rotated = basis @ matrices @ basis.mT
     return rotated.diagonal(dim1=-2, dim2=-1).square().sum(-1) / rotated.square().sum((-2, -1))
-
-
-def diagonal_energies(matrices: Tensor, basis: Tensor) -> Tensor:
-    """Return the mean over matrices of (q_i^T H q_i)^2 / ||H||_F^2 for every row q_i of a basis (num, N): (num,)."""
-    diagonals = torch.einsum("in,mnk,ik->mi", basis, matrices, basis)
-    return (diagonals.square() / matrices.square().sum((-2, -1))[:, None]).mean(0)

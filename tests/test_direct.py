@@ -9,7 +9,8 @@ from direction_finder.discovery.direct import validation_share
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule, load_generator
-from direction_finder.hessians import diagonal_energies, diagonal_share
+from direction_finder.hessians import diagonal_share
+from direction_finder.stacks import energies as energies_of
 from tests.conftest import NUM_CLASSES, call
 from tests.planted import planted, worst_match
 
@@ -82,7 +83,7 @@ def test_directions_come_by_diagonal_energy(small):
     states = []
     found = discovery.find(small, "hessian-direct", points=6, progress=lambda progress: states.append(progress.state()))
     assert list(found.scores) == sorted(found.scores, reverse=True)
-    energies = diagonal_energies(states[-1]["matrices"], found.vectors)
+    energies = energies_of(states[-1]["matrices"][:, None], found.vectors)
     assert torch.allclose(energies, torch.tensor(found.scores), atol=1e-5)
     few = discovery.find(small, "hessian-direct", points=6, num_directions=2)
     assert torch.equal(few.vectors, found.vectors[:2])
@@ -190,3 +191,50 @@ def test_points_are_as_far_from_z_as_eta_allows(small):
     assert 2.9 < distances.max() <= 3
     assert distances.mean() == pytest.approx(1.5, abs=0.15)
     assert space.draw_point(0.0, rng)[0].norm() == 0
+
+
+class Channels(nn.Module):
+    """Every channel of the first layer changes along two of the rows, and J^T J of all together is the identity.
+
+    So the whole has nothing to say, and the channels have all.
+    """
+
+    def __init__(self, n: int = 6):
+        super().__init__()
+        rows = torch.linalg.qr(torch.randn(n, n, generator=torch.Generator().manual_seed(4)))[0]
+        self.register_buffer("rows", rows)
+        weight = torch.zeros(n, 2, n)
+        for channel in range(n):
+            weight[channel, 0], weight[channel, 1] = rows[channel], 0.5 * rows[(channel + 1) % n]
+        self.first = nn.Conv2d(n, 2 * n, 1)
+        self.first.weight.data = weight.transpose(0, 1).reshape(2 * n, n, 1, 1)
+        self.last = nn.Conv2d(2 * n, 3 * 16, 1)
+
+    def forward(self, z):
+        return self.last(self.first(z[:, :, None, None]).tanh()).view(-1, 3, 4, 4)
+
+
+def test_channels_tell_directions_of_equal_strength_apart():
+    module = Channels()
+    generator = WrappedModule(module, 6, latent_shape=(6,))
+    settings = {"points": 8, "at": ("first",), "keep_going": True, "epsilon": 1e-3}
+    assert worst_match(discovery.find(generator, "jacobian", by="channel", **settings).vectors, module.rows) > 0.99
+    assert worst_match(discovery.find(generator, "jacobian", **settings).vectors, module.rows) < 0.95
+
+
+def test_a_search_by_channel_is_resumed_and_solved_again(small):
+    config = jacobian.JacobianConfig(points=12, by="channel", at=("layer0",), keep_going=True)
+    states = {}
+    whole = jacobian.find(small, config, on_step=lambda progress: states.update({progress.step: progress.state()}))
+    assert sorted(states) == list(range(1, 13))
+    assert states[12]["matrices"].shape == (12 * config.per_point, small.dim, small.dim)
+    for step in (5, 11):
+        again = jacobian.find(small, config, resume=states[step])
+        assert torch.equal(whole.vectors, again.vectors) and whole.metadata() == again.metadata()
+    assert whole.share["share"] > whole.share["random_share"]
+
+
+@pytest.mark.parametrize("setting", [{"weight": "raw"}, {"solver": "mean"}])
+def test_what_is_lost_by_compressing_is_refused(setting):
+    with pytest.raises(InputError, match="by channel: matrices are weighted before they are compressed"):
+        jacobian.JacobianConfig(by="channel", **setting)

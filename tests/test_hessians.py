@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from direction_finder.errors import InputError
-from direction_finder.hessians import diagonal_energies, diagonal_share, hessian, jacobian_gram, orthogonal_probes
+from direction_finder.hessians import diagonal_share, hessian, jacobian_gram, orthogonal_probes
+from direction_finder.stacks import energies as energies_of
 
 
 @pytest.mark.parametrize("num", [1, 2, 5, 8, 100])
@@ -69,7 +70,7 @@ def test_the_diagonal_share(rng):
     matrices = torch.einsum("mi,ij,ik->mjk", values, basis, basis)
     assert torch.allclose(diagonal_share(matrices, basis), torch.ones(10, dtype=torch.float64))
     assert (diagonal_share(matrices, torch.eye(6, dtype=torch.float64)) < 0.9).all()
-    energies = diagonal_energies(matrices, basis)
+    energies = energies_of(matrices[:, None], basis)
     assert torch.allclose(energies, (values**2 / (values**2).sum(1, keepdim=True)).mean(0))
     # a random symmetric Gaussian matrix has no preferred basis: 2 / (N + 1) of its energy lies on any diagonal
     noise = torch.randn(4000, 6, 6, dtype=torch.float64, generator=rng)

@@ -30,6 +30,7 @@ ROWS = [
         "hessians",
         "diagonalisation",
         "parallel",
+        "stacks",
         "datasets",
         "edits",
         "images",

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from direction_finder.discovery.search_space import SearchSpace
-from direction_finder.hessians import diagonal_share, hessian, orthogonal_probes, probe_count
+from direction_finder.hessians import hessian, orthogonal_probes, probe_count
 from direction_finder.randomness import normal, stream
+from direction_finder.stacks import shares
 
 ALLOWANCE = 0.1  # the Hessians may cost at most this fraction of the run's passes so far
 ETA = 5.0  # largest distance from z at which they are measured, as in the paper's objective
@@ -40,11 +41,12 @@ def random_hessian(
 def shares_of(matrices: Tensor, basis: Tensor, seed: int) -> dict[str, float]:
     """Return the mean diagonal share of a basis (size, size) and of a random one, and the number of matrices.
 
-    matrices: (number, size, size).
+    matrices: (number, size, size), or stacks of several (number, several, size, size).
     """
+    stacks = matrices if matrices.ndim == 4 else matrices[:, None]
     size = matrices.shape[-1]
     reference = torch.linalg.qr(normal(size, size, stream(seed, "reference basis")))[0]
-    own_share, random_share = (float(diagonal_share(matrices, rows).mean()) for rows in (basis, reference))
+    own_share, random_share = (float(shares(stacks, rows).mean()) for rows in (basis, reference))
     return {"share": own_share, "random_share": random_share, "share_of": len(matrices)}
 
 

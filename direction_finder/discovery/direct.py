@@ -15,13 +15,14 @@ from direction_finder.discovery.search_space import SearchSpace, finish
 from direction_finder.discovery.states import check_state
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.hessians import diagonal_energies
 from direction_finder.penalty import Repeatable
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
+from direction_finder.stacks import energies, thin
 
 VALIDATION = 4  # every fourth matrix is held out for validation while the run decides whether to stop
 CHECK_EVERY = 8  # matrices between two checks of the validation share
+MERGED = 256  # matrices to which those of all points are compressed before they are diagonalised
 LEAST_RISE = 1.02  # the run ends if the share rises by less than this factor in two checks
 
 
@@ -54,34 +55,43 @@ def collect_and_solve(
     x, context = space.draw_point(config.eta, stream(config.seed, "check"))
     forward = Repeatable(space.flat_output(config.at), x[None], *context)
     stopped = False
-    while len(matrices) < FEWEST or (len(matrices) < config.points and not (stopped or _settled(shares, config))):
+    points = len(matrices) // config.per_point
+    while points < FEWEST or (points < config.points and not (stopped or _settled(shares, config))):
         if forward.first is None:
             forward.check()
-        matrices = torch.cat([matrices, measure(space, rng).float().cpu()[None]])
-        if not torch.isfinite(matrices[-1]).all() or not matrices[-1].any():
+        measured = measure(space, rng).float().cpu().view(config.per_point, space.size, space.size)
+        matrices = torch.cat([matrices, measured])
+        if not torch.isfinite(measured).all() or not measured.any():
             raise InputError(
                 f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
                 "; set another output as `at`"
             )
-        values = {}
-        if len(matrices) % CHECK_EVERY == 0:
+        values, points = {}, points + 1
+        if points % CHECK_EVERY == 0:
             forward.check()
             share = validation_share(matrices, config)
             shares = torch.cat([shares, torch.tensor([share["share"]])])
             values = {"share": share["share"], "random_share": share["random_share"]}
         if on_step:
-            state = partial(_state, matrices, shares, rng)
-            progress = Progress(len(matrices), config.points, "learning", values, state)
+            state = partial(_state, points, matrices, shares, rng)
+            progress = Progress(points, config.points, "learning", values, state)
             on_step(progress)
             stopped = stopped or progress.stopped
     if forward.first is not None:
         forward.check()
 
-    rows = solve(config.solver, matrices, weight=config.weight).float()
-    recorded = dataclasses.replace(config, points=len(matrices))
-    last = validation_share(matrices, config) if len(matrices) >= CHECK_EVERY else None
-    reason = _reason(len(matrices), config, stopped)
-    return finish(space, rows, recorded, method, scores=diagonal_energies(matrices, rows), share=last, reason=reason)
+    rows = _solved(matrices, config)
+    recorded = dataclasses.replace(config, points=points)
+    last = validation_share(matrices, config) if points >= CHECK_EVERY else None
+    scores = energies(matrices.unflatten(0, (points, -1)), rows)
+    return finish(space, rows, recorded, method, scores=scores, share=last, reason=_reason(points, config, stopped))
+
+
+def _solved(matrices: Tensor, config: DirectConfig) -> Tensor:
+    """Return the basis (size, size) that a configuration's solver computes from matrices (number, size, size)."""
+    if config.per_point == 1:
+        return solve(config.solver, matrices, weight=config.weight).float()
+    return solve(config.solver, thin(matrices, min(len(matrices), MERGED)), weight="raw").float()
 
 
 def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]:
@@ -89,9 +99,10 @@ def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]
 
     Returns the shares of that solution and of a random basis, as `shares_of` does.
     """
-    held_out = torch.arange(len(matrices)) % VALIDATION == VALIDATION - 1
-    basis = solve(config.solver, matrices[~held_out], weight=config.weight).float()
-    return shares_of(matrices[held_out], basis, config.seed)
+    stacks = matrices.unflatten(0, (-1, config.per_point))
+    held_out = torch.arange(len(stacks)) % VALIDATION == VALIDATION - 1
+    basis = _solved(stacks[~held_out].flatten(0, 1), config)
+    return shares_of(stacks[held_out], basis, config.seed)
 
 
 def _reason(points: int, config: DirectConfig, stopped: bool) -> str:
@@ -109,5 +120,5 @@ def _settled(shares: Tensor, config: DirectConfig) -> bool:
     return bool((shares[-2:] < LEAST_RISE * best).all())
 
 
-def _state(matrices: Tensor, shares: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-    return {"step": torch.tensor(len(matrices)), "matrices": matrices, "shares": shares, "rng": rng.get_state()}
+def _state(points: int, matrices: Tensor, shares: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    return {"step": torch.tensor(points), "matrices": matrices, "shares": shares, "rng": rng.get_state()}

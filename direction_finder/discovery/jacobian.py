@@ -6,17 +6,20 @@ forward passes only. The eigenvectors of the mean (solver `mean`) are close to i
 strength.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.configs import JacobianConfig
+from direction_finder.discovery.configs import WHOLE, JacobianConfig
 from direction_finder.discovery.direct import collect_and_solve
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian, jacobian_gram
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
+from direction_finder.stacks import even, grams_by_channel, thin
 
 
 def find(
@@ -31,7 +34,13 @@ def find(
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
         x, context = space.draw_point(config.eta, rng)
         f = space.flat_output(config.at)
-        return jacobian_gram(f, x, epsilon=config.epsilon, context=context, max_batch=config.max_batch)
+        settings: dict[str, Any] = {"epsilon": config.epsilon, "context": context, "max_batch": config.max_batch}
+        if config.by == WHOLE:
+            return jacobian_gram(f, x, **settings)
+        shapes = [output.shape[1:] for output in space.outputs(config.at, x[None] * 0, *context)]
+        parts = jacobian(f, x, torch.eye(len(x)), **settings).split([shape.numel() for shape in shapes], dim=1)
+        grams = [grams_by_channel(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+        return thin(torch.cat([even(each) for each in grams]), config.per_point)
 
     return collect_and_solve(generator, config, measure, "jacobian", on_step=on_step, resume=resume)
 

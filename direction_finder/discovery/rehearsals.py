@@ -44,7 +44,7 @@ def direct(work: Work[Direct], total: Callable[[int], int], *, keeps_outputs: bo
         square_eigenvectors(torch.eye(space.size).repeat(FEWEST, 1, 1))  # loads the solvers' libraries
         with torch.no_grad():
             outputs = f(x[None], *context).numel()
-        entries, leaving = (0, 0) if x.is_cuda else (config.points * space.size**2, LEAVING)
+        entries, leaving = (0, 0) if x.is_cuda else (config.points * config.per_point * space.size**2, LEAVING)
         derivatives = SINGLE * space.size * outputs if keeps_outputs else 0
         kept = SINGLE * entries + derivatives
         solving = DOUBLE * entries * (SOLVING if DOUBLE * entries > HEAP else 2 * SOLVING)

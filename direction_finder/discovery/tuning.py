@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from direction_finder.discovery.configs import EXACT, FAST, HALVES, TunedConfig
+from direction_finder.discovery.config_bases import EXACT, FAST, HALVES, TunedConfig
 from direction_finder.discovery.peak_memory import PeakMeter
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError

@@ -14,7 +14,7 @@ from direction_finder.commands.options import given_options, shown
 from direction_finder.commands.printing import as_options, say, say_json, tell
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, configure
-from direction_finder.discovery.configs import EXACT
+from direction_finder.discovery.config_bases import EXACT
 from direction_finder.discovery.methods import method_named
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
