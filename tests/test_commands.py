@@ -119,7 +119,7 @@ def completed(*words: object) -> list[str]:
 def test_the_shell_completes_verbs_generators_classes_runs_and_directions(run_folder, tmp_path, monkeypatch):
     assert call("name", run_folder, 1, "zoom").exit_code == 0
     assert completed("re") == ["render"]
-    assert completed("learn", "--generator", "sh") == ["shapes-64"]
+    assert completed("learn", "--generator", "shapes-6") == ["shapes-64"]
     assert completed("learn", "--generator", "shapes-64", "--class", "c") == ["cube", "cylinder"]
     assert completed("render", "grid", run_folder, "--directions", "0,z") == ["0,zoom"]
     assert completed("align", run_folder, "--direction", "z") == ["zoom"]
