@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_refused_and_leaves_no_folder(given, words, images,
 
 
 def test_unknown_models_and_labels_are_refused(images, tmp_path):
-    with pytest.raises(InputError, match=r"^model 'stylegan': expected biggan or progan$"):
+    with pytest.raises(InputError, match=r"^model 'stylegan': expected biggan, progan, st-rkm, vae$"):
         train("stylegan", images, out=tmp_path / "run")
     with pytest.raises(InputError, match="pictures"):
         train("biggan", images, out=tmp_path / "run")
@@ -128,7 +128,12 @@ def test_a_run_is_prolonged_by_what_its_length_is_measured_in(images, tmp_path):
     run = trained(images, tmp_path / "run")
     again = training.resume(run.folder, 0.028, upkeep=QUIET)
     assert again.config["settings"]["kimg"] == 0.028 and len(again.steps()) == 6
-    assert {name: model.longer for name, model in MODELS.items()} == {"biggan": "steps", "progan": "kimg"}
+    assert {name: model.longer for name, model in MODELS.items()} == {
+        "biggan": "steps",
+        "progan": "kimg",
+        "st-rkm": "steps",
+        "vae": "steps",
+    }
 
 
 def test_a_run_that_cannot_go_on_stays_as_it_is(images, tmp_path):
