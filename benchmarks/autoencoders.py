@@ -69,7 +69,7 @@ FOLDER = Path("outputs/autoencoders")
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One training and what is measured of it. elbo: whether the objective of the beta-VAE is measured too."""
+    """One training and what is measured of it."""
 
     data: str
     model: str
@@ -141,7 +141,7 @@ def measured(job: Job, trainer: AutoencoderTrainer, fashion: str) -> dict[str, A
     mean, root = gaussian(codes)
     noise = normal(SAMPLES, len(mean), stream(job.seed, "samples"))
     drawn = {"fitted": mean + noise @ root.mT}
-    if job.settings.get("regulariser", MODELS.get(job.model, ({}, ()))[0].get("regulariser")) in ("beta", "factor"):
+    if getattr(trainer.config, "regulariser", None) in ("beta", "factor"):
         drawn["prior"] = noise
     results: dict[str, Any] = {"error": trainer.error(), "variance": trainer.variance}
     real, features = reference(job.data, fashion)
@@ -233,12 +233,12 @@ def objective(trainer: AutoencoderTrainer, model: Autoencoder, held_out: Tensor)
         .square().flatten(1).sum(1) / 2
         for _ in range(16)
     ]  # fmt: skip
-    divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
+    divergence = vae.divergence_from_prior(mean, log_variance)
     dim = config.z_dim
     logdet = torch.linalg.slogdet(torch.eye(dim) + grams / beta).logabsdet
     norms = mean.square().sum(1)
     return {
-        "loss with noise": float((torch.stack(noisy).mean(0) + beta * divergence).mean()),
+        "loss with noise": float(torch.stack(noisy).mean() + beta * divergence),
         "loss mean-field": float((misfit + beta / 2 * (norms - best.sum(1))).mean()),
         "loss full": float((misfit + beta / 2 * (norms + logdet)).mean()),
         "loss trace": float((misfit + beta / 2 * norms + grams.diagonal(dim1=1, dim2=2).sum(1) / 2).mean()),

@@ -1,6 +1,8 @@
 """Read images from IDX files, in which MNIST and its kin are published (http://yann.lecun.com/exdb/mnist/)."""
 
 import gzip
+import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -37,8 +39,8 @@ def _read(path: Path) -> np.ndarray:
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             header = file.read(HEADER)
-            sizes = tuple(np.frombuffer(header[4:], ">u4").astype(int).tolist())
-            total = int(np.prod(sizes, dtype=float)) if len(sizes) == 3 else 0
+            sizes = struct.unpack(">3I", header[4:]) if len(header) == HEADER else (0,)
+            total = math.prod(sizes)
             if header[:4] != IMAGES_OF_BYTES or not 0 < total <= MOST_BYTES:
                 raise InputError(f"{path}: not an IDX file of images; download it again")
             content = file.read(total + 1)

@@ -14,6 +14,7 @@ from direction_finder.datasets import read_images
 from direction_finder.errors import Diverged, InputError
 from direction_finder.images import as_images
 from direction_finder.runs import training
+from direction_finder.runs.folder import absolute
 from direction_finder.runs.trainers import Upkeep, lost
 from direction_finder.scenes import make
 from direction_finder.training.autoencoder import gaussian, halvings
@@ -286,3 +287,9 @@ def test_the_commands_train_resume_and_refuse(sprites, tmp_path):
 def test_a_snapshot_is_not_for_autoencoders(sprites, tmp_path):
     with pytest.raises(InputError, match="only biggan and progan begin with a snapshot"):
         df.train("vae", sprites, start=tmp_path / "snapshot.safetensors", out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("model", SIZES)
+def test_runs_name_their_generator_by_an_absolute_path(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert absolute(f"{model}:some/file.safetensors") == f"{model}:{tmp_path / 'some/file.safetensors'}"

@@ -34,6 +34,7 @@ def test_gzipped_and_plain_files_of_a_folder_are_read_in_the_order_of_their_name
     ("name", "content", "message"),
     [
         ("a-idx3-ubyte", b"", "not an IDX file of images"),
+        ("a-idx3-ubyte", idx(pixels(2))[:7], "not an IDX file of images"),
         ("a-idx3-ubyte", idx(pixels(2), b"\0\0\x0d\x03"), "not an IDX file of images"),
         ("a-idx3-ubyte", idx(pixels(2))[:-1], "it does not hold the 2 images"),
         ("a-idx3-ubyte", idx(pixels(2)) + b"x", "it does not hold the 2 images"),

@@ -79,4 +79,4 @@ def _samples(
         given = torch.zeros(together, space.size).to(z), z, space.classes(together, rng)
         parts = zip(*(each.split(config.max_batch) for each in given), strict=True)
         activations = torch.cat([output(*part).cpu() for part in parts])
-        yield z[:, space.first : space.first + space.size].cpu().double(), activations
+        yield space.searched(z).cpu().double(), activations

@@ -37,7 +37,7 @@ def find(
         settings: dict[str, Any] = {"epsilon": config.epsilon, "context": context, "max_batch": config.max_batch}
         if config.by == WHOLE:
             return jacobian_gram(f, x, **settings)
-        shapes = [output.shape[1:] for output in space.outputs(config.at, x[None] * 0, *context)]
+        shapes = [output.shape[1:] for output in space.outputs(config.at, torch.zeros_like(x)[None], *context)]
         parts = jacobian(f, x, torch.eye(len(x)), **settings).split([shape.numel() for shape in shapes], dim=1)
         grams = [grams_by_channel(part, shape) for part, shape in zip(parts, shapes, strict=True)]
         return thin(torch.cat([even(each) for each in grams]), config.per_point)

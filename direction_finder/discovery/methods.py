@@ -204,7 +204,7 @@ def _as_directions(rows: Tensor, generator: Generator, config: SearchConfig, nam
         kind = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
         raise InputError(f"{name} returned {kind}: expected rows (num, {generator.dim}) of directions, or Directions")
     if rows.shape[1] != space.size:
-        rows = rows[:, space.first : space.first + space.size]
+        rows = space.searched(rows)
     unit = torch.nn.functional.normalize(rows.detach().float().cpu(), dim=1)
     orthonormal = orthonormality_error(unit) < TOLERANCE
     return finish(space, unit[: config.num_directions], config, name, scores=None, orthonormal=orthonormal)

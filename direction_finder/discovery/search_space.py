@@ -46,6 +46,10 @@ class SearchSpace:
         """Return vectors of the searched dimensions (..., size) as vectors of z (..., dim), with zeros elsewhere."""
         return pad(rows, (self.first, self.generator.dim - self.first - self.size))
 
+    def searched(self, vectors: Tensor) -> Tensor:
+        """Return the searched dimensions (..., size) of vectors of z (..., dim)."""
+        return vectors[..., self.first : self.first + self.size]
+
     def latents(self, z: Tensor, shift: Tensor) -> Tensor:
         """Return latents (batch, layers, dim): z (batch, dim), moved by shift (batch, size) in the chosen layers.
 

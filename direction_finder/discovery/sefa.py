@@ -30,8 +30,7 @@ def find(
     """
     config.check(generator)
     space = SearchSpace(generator, config)
-    weights = torch.cat(list(_chosen(generator, config.read).values())).double().cpu()
-    weights = weights[:, space.first : space.first + space.size]
+    weights = space.searched(torch.cat(list(_chosen(generator, config.read).values())).double().cpu())
     if config.weight == "unit":
         weights = normalize(weights, dim=1)
     values, vectors = torch.linalg.eigh(weights.mT @ weights)

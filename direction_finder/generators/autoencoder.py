@@ -16,7 +16,6 @@ from direction_finder.errors import InputError
 from direction_finder.generators.base import IMAGE, Generator, Half, Stages, as_rgb
 from direction_finder.generators.networks.autoencoder import Decoder, Encoder
 from direction_finder.generators.weights import State, load_strict, read_whole, state_sha256
-from direction_finder.randomness import normal
 from direction_finder.settings import ST_RKM, VAE
 from direction_finder.version import package_version
 
@@ -88,8 +87,7 @@ class AutoencoderGenerator(Generator):
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw n latents (n, dim) from the Gaussian in the file; `truncation` multiplies a normal cut to [-2, 2]."""
-        drawn = super().sample(n, rng) if self.truncation is not None else normal(n, self.dim, rng).to(self.device)
-        return self.network.latent_mean + drawn @ self.network.latent_root.mT
+        return self.network.latent_mean + super().sample(n, rng) @ self.network.latent_root.mT
 
     def columns(self) -> Directions:
         """Return the axes of the latents as directions, each with a usable range of two standard deviations.

@@ -32,8 +32,9 @@ from direction_finder.generators.python import absolute_target
 from direction_finder.locks import LOCK
 from direction_finder.runs.claims import empty
 from direction_finder.runs.models import Entry, RunConfig
+from direction_finder.settings import ST_RKM, VAE
 
-PATHS = ("biggan", "biggan-deep", "dcgan", "progan")  # families whose generators are named by a path
+PATHS = ("biggan", "biggan-deep", "dcgan", "progan", ST_RKM, VAE)  # families whose generators are named by a path
 FOUND = ("generator", "class", "method", "settings", "torch", "direction_finder")  # keys of runs with directions
 NEEDED = (*FOUND, "threads", "device")  # keys of runs that can be resumed
 

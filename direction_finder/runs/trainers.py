@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,6 @@ from direction_finder.runs.folder import Run
 from direction_finder.runs.recorder import Recorder
 from direction_finder.settings import ST_RKM, VAE
 from direction_finder.training import biggan, progan
-from direction_finder.training.autoencoder import AutoencoderTrainer
 from direction_finder.training.autoencoder_config import StRKMConfig, VAEConfig
 from direction_finder.training.loop import run as train
 from direction_finder.training.st_rkm import StRKMTrainer
@@ -115,9 +115,7 @@ def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -
             seconds, kimg = time.monotonic() - start_time, progress.values["kimg"] - start_kimg
             progress.values["seconds_per_kimg"] = seconds / kimg
         recorder(progress)
-        if progress.weights and (progress.step == progress.total or progress.stopped):
-            with replacing(run.folder / f"{GENERATOR}.safetensors") as part:
-                part.write_bytes(save(progress.weights()))
+        _write_last(run, progress)
 
     players = progan.train(
         work.images,
@@ -131,16 +129,14 @@ def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -
     _write_snapshot(run, players)
 
 
-def _train_autoencoder(work: Work, trainer: AutoencoderTrainer, recorder: Recorder) -> None:
-    run = work.run
-    kind, file = run.config["model"], run.folder / f"{GENERATOR}.safetensors"
+def _train_autoencoder(kind: type[StRKMTrainer | VAETrainer], work: Work, config: Any, recorder: Recorder) -> None:
+    run, trainer = work.run, kind(work.images, config, work.device)
+    model = run.config["model"]
 
     def on_step(progress: Progress) -> None:
         recorder(progress)
-        if progress.weights and (progress.step == progress.total or progress.stopped):
-            with replacing(file) as part:
-                part.write_bytes(save(progress.weights()))
-            load_autoencoder(file, kind, name=f"{kind}:{file.resolve()}").columns().save(run.folder / COLUMNS)
+        if file := _write_last(run, progress):
+            load_autoencoder(file, model, name=f"{model}:{file.resolve()}").columns().save(run.folder / COLUMNS)
 
     torch.set_flush_denormal(True)  # dark images make many: steps are up to eight times faster without them
     try:
@@ -149,12 +145,14 @@ def _train_autoencoder(work: Work, trainer: AutoencoderTrainer, recorder: Record
         torch.set_flush_denormal(False)
 
 
-def _train_st_rkm(work: Work, config: StRKMConfig, recorder: Recorder) -> None:
-    _train_autoencoder(work, StRKMTrainer(work.images, config, work.device), recorder)
-
-
-def _train_vae(work: Work, config: VAEConfig, recorder: Recorder) -> None:
-    _train_autoencoder(work, VAETrainer(work.images, config, work.device), recorder)
+def _write_last(run: Run, progress: Progress) -> Path | None:
+    """Write the generator after the last step, and return its file; do nothing after any other step."""
+    if not progress.weights or not (progress.step == progress.total or progress.stopped):
+        return None
+    file = run.folder / f"{GENERATOR}.safetensors"
+    with replacing(file) as part:
+        part.write_bytes(save(progress.weights()))
+    return file
 
 
 def _write_snapshot(run: Run, players: torch.nn.Module) -> None:
@@ -179,8 +177,20 @@ class Model(NamedTuple):
 MODELS = {
     "biggan": Model("BigGAN-deep", biggan.BigGANConfig, "steps", _train_biggan, f"biggan-deep:{{}}/{GENERATOR}"),
     "progan": Model("ProGAN", progan.ProGANConfig, "kimg", _train_progan, f"progan:{{}}/{GENERATOR}.safetensors"),
-    ST_RKM: Model("St-RKM", StRKMConfig, "steps", _train_st_rkm, f"{ST_RKM}:{{}}/{GENERATOR}.safetensors"),
-    VAE: Model("autoencoder", VAEConfig, "steps", _train_vae, f"{VAE}:{{}}/{GENERATOR}.safetensors"),
+    ST_RKM: Model(
+        "St-RKM",
+        StRKMConfig,
+        "steps",
+        partial(_train_autoencoder, StRKMTrainer),
+        f"{ST_RKM}:{{}}/{GENERATOR}.safetensors",
+    ),
+    VAE: Model(
+        "autoencoder",
+        VAEConfig,
+        "steps",
+        partial(_train_autoencoder, VAETrainer),
+        f"{VAE}:{{}}/{GENERATOR}.safetensors",
+    ),
 }
 
 

@@ -174,13 +174,26 @@ def halvings(resolution: int) -> int:
     return count
 
 
+def squared_error(decoded: Tensor, images: Tensor) -> Tensor:
+    """Return the squared error of images (batch, ...), summed over pixels, averaged over the batch."""
+    return (decoded - images).flatten(1).square().sum(1).mean()
+
+
+def principal(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the mean (dim,) of rows (n, dim), and standard deviations (dim,) along orthonormal columns (dim, dim).
+
+    They are in float64, those of the smallest deviation first.
+    """
+    doubles = rows.double()
+    mean = doubles.mean(0)
+    values, vectors = torch.linalg.eigh((doubles - mean).mT @ (doubles - mean) / len(doubles))
+    return mean, values.clamp(min=0).sqrt(), vectors
+
+
 def gaussian(latents: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean (dim,) and a lower root (dim, dim) of the covariance of latents (n, dim)."""
-    doubles = latents.double()
-    mean = doubles.mean(0)
-    covariance = (doubles - mean).mT @ (doubles - mean) / len(doubles)
-    values, vectors = torch.linalg.eigh(covariance)
-    root = vectors * values.clamp(min=0).sqrt()
+    mean, deviations, vectors = principal(latents)
+    root = vectors * deviations
     lower = torch.linalg.qr(root.mT).R.mT
     return mean.float(), (lower * torch.where(lower.diagonal() < 0, -1, 1)).float()
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from direction_finder.cayley_adam import CayleyAdam
 from direction_finder.generators.autoencoder import Autoencoder
 from direction_finder.randomness import stream
-from direction_finder.training.autoencoder import AutoencoderPlayers, AutoencoderTrainer
+from direction_finder.training.autoencoder import AutoencoderPlayers, AutoencoderTrainer, principal, squared_error
 from direction_finder.training.autoencoder_config import DETERMINISTIC, STOCHASTIC, StRKMConfig
 
 
@@ -44,9 +44,12 @@ class StRKMTrainer(AutoencoderTrainer):
         players = StRKMPlayers(self.config, self.widths, self.side)
         noise = torch.randn(self.config.features, self.config.columns, generator=stream(self.seed, "columns"))
         players.columns.rows.data.copy_(torch.linalg.qr(noise).Q.mT)
+        players.columns.requires_grad_(self.config.column_rate > 0)
         return players
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        if not self.config.column_rate:
+            return super()._optimisers()
         columns = CayleyAdam(self.players.columns.parameters(), lr=self.config.column_rate)
         return {**super()._optimisers(), "columns": columns}
 
@@ -56,22 +59,15 @@ class StRKMTrainer(AutoencoderTrainer):
         noise = torch.randn(len(images), self.config.columns, generator=rng).to(images.device)
         return st_rkm_losses(features, self.players.columns.rows, self.players.decoder, images, self.config, noise)
 
-    def _update(self, rng: torch.Generator) -> None:
-        for name, optimiser in self.optimisers.items():
-            if name != "columns" or self.config.column_rate:
-                optimiser.step()
-
     @torch.no_grad()
     def finished(self, count: int | None = None) -> Autoencoder:
         """Return the St-RKM whose U has the leading eigenvectors of the covariance of the features as columns."""
-        features = self.encoded_images(count).double()
-        mean = features.mean(0)
-        values, vectors = torch.linalg.eigh((features - mean).mT @ (features - mean) / len(features))
+        mean, deviations, vectors = principal(self.encoded_images(count))
         columns = self.config.columns
         model = Autoencoder(self.players.encoder, self.players.decoder, columns, of_features=True)
         model.rows.copy_(_signed(vectors.mT.flip(0)[:columns]))
         model.feature_mean.copy_(mean)
-        model.latent_root.copy_(values.flip(0)[:columns].clamp(min=0).sqrt().diag())
+        model.latent_root.copy_(deviations.flip(0)[:columns].diag())
         return model.to(self.device)
 
 
@@ -91,24 +87,20 @@ def st_rkm_losses(
     projected = features @ rows.mT @ rows
     missed = (features - projected).square().sum(1).mean()
     if config.loss == DETERMINISTIC:
-        error = _error(decoder(projected), images)
+        error = squared_error(decoder(projected), images)
     else:
         noisy = decoder(projected + config.noise * noise @ rows)
         if config.loss == STOCHASTIC:
-            error = _error(noisy, images)
+            error = squared_error(noisy, images)
         else:
             decoded = decoder(projected)
-            error = _error(decoded, images) + _error(noisy, decoded)
+            error = squared_error(decoded, images) + squared_error(noisy, decoded)
     return {
         "loss": missed + config.image_weight * error / 2,
         "error": error,
         "feature_error": missed,
         "feature_variance": features.square().sum(1).mean(),
     }
-
-
-def _error(decoded: Tensor, images: Tensor) -> Tensor:
-    return (decoded - images).flatten(1).square().sum(1).mean()
 
 
 def _signed(rows: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 from direction_finder.generators.autoencoder import Autoencoder
 from direction_finder.generators.networks.autoencoder import Encoder
 from direction_finder.randomness import rademacher
-from direction_finder.training.autoencoder import AutoencoderPlayers, AutoencoderTrainer, gaussian
+from direction_finder.training.autoencoder import AutoencoderPlayers, AutoencoderTrainer, gaussian, squared_error
 from direction_finder.training.autoencoder_config import BETA, FACTOR, FULL, MEAN_FIELD, NONE, TRACE, VAEConfig
 
 SHARE = 8  # the full regulariser is computed at one of so many images of a batch
@@ -122,14 +122,9 @@ def divergence_from_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
 def full(decoder: Decode, z: Tensor, beta: float, rng: torch.Generator) -> Tensor:
     """Return beta/2 |z|^2 + beta/2 log det(I + J^T J / beta), averaged; the latter over the first images."""
     some = z[: -(-len(z) // SHARE)]
-    return (
-        beta
-        / 2
-        * (
-            z.square().sum(1).mean()
-            + torch.linalg.slogdet(_identity(some) + grams(decoder, some) / beta).logabsdet.mean()
-        )
-    )
+    identity = torch.eye(z.shape[1]).to(z)
+    volumes = torch.linalg.slogdet(identity + grams(decoder, some) / beta).logabsdet
+    return beta / 2 * (z.square().sum(1).mean() + volumes.mean())
 
 
 def mean_field(decoder: Decode, z: Tensor, beta: float, rng: torch.Generator) -> Tensor:
@@ -168,10 +163,6 @@ def grams(decoder: Decode, z: Tensor) -> Tensor:
     return columns @ columns.mT
 
 
-def _identity(z: Tensor) -> Tensor:
-    return torch.eye(z.shape[1]).to(z)
-
-
 def _misfit(decoded: Tensor, images: Tensor) -> Tensor:
     """Return the negative log-likelihood for pixels of unit variance, without its constant, averaged over images."""
-    return (decoded - images).flatten(1).square().sum(1).mean() / 2
+    return squared_error(decoded, images) / 2
