@@ -18,8 +18,9 @@ from direction_finder.runs.folder import absolute
 from direction_finder.runs.trainers import Upkeep, lost
 from direction_finder.scenes import make
 from direction_finder.training.autoencoder import gaussian, halvings
-from direction_finder.training.autoencoder_config import REGULARISERS, StRKMConfig
+from direction_finder.training.autoencoder_config import REGULARISERS, StRKMConfig, VAEConfig
 from direction_finder.training.st_rkm import StRKMTrainer
+from direction_finder.training.vae import VAETrainer
 from tests.conftest import call
 
 SMALL = {"steps": 30, "batch_size": 16, "width": 4, "hidden": 16, "learning_rate": 0.01}
@@ -127,6 +128,18 @@ def test_every_regulariser_trains(regulariser, sprites, tmp_path):
     root = torch.eye(3) if regulariser in ("beta", "factor") else generator.network.latent_root
     covariance = root @ root.mT
     torch.testing.assert_close(torch.cov(latents.mT), covariance, rtol=0, atol=float(0.15 * covariance.max()))
+
+
+@pytest.mark.parametrize("regulariser", REGULARISERS)
+def test_the_seed_decides_every_weight(regulariser, sprites):
+    images, weights = read_images(sprites)[0], []
+    for _ in range(2):
+        trainer = VAETrainer(images, VAEConfig(**SMALL, z_dim=3, regulariser=regulariser), "cpu")
+        trainer.step(1, torch.Generator().manual_seed(1))
+        weights.append(trainer.players.state_dict())
+        torch.rand(1)  # whatever else draws from the global stream
+    for name, weight in weights[0].items():
+        assert torch.equal(weight, weights[1][name]), name
 
 
 def test_a_gaussian_has_the_mean_and_the_covariance_of_the_latents():

@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy
 
 from direction_finder.generators.autoencoder import Autoencoder
 from direction_finder.generators.networks.autoencoder import Encoder
-from direction_finder.randomness import rademacher
+from direction_finder.randomness import rademacher, stream
 from direction_finder.training.autoencoder import AutoencoderPlayers, AutoencoderTrainer, gaussian, squared_error
 from direction_finder.training.autoencoder_config import BETA, FACTOR, FULL, MEAN_FIELD, NONE, TRACE, VAEConfig
 
@@ -50,6 +50,7 @@ class VAETrainer(AutoencoderTrainer):
     players: VAEPlayers
 
     def _players(self) -> VAEPlayers:
+        torch.manual_seed(stream(self.seed, "judge").initial_seed())  # `build` gives the global stream back
         return VAEPlayers(self.config, self.widths, self.side)
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
