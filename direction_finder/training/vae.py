@@ -50,8 +50,13 @@ class VAETrainer(AutoencoderTrainer):
     players: VAEPlayers
 
     def _players(self) -> VAEPlayers:
-        torch.manual_seed(stream(self.seed, "judge").initial_seed())  # `build` gives the global stream back
-        return VAEPlayers(self.config, self.widths, self.side)
+        players, rng = VAEPlayers(self.config, self.widths, self.side), stream(self.seed, "judge")
+        if self.config.regulariser == FACTOR:
+            for layer in (module for module in players.judge if isinstance(module, nn.Linear)):
+                bound = float(layer.in_features) ** -0.5  # torch's own, but from a stream of the seed
+                for parameter in (layer.weight, layer.bias):
+                    nn.init.uniform_(parameter, -bound, bound, generator=rng)
+        return players
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         if self.config.regulariser != FACTOR:
