@@ -61,11 +61,16 @@ def images(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("method", ["hessian", "jacobian", "hessian-direct", "orojar", "coordinates", "random"])
+LEARNED = (
+    "hessian", "jacobian", "hessian-direct", "mean-field", "orojar", "local-basis", "coordinates", "random"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", LEARNED)
 def test_learn(generator, dcgan_file, tmp_path, method):
     given = {"max_batch": 8, "seed": 3, **{
         "hessian": {"steps": 2, "batch_size": 2}, "orojar": {"steps": 2, "batch_size": 2}, "jacobian": {"points": 4},
-        "hessian-direct": {"points": 4},
+        "hessian-direct": {"points": 4}, "mean-field": {"points": 4},
     }.get(method, {})}  # fmt: skip
     run("learn", "--generator", f"dcgan:{dcgan_file}", "--num-classes", NUM_CLASSES, "--class", 1, "--method", method,
         *options(given), "--out", tmp_path / "run")  # fmt: skip

@@ -1,10 +1,12 @@
 import pytest
 import torch
 
+from direction_finder import rotations
 from direction_finder.diagonalisation import SOLVERS, solve, square_eigenvectors, unit_norm
+from direction_finder.discovery.mean_field import mean_field
 from direction_finder.errors import InputError
 from direction_finder.hessians import diagonal_share
-from direction_finder.rotations import raise_energy
+from direction_finder.rotations import raise_energy, squares
 from tests.jacobi import jacobi
 from tests.planted import worst_match
 
@@ -120,3 +122,23 @@ def test_points_where_nothing_changes_are_left_out():
 def test_no_change_at_any_point_gets_one_line():
     with pytest.raises(InputError, match="no direction changes anything at any point"):
         solve("joint", torch.zeros(3, 4, 4))
+
+
+@pytest.mark.parametrize("objective", [squares, mean_field(0.3)])
+def test_slopes_are_derivatives_of_the_energy(objective):
+    """In one plane at a time, against differences of the energy along a rotation."""
+    matrices, _ = planted_matrices(4, 6, 0.5, seed=0)
+    matrices = matrices @ matrices
+    planes, total = torch.triu_indices(4, 4, 1), matrices.square().sum()
+
+    def energy_at(plane: int, angle: float) -> float:
+        skew = torch.zeros(4, 4, dtype=torch.float64)
+        skew[planes[0, plane], planes[1, plane]] = angle
+        turn = torch.linalg.matrix_exp(skew - skew.mT)
+        return rotations._energy(turn @ matrices @ turn.mT, total, objective)
+
+    slopes = rotations._slopes(matrices, planes, total, objective)
+    for plane in range(planes.shape[1]):
+        low, here, high = (energy_at(plane, angle) for angle in (-1e-3, 0.0, 1e-3))
+        assert -float(slopes.gradient[plane]) == pytest.approx((high - low) / 2e-3, rel=1e-3, abs=1e-6)
+        assert float(slopes.curvature[plane]) == pytest.approx(abs(high + low - 2 * here) / 1e-6, rel=1e-3, abs=1e-3)

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from direction_finder import discovery
-from direction_finder.discovery import hessian_direct, jacobian
-from direction_finder.discovery.configs import HessianDirectConfig
+from direction_finder.discovery import hessian_direct, jacobian, mean_field
+from direction_finder.discovery.configs import HessianDirectConfig, JacobianConfig, MeanFieldConfig
 from direction_finder.discovery.direct import validation_share
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
@@ -46,9 +46,9 @@ def test_first_order_finds_directions_of_different_loudness():
         assert worst_match(found.vectors, generator.module.rows) >= 0.999, solver
 
 
-@pytest.mark.parametrize("method", [hessian_direct, jacobian])
+@pytest.mark.parametrize("method", [hessian_direct, jacobian, mean_field])
 def test_a_resumed_search_is_the_uninterrupted_one(method, small):
-    kind = {hessian_direct: HessianDirectConfig, jacobian: jacobian.JacobianConfig}[method]
+    kind = {hessian_direct: HessianDirectConfig, jacobian: JacobianConfig, mean_field: MeanFieldConfig}[method]
     config = kind(points=12, max_batch=16, keep_going=True)
     states = {}
     whole = method.find(small, config, on_step=lambda progress: states.update({progress.step: progress.state()}))
@@ -71,7 +71,7 @@ def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
     assert looks[-1]["random_share"] < 0.5
 
 
-@pytest.mark.parametrize("method", ["hessian-direct", "jacobian"])
+@pytest.mark.parametrize("method", ["hessian-direct", "jacobian", "mean-field"])
 def test_stopping_at_once_gives_what_two_points_tell(method, small):
     seen = []
     found = discovery.find(small, method, progress=lambda step: (seen.append(step.step), step.stop()))

@@ -29,7 +29,7 @@ def test_settings_become_the_methods_dataclass(method):
 @pytest.mark.parametrize(
     ("method", "settings", "words"),
     [
-        ("pca", {}, "unknown method 'pca': expected one of jacobian, hessian-direct, hessian, orojar, "),
+        ("pca", {}, "unknown method 'pca': expected one of jacobian, hessian-direct, mean-field, hessian, orojar, "),
         ("random", {"steps": 3}, "method random has no setting steps; hessian and orojar have it"),
         ("random", {"mood": 3}, "method random has no setting mood; it has class_index, num_directions"),
         ("hessian", {"steps": 0}, "steps is 0"),

@@ -72,6 +72,8 @@ def test_the_defaults_find_rank_and_render_directions_in_w(tmp_path):
     ("method", "settings"),
     [
         ("jacobian", {"points": 4}),
+        ("mean-field", {"points": 4}),
+        ("local-basis", {}),
         ("hessian-direct", {"points": 2}),
         ("hessian", {"steps": 3, "batch_size": 4}),
         ("orojar", {"steps": 3}),

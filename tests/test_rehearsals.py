@@ -1,17 +1,19 @@
 """What tuning measures is what a run computes: as many rows at once, in every kind of batch."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from direction_finder.diagonalisation import solve, unit_norm
-from direction_finder.discovery import METHODS, configure
+from direction_finder.diagonalisation import SOLVERS, solve, unit_norm
+from direction_finder.discovery import METHODS, configure, mean_field
 from direction_finder.discovery.peak_memory import RESET, PeakMeter
 from direction_finder.discovery.rehearsals import DOUBLE, LEAVING, SINGLE, SOLVING
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import load_generator
 from tests.conftest import NUM_CLASSES
 
-TUNED = ["jacobian", "hessian-direct", "hessian", "orojar"]
+TUNED = ["jacobian", "hessian-direct", "mean-field", "local-basis", "hessian", "orojar"]
 LOOP = {"batch_size": 10, "steps": 3, "share_points": 1, "score_samples": 3}
 
 
@@ -38,7 +40,7 @@ def watched(dcgan_file):
 
 
 def settings(method: str) -> dict:
-    return LOOP if method in ("hessian", "orojar") else {"points": 3}
+    return LOOP if method in ("hessian", "orojar") else {} if method == "local-basis" else {"points": 3}
 
 
 @pytest.mark.parametrize("rows", [4, 12, 30])
@@ -90,11 +92,11 @@ def test_what_does_not_depend_on_the_batch(watched):
 
 
 @pytest.mark.skipif(not RESET.exists(), reason="the system cannot begin a peak anew")
-@pytest.mark.parametrize("solver", ["mean", "squares", "subspace", "joint"])
+@pytest.mark.parametrize("solver", [*(partial(solve, name) for name in SOLVERS), partial(mean_field.solve, beta=1.0)])
 def test_solving_needs_no_more_than_is_reckoned(solver):
     matrices = torch.eye(16).repeat(32768, 1, 1)  # 64 MiB as doubles: not from the heap, whose gaps differ every time
-    solve(solver, unit_norm(matrices))  # what a first call loads stays in memory
+    solver(unit_norm(matrices))  # what a first call loads stays in memory
     meter = PeakMeter(torch.device("cpu"))
     meter.start()
-    solve(solver, matrices)
+    solver(matrices)
     assert 0 < meter.need() + SINGLE * matrices.numel() <= DOUBLE * SOLVING * matrices.numel()

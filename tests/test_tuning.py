@@ -104,7 +104,7 @@ def test_half_precision_begins_at_the_first_stage_that_keeps_the_result(
     assert measured["cosine"] == pytest.approx(outcome[chosen][0], abs=1e-6)
 
 
-@pytest.mark.parametrize("method", ["hessian", "orojar", "hessian-direct", "jacobian"])
+@pytest.mark.parametrize("method", ["hessian", "orojar", "hessian-direct", "jacobian", "mean-field"])
 def test_the_work_measured_is_a_piece_of_the_method(method, small):
     config = configure(method, {"class_index": 1})
     work = METHODS[method].work
@@ -112,7 +112,7 @@ def test_the_work_measured_is_a_piece_of_the_method(method, small):
     original = small.run
     small.run = lambda latents, *rest: rows.append(len(latents)) or original(latents, *rest)
     exact = work(SearchSpace(small, config), config, 6)
-    assert max(rows) == {"hessian": 4, "orojar": 6, "hessian-direct": 6, "jacobian": 6}[method]
+    assert max(rows) == {"hessian": 4, "orojar": 6, "hessian-direct": 6, "jacobian": 6, "mean-field": 6}[method]
     if method == "hessian":  # one sample may take more rows than asked for
         many = dataclasses.replace(config, num_probes=8)
         assert METHODS[method].work(SearchSpace(small, many), many, 6).abs().max() > 0

@@ -1,7 +1,7 @@
 """The settings of the methods. This file does not import torch, so that `learn --help` answers at once."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from direction_finder.discovery.config_bases import ScoredConfig, SearchConfig, TunedConfig
 from direction_finder.errors import InputError
@@ -168,6 +168,43 @@ class JacobianConfig(DirectConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class MeanFieldConfig(DirectConfig):
+    """Settings of `mean-field`."""
+
+    eta: float = option(
+        0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0, most=FARTHEST
+    )
+    weight: str = option("raw", "Scale the matrices to equal norm (unit) or not (raw).", choices=("unit", "raw"))
+    beta: float = option(
+        1.0,
+        "How strongly a direction must change the output to count, relative to the mean eigenvalue of J^T J. Small: "
+        "all directions count alike (Pham's criterion). Large: strong ones count more (raw least squares).",
+        least=1e-6,
+        most=1e6,
+    )
+
+    changeable = ("points", "weight", "beta", "num_directions", "keep_going")
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalBasisConfig(TunedConfig):
+    """Settings of `local-basis`, whose single point is measured as those of the direct methods are."""
+
+    epsilon: float = option(
+        3e-4, "Finite-difference step, scaled as in the Hessian Penalty.", least=1e-6, most=FARTHEST
+    )
+    at: tuple[str, ...] = option((IMAGE,), "Output to differentiate: the image or an activation; may be repeated.")
+
+    eta: ClassVar[float] = 0.0
+    points: ClassVar[int] = 1
+    per_point: ClassVar[int] = 1
+
+    def check(self, generator: "Generator") -> None:
+        super().check(generator)
+        generator.check_activations(self.at)
+
+
+@dataclasses.dataclass(frozen=True)
 class CoordinatesConfig(ScoredConfig):
     """Settings of `coordinates`."""
 
@@ -205,10 +242,12 @@ class GanspaceConfig(SearchConfig):
 CONFIGS: dict[str, type[SearchConfig]] = {
     "jacobian": JacobianConfig,
     "hessian-direct": HessianDirectConfig,
+    "mean-field": MeanFieldConfig,
     "hessian": HessianConfig,
     "orojar": OrojarConfig,
     "sefa": SefaConfig,
     "ganspace": GanspaceConfig,
+    "local-basis": LocalBasisConfig,
     "coordinates": CoordinatesConfig,
     "random": RandomConfig,
 }

@@ -27,6 +27,7 @@ LEAST_RISE = 1.02  # the run ends if the share rises by less than this factor in
 
 
 Measure = Callable[[SearchSpace, torch.Generator], Tensor]
+Solver = Callable[[Tensor], Tensor]
 
 
 def collect_and_solve(
@@ -35,13 +36,15 @@ def collect_and_solve(
     measure: Measure,
     method: str,
     *,
+    solver: Solver | None = None,
     on_step: OnStep | None,
     resume: dict[str, Tensor] | None,
 ) -> Directions:
     """Measure matrices until the solution's diagonal share on held-out matrices stops rising, then solve with all.
 
     `measure(space, rng)` returns the matrix of one random point. The state holds every matrix, so that a run can be
-    resumed, or solved with other settings, without measuring again.
+    resumed, or solved with other settings, without measuring again. solver: matrices -> basis, instead of the solver
+    that the configuration names.
     """
     config.check(generator)
     space = SearchSpace(generator, config)
@@ -69,7 +72,7 @@ def collect_and_solve(
         values, points = {}, points + 1
         if points % CHECK_EVERY == 0:
             forward.check()
-            share = validation_share(matrices, config)
+            share = validation_share(matrices, config, solver)
             shares = torch.cat([shares, torch.tensor([share["share"]])])
             values = {"share": share["share"], "random_share": share["random_share"]}
         if on_step:
@@ -80,28 +83,30 @@ def collect_and_solve(
     if forward.first is not None:
         forward.check()
 
-    rows = _solved(matrices, config)
+    rows = _solved(matrices, config, solver)
     recorded = dataclasses.replace(config, points=points)
-    last = validation_share(matrices, config) if points >= CHECK_EVERY else None
+    last = validation_share(matrices, config, solver) if points >= CHECK_EVERY else None
     scores = energies(matrices.unflatten(0, (points, -1)), rows)
     return finish(space, rows, recorded, method, scores=scores, share=last, reason=_reason(points, config, stopped))
 
 
-def _solved(matrices: Tensor, config: DirectConfig) -> Tensor:
+def _solved(matrices: Tensor, config: DirectConfig, solver: Solver | None) -> Tensor:
     """Return the basis (size, size) that a configuration's solver computes from matrices (number, size, size)."""
+    if solver:
+        return solver(matrices).float()
     if config.per_point == 1:
         return solve(config.solver, matrices, weight=config.weight).float()
     return solve(config.solver, thin(matrices, min(len(matrices), MERGED)), weight="raw").float()
 
 
-def validation_share(matrices: Tensor, config: DirectConfig) -> dict[str, float]:
+def validation_share(matrices: Tensor, config: DirectConfig, solver: Solver | None = None) -> dict[str, float]:
     """Solve with three quarters of the matrices and measure the shares on the rest.
 
     Returns the shares of that solution and of a random basis, as `shares_of` does.
     """
     stacks = matrices.unflatten(0, (-1, config.per_point))
     held_out = torch.arange(len(stacks)) % VALIDATION == VALIDATION - 1
-    basis = _solved(stacks[~held_out].flatten(0, 1), config)
+    basis = _solved(stacks[~held_out].flatten(0, 1), config, solver)
     return shares_of(stacks[held_out], basis, config.seed)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from direction_finder.directions import Directions
-from direction_finder.discovery.configs import WHOLE, JacobianConfig
+from direction_finder.discovery.configs import WHOLE, DirectConfig, JacobianConfig, LocalBasisConfig
 from direction_finder.discovery.direct import collect_and_solve
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
@@ -45,7 +45,7 @@ def find(
     return collect_and_solve(generator, config, measure, "jacobian", on_step=on_step, resume=resume)
 
 
-def work(space: SearchSpace, config: JacobianConfig, rows: int) -> Tensor:
+def work(space: SearchSpace, config: DirectConfig | LocalBasisConfig, rows: int) -> Tensor:
     """Compute the first columns of a Jacobian from `rows` images at once, for `tuning` to measure."""
     x, context = space.draw_point(config.eta, stream(config.seed, "tuning"))
     axes = torch.eye(len(x))[: rows // 2]

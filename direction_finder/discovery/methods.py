@@ -16,7 +16,9 @@ from direction_finder.discovery import (
     hessian,
     hessian_direct,
     jacobian,
+    local_basis,
     loop,
+    mean_field,
     orojar,
     rehearsals,
     sefa,
@@ -48,23 +50,21 @@ class Method(NamedTuple):
     rehearsal: Rehearsal[Any] | None = None
 
 
+JACOBIAN: Rehearsal[Any] = rehearsals.direct(jacobian.work, lambda size: 2 * size, keeps_outputs=True)
 METHODS = {
-    "jacobian": Method(
-        jacobian.find,
-        CONFIGS["jacobian"],
-        jacobian.work,
-        rehearsals.direct(jacobian.work, lambda size: 2 * size, keeps_outputs=True),
-    ),
+    "jacobian": Method(jacobian.find, CONFIGS["jacobian"], jacobian.work, JACOBIAN),
     "hessian-direct": Method(
         hessian_direct.find,
         CONFIGS["hessian-direct"],
         hessian_direct.work,
         rehearsals.direct(hessian_direct.work, lambda size: 2 * probe_count(size), keeps_outputs=False),
     ),
+    "mean-field": Method(mean_field.find, CONFIGS["mean-field"], jacobian.work, JACOBIAN),
     "hessian": Method(hessian.find, CONFIGS["hessian"], hessian.work, rehearsals.loop(hessian.find, hessian.work)),
     "orojar": Method(orojar.find, CONFIGS["orojar"], orojar.work, rehearsals.loop(orojar.find, orojar.work)),
     "sefa": Method(sefa.find, CONFIGS["sefa"]),
     "ganspace": Method(ganspace.find, CONFIGS["ganspace"]),
+    "local-basis": Method(local_basis.find, CONFIGS["local-basis"], jacobian.work, JACOBIAN),
     "coordinates": Method(axes.find_coordinates, CONFIGS["coordinates"]),
     "random": Method(axes.find_random, CONFIGS["random"]),
 }

@@ -8,7 +8,7 @@ import torch
 
 from direction_finder.diagonalisation import square_eigenvectors
 from direction_finder.directions import Directions
-from direction_finder.discovery.configs import FEWEST, DirectConfig, LoopConfig
+from direction_finder.discovery.configs import FEWEST, DirectConfig, LocalBasisConfig, LoopConfig
 from direction_finder.discovery.diagonal_share import ETA, ShareMeter, random_hessian
 from direction_finder.discovery.loop import draw_batch, starting_rows
 from direction_finder.discovery.search_space import SearchSpace, strengths
@@ -26,7 +26,7 @@ LOOPING = 16  # matrices of a loop: that of directions, its gradient, the optimi
 LEAVING = 2**27  # bytes of torch's libraries that are read from the disk only when the process ends
 SHARING = 6  # matrices at the peak of measuring a diagonal share, for each Hessian
 
-Direct = TypeVar("Direct", bound=DirectConfig)
+Direct = TypeVar("Direct", bound=DirectConfig | LocalBasisConfig)
 Loop = TypeVar("Loop", bound=LoopConfig)
 
 
