@@ -32,9 +32,9 @@ from direction_finder.discovery.loop import Batch, Config, Penalise, draw_batch
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.generators.base import Half
-from direction_finder.generators.devices import pick_device
 from direction_finder.generators.biggan import BigGANGenerator
 from direction_finder.generators.biggan_deep import BigGANDeepGenerator
+from direction_finder.generators.devices import pick_device
 from direction_finder.generators.networks.biggan import BigGAN, FrozenBigGAN
 from direction_finder.generators.networks.biggan_deep import FrozenBigGANDeep
 from direction_finder.training import biggan

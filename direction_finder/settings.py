@@ -19,6 +19,7 @@ MOST_THREADS = 1024
 MOST_PROCESSES = 256
 FARTHEST = 1e6  # the largest coordinate along a direction: far beyond any latents, but no overflow in float32
 IMAGE = "image"  # the name of a generator's last activation
+MIDDLE = "middle"  # in place of names: activations of middle resolution, which are then looked up
 ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu")  # allowed activations of a DCGAN
 OUTPUTS = ("tanh", "sigmoid", "none")  # allowed activations of its last layer
 FEATURES = ("lite0", "published")  # networks that distances of images are computed with

@@ -28,21 +28,21 @@ def even(matrices: Tensor) -> Tensor:
     norms = matrices.norm(dim=(-2, -1), keepdim=True)
     if not norms.any():
         raise InputError("no channel changes with any latent: set another output as `at`")
-    weighted = matrices / norms.where(norms > 0, 1).sqrt()
-    return weighted / weighted.norm()
+    return matrices / (norms * norms.sum()).sqrt().where(norms > 0, 1)
 
 
 def thin(matrices: Tensor, rank: int) -> Tensor:
     """Return the stack (rank, N, N) that keeps the most energy of a stack (C, N, N); the rest of it is 0."""
-    rows = matrices.flatten(1).double()
-    if len(rows) <= rank:
-        kept = rows
-    else:
-        vectors = torch.linalg.eigh(rows @ rows.mT).eigenvectors.flip(1)
-        kept = vectors[:, :rank].mT @ rows
-    filled = torch.zeros(rank, rows.shape[1]).to(kept)
-    filled[: len(kept)] = kept
-    return filled.unflatten(1, matrices.shape[1:]).to(matrices)
+    rows = matrices.flatten(1)
+    filled = torch.zeros(rank, rows.shape[1]).to(rows)
+    some = rows.any(1)
+    if not some.all():  # an eigenvalue of 0 that repeats hundreds of times is too much for LAPACK
+        rows = rows[some]
+    if len(rows) > rank:
+        vectors = torch.linalg.eigh((rows @ rows.mT).double()).eigenvectors.flip(1)
+        rows = vectors[:, :rank].mT.to(rows) @ rows
+    filled[: len(rows)] = rows
+    return filled.unflatten(1, matrices.shape[1:])
 
 
 def shares(stacks: Tensor, basis: Tensor) -> Tensor:

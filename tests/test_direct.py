@@ -5,7 +5,7 @@ from torch import nn
 from direction_finder import discovery
 from direction_finder.discovery import hessian_direct, jacobian, mean_field
 from direction_finder.discovery.configs import HessianDirectConfig, JacobianConfig, MeanFieldConfig
-from direction_finder.discovery.direct import validation_share
+from direction_finder.discovery.direct import Points
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import WrappedModule, load_generator
@@ -42,7 +42,7 @@ def test_first_order_finds_directions_of_different_loudness():
     mixing = torch.linalg.qr(torch.randn(48, 8, generator=torch.Generator().manual_seed(0)))[0].mT
     generator.module.mixing.copy_(mixing * torch.linspace(3, 1, 8)[:, None])
     for solver in ("mean", "squares", "joint"):
-        found = discovery.find(generator, "jacobian", points=40, solver=solver, weight="raw", max_batch=64)
+        found = discovery.find(generator, "jacobian", points=40, solver=solver, weight="raw", by="whole", max_batch=64)
         assert worst_match(found.vectors, generator.module.rows) >= 0.999, solver
 
 
@@ -65,7 +65,7 @@ def test_it_stops_when_the_share_on_matrices_kept_aside_stops_rising():
         planted(8), "hessian-direct", solver="joint", points=400, max_batch=64, progress=lambda step: steps.append(step)
     )
     looks = [step.values for step in steps if step.values]
-    assert 24 <= len(steps) < 100
+    assert 12 <= len(steps) < 100
     assert found.config["points"] == len(steps)
     assert looks[-1]["share"] > 0.95
     assert looks[-1]["random_share"] < 0.5
@@ -178,8 +178,10 @@ def test_the_validation_share_is_of_matrices_that_the_basis_has_not_seen():
     matrices = torch.where(
         kept_aside[:, None, None], other.mT @ values.diag_embed() @ other, mine.mT @ values.diag_embed() @ mine
     )
-    config = HessianDirectConfig(solver="mean")
-    found = validation_share(matrices, config)
+    points = Points(HessianDirectConfig(solver="mean"), 6, None)
+    for matrix in matrices:
+        points.add(matrix[None])
+    found = points.share()
     assert found["share"] == pytest.approx(float(diagonal_share(matrices[kept_aside], mine).mean()), abs=0.01)
     assert found["share_of"] == 4
 
@@ -219,7 +221,7 @@ def test_channels_tell_directions_of_equal_strength_apart():
     generator = WrappedModule(module, 6, latent_shape=(6,))
     settings = {"points": 8, "at": ("first",), "keep_going": True, "epsilon": 1e-3}
     assert worst_match(discovery.find(generator, "jacobian", by="channel", **settings).vectors, module.rows) > 0.99
-    assert worst_match(discovery.find(generator, "jacobian", **settings).vectors, module.rows) < 0.95
+    assert worst_match(discovery.find(generator, "jacobian", by="whole", **settings).vectors, module.rows) < 0.95
 
 
 def test_a_search_by_channel_is_resumed_and_solved_again(small):
@@ -227,14 +229,42 @@ def test_a_search_by_channel_is_resumed_and_solved_again(small):
     states = {}
     whole = jacobian.find(small, config, on_step=lambda progress: states.update({progress.step: progress.state()}))
     assert sorted(states) == list(range(1, 13))
-    assert states[12]["matrices"].shape == (12 * config.per_point, small.dim, small.dim)
+    assert states[12]["matrices"].shape == (12 * 48, small.dim, small.dim)
     for step in (5, 11):
         again = jacobian.find(small, config, resume=states[step])
         assert torch.equal(whole.vectors, again.vectors) and whole.metadata() == again.metadata()
     assert whole.share["share"] > whole.share["random_share"]
 
 
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        (None, ("layer2", "layer3")),  # of 8 and 16 pixels; the middle of 4 and 32 is 11
+        ((3, 5), ("attention", "layer4")),  # of 16 and 32, for those of fewer do not change
+        ((5, 5), ("layer5",)),
+    ],
+)
+def test_activations_of_middle_resolution_are_differentiated(layers, expected, biggan_folder):
+    found = discovery.find(load_generator(f"biggan-deep:{biggan_folder}"), points=2, layers=layers, class_name="1")
+    assert tuple(found.config["at"]) == expected
+
+
+def test_without_activations_the_image_is_differentiated():
+    assert discovery.find(planted(4), points=2).config["at"] == ["image"]
+
+
+def test_fewer_matrices_are_kept_in_large_spaces():
+    assert [JacobianConfig().per_point(size) for size in (8, 128, 200, 512)] == [48, 48, 19, 12]
+    assert JacobianConfig(by="whole").per_point(8) == 1
+
+
+def test_what_is_kept_is_told():
+    values = []
+    discovery.find(planted(20), points=2, at=("image",), progress=lambda step: values.append(step.values["kept"]))
+    assert all(0.9 < kept <= 1.0001 for kept in values)
+
+
 @pytest.mark.parametrize("setting", [{"weight": "raw"}, {"solver": "mean"}])
 def test_what_is_lost_by_compressing_is_refused(setting):
-    with pytest.raises(InputError, match="by channel: matrices are weighted before they are compressed"):
-        jacobian.JacobianConfig(by="channel", **setting)
+    with pytest.raises(InputError, match="by channel, matrices are weighted and compressed"):
+        jacobian.JacobianConfig(**setting)

@@ -7,6 +7,7 @@ import torch
 
 from direction_finder.diagonalisation import SOLVERS, solve, unit_norm
 from direction_finder.discovery import METHODS, configure, mean_field
+from direction_finder.discovery.direct import MERGED
 from direction_finder.discovery.peak_memory import RESET, PeakMeter
 from direction_finder.discovery.rehearsals import DOUBLE, LEAVING, SINGLE, SOLVING
 from direction_finder.discovery.search_space import SearchSpace
@@ -40,7 +41,8 @@ def watched(dcgan_file):
 
 
 def settings(method: str) -> dict:
-    return LOOP if method in ("hessian", "orojar") else {} if method == "local-basis" else {"points": 3}
+    own = {"hessian": LOOP, "orojar": LOOP, "local-basis": {}, "jacobian": {"points": 3, "at": ("layer1", "image")}}
+    return own.get(method, {"points": 3})
 
 
 @pytest.mark.parametrize("rows", [4, 12, 30])
@@ -76,13 +78,16 @@ def test_a_loop_that_measures_no_shares_rehearses_none(watched):
 
 
 def test_what_does_not_depend_on_the_batch(watched):
-    """A 6 x 6 matrix for each point, and the derivatives of 3 x 16 x 16 outputs along 6 axes."""
-    few, many = (configure("jacobian", {"points": points}) for points in (4, 10**5))
+    """A 6 x 6 matrix for each point, or 48 of them, and the derivatives of 3 x 16 x 16 outputs along 6 axes."""
+    few, many = (configure("jacobian", {"points": points, "by": "whole", "at": ("image",)}) for points in (4, 10**5))
     space = SearchSpace(watched.generator, few)
     image = watched.generator(watched.generator.samples(1)).numel()
     rehearsal = METHODS["jacobian"].rehearsal
     assert rehearsal.fixed(space, few) == (SINGLE * (4 * 36 + 6 * image), LEAVING)
     assert rehearsal.fixed(space, many).peak == DOUBLE * 2 * SOLVING * 36 * 10**5
+    by_channel = configure("jacobian", {"points": 10**5, "at": ("image",)})
+    peak = SINGLE * 48 * 36 * 10**5 + DOUBLE * 2 * SOLVING * 36 * MERGED
+    assert rehearsal.fixed(space, by_channel).peak == peak
     assert METHODS["hessian-direct"].rehearsal.fixed(space, few).kept == SINGLE * 4 * 36
     scored, unscored = (
         METHODS["hessian"].rehearsal.fixed(space, configure("hessian", {**LOOP, "score_samples": number})).kept

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from direction_finder.discovery.config_bases import ScoredConfig, SearchConfig, TunedConfig
 from direction_finder.errors import InputError
-from direction_finder.settings import FARTHEST, IMAGE, MOST_ROWS, option
+from direction_finder.settings import FARTHEST, IMAGE, MIDDLE, MOST_ROWS, option
 
 if TYPE_CHECKING:
     from direction_finder.generators import Generator
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 STARTS = ("random", "coordinates")
 SOLVERS = ("mean", "squares", "subspace", "joint")  # see `diagonalisation`
 PARAMETRISATIONS = ("gram_schmidt", "cayley", "matrix_exp", "stiefel", "none")  # see `orthogonal`
-WHOLE, CHANNEL = "whole", "channel"
-KEPT = 48  # matrices of a point, to which those of its channels are compressed
+CHANNEL, WHOLE = BY = ("channel", "whole")
+KEPT, FEWEST_KEPT = 48, 12  # matrices of a point, to which those of its channels are compressed; in large spaces fewer
+KEPT_UP_TO = 128  # dimensions with which all of them are kept
 FEWEST = 2  # points that a direct method needs, even if the run is stopped at once
 
 
@@ -109,9 +110,8 @@ class DirectConfig(TunedConfig):
 
     changeable = ("points", "weight", "solver", "num_directions", "keep_going")
 
-    @property
-    def per_point(self) -> int:
-        """Return how many matrices are kept of each point."""
+    def per_point(self, size: int) -> int:
+        """Return how many matrices are kept of each point, in a searched space of `size` dimensions."""
         return 1
 
     @property
@@ -146,25 +146,32 @@ class JacobianConfig(DirectConfig):
     eta: float = option(
         0.0, "Points are z + eta q, q a random unit direction, eta uniform in [-ETA, ETA].", least=0, most=FARTHEST
     )
+    at: tuple[str, ...] = option(
+        (MIDDLE,),
+        "Output to differentiate: the image, an activation, or middle, two activations of middle resolution; may be "
+        "repeated.",
+    )
     solver: str = option("joint", "Algorithm that diagonalises the matrices J^T J.", choices=SOLVERS)
     by: str = option(
-        WHOLE,
-        "Measure one matrix J^T J of the whole output, or one of each of its channels, for which activations of middle "
-        "layers are best as --at.",
-        choices=(WHOLE, CHANNEL),
+        CHANNEL, "Measure a matrix J^T J of each channel of the output, or one of the whole output.", choices=BY
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.by == CHANNEL and (self.weight == "raw" or self.solver == "mean"):
             raise InputError(
-                "by channel: matrices are weighted before they are compressed, which loses their mean; leave out "
-                "`weight` raw and `solver` mean"
+                "by channel, matrices are weighted and compressed, which loses their norms and their mean: with "
+                "`weight` raw or `solver` mean, set `by` whole"
             )
 
-    @property
-    def per_point(self) -> int:
-        return KEPT if self.by == CHANNEL else 1
+    def check(self, generator: "Generator") -> None:
+        unknown_yet = self.at == (MIDDLE,)
+        DirectConfig.check(dataclasses.replace(self, at=(IMAGE,)) if unknown_yet else self, generator)
+
+    def per_point(self, size: int) -> int:
+        if self.by == WHOLE:
+            return 1
+        return max(FEWEST_KEPT, min(KEPT, KEPT * KEPT_UP_TO**2 // size**2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +204,10 @@ class LocalBasisConfig(TunedConfig):
 
     eta: ClassVar[float] = 0.0
     points: ClassVar[int] = 1
-    per_point: ClassVar[int] = 1
+
+    def per_point(self, size: int) -> int:
+        """Return how many matrices are kept of the point."""
+        return 1
 
     def check(self, generator: "Generator") -> None:
         super().check(generator)

@@ -20,14 +20,60 @@ from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 from direction_finder.stacks import energies, thin
 
-VALIDATION = 4  # every fourth matrix is held out for validation while the run decides whether to stop
-CHECK_EVERY = 8  # matrices between two checks of the validation share
+VALIDATION = 4  # every fourth point is held out for validation while the run decides whether to stop
+FIRST_CHECK, CHECK_EVERY = 4, 2  # points before the first check of the validation share, and between two checks
+PATIENCE = 4  # checks in which the share must rise by the factor LEAST_RISE, or the run ends
+LEAST_RISE = 1.02
 MERGED = 256  # matrices to which those of all points are compressed before they are diagonalised
-LEAST_RISE = 1.02  # the run ends if the share rises by less than this factor in two checks
 
 
 Measure = Callable[[SearchSpace, torch.Generator], Tensor]
 Solver = Callable[[Tensor], Tensor]
+
+
+class Points:
+    """What was measured at all points so far, and how diagonal a basis of three quarters of them makes the rest.
+
+    matrices: (points * kept, size, size).
+    """
+
+    def __init__(self, config: DirectConfig, size: int, solver: Solver | None):
+        self.config, self.kept = config, config.per_point(size)
+        self.solver = solver or self._solver
+        self.matrices = torch.empty(0, size, size)
+        self.training = torch.empty(0, size, size)  # of the points that are not held out, merged
+
+    def __len__(self) -> int:
+        return len(self.matrices) // self.kept
+
+    def add(self, measured: Tensor) -> None:
+        """Add the matrices (kept, size, size) of the next point."""
+        if len(self) % VALIDATION != VALIDATION - 1:
+            self.training = self._merged(self.training, measured)
+        self.matrices = torch.cat([self.matrices, measured])
+
+    def share(self) -> dict[str, float]:
+        """Return the shares, on the points held out, of the basis that the others give and of a random one."""
+        basis = self.solver(self.training).float()
+        return shares_of(self.stacks()[VALIDATION - 1 :: VALIDATION], basis, self.config.seed)
+
+    def stacks(self) -> Tensor:
+        """Return the matrices by point: (points, kept, size, size)."""
+        return self.matrices.unflatten(0, (-1, self.kept))
+
+    def solved(self) -> Tensor:
+        """Return the basis (size, size) that all points give."""
+        merged = self.matrices[:0]
+        for measured in self.stacks() if self.kept > 1 else [self.matrices]:
+            merged = self._merged(merged, measured)
+        return self.solver(merged).float()
+
+    def _merged(self, stack: Tensor, measured: Tensor) -> Tensor:
+        both = torch.cat([stack, measured])
+        return thin(both, MERGED) if self.kept > 1 and len(both) > MERGED else both
+
+    def _solver(self, matrices: Tensor) -> Tensor:
+        return solve(self.config.solver, matrices, weight="raw" if self.kept > 1 else self.config.weight)
 
 
 def collect_and_solve(
@@ -40,74 +86,51 @@ def collect_and_solve(
     on_step: OnStep | None,
     resume: dict[str, Tensor] | None,
 ) -> Directions:
-    """Measure matrices until the solution's diagonal share on held-out matrices stops rising, then solve with all.
+    """Measure matrices until the solution's diagonal share on held-out points stops rising, then solve with all.
 
-    `measure(space, rng)` returns the matrix of one random point. The state holds every matrix, so that a run can be
-    resumed, or solved with other settings, without measuring again. solver: matrices -> basis, instead of the solver
-    that the configuration names.
+    `measure(space, rng)` returns the matrices (kept, size, size) of one random point; point i draws from a stream of
+    its own. The state holds every matrix, so that a run can be resumed, or solved with other settings, without
+    measuring again. solver: matrices -> basis, instead of the solver that the configuration names.
     """
     config.check(generator)
     space = SearchSpace(generator, config)
-    rng = stream(config.seed, "points")
-    matrices, shares = torch.empty(0, space.size, space.size), torch.empty(0)
+    points, shares = Points(config, space.size, solver), torch.empty(0)
+    rng = _restore(resume, points) if resume else None
     if resume:
-        check_state(resume, {"matrices": (None, space.size, space.size), "shares": (None,)}, rng)
-        matrices, shares = resume["matrices"], resume["shares"]
-        rng.set_state(resume["rng"])
+        shares = resume["shares"]
 
     x, context = space.draw_point(config.eta, stream(config.seed, "check"))
     forward = Repeatable(space.flat_output(config.at), x[None], *context)
     stopped = False
-    points = len(matrices) // config.per_point
-    while points < FEWEST or (points < config.points and not (stopped or _settled(shares, config))):
+    while len(points) < FEWEST or (len(points) < config.points and not (stopped or _settled(shares, config))):
         if forward.first is None:
             forward.check()
-        measured = measure(space, rng).float().cpu().view(config.per_point, space.size, space.size)
-        matrices = torch.cat([matrices, measured])
+        measured = measure(space, rng or stream(config.seed, f"point {len(points)}")).float().cpu()
         if not torch.isfinite(measured).all() or not measured.any():
             raise InputError(
                 f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
                 "; set another output as `at`"
             )
-        values, points = {}, points + 1
-        if points % CHECK_EVERY == 0:
+        points.add(measured)
+        values = {"kept": float(measured.square().sum())} if points.kept > 1 else {}
+        if len(points) >= FIRST_CHECK and (len(points) - FIRST_CHECK) % CHECK_EVERY == 0:
             forward.check()
-            share = validation_share(matrices, config, solver)
+            share = points.share()
             shares = torch.cat([shares, torch.tensor([share["share"]])])
-            values = {"share": share["share"], "random_share": share["random_share"]}
+            values |= {"share": share["share"], "random_share": share["random_share"]}
         if on_step:
-            state = partial(_state, points, matrices, shares, rng)
-            progress = Progress(points, config.points, "learning", values, state)
+            state = partial(_state, points, shares, rng)
+            progress = Progress(len(points), config.points, "learning", values, state)
             on_step(progress)
             stopped = stopped or progress.stopped
     if forward.first is not None:
         forward.check()
 
-    rows = _solved(matrices, config, solver)
-    recorded = dataclasses.replace(config, points=points)
-    last = validation_share(matrices, config, solver) if points >= CHECK_EVERY else None
-    scores = energies(matrices.unflatten(0, (points, -1)), rows)
-    return finish(space, rows, recorded, method, scores=scores, share=last, reason=_reason(points, config, stopped))
-
-
-def _solved(matrices: Tensor, config: DirectConfig, solver: Solver | None) -> Tensor:
-    """Return the basis (size, size) that a configuration's solver computes from matrices (number, size, size)."""
-    if solver:
-        return solver(matrices).float()
-    if config.per_point == 1:
-        return solve(config.solver, matrices, weight=config.weight).float()
-    return solve(config.solver, thin(matrices, min(len(matrices), MERGED)), weight="raw").float()
-
-
-def validation_share(matrices: Tensor, config: DirectConfig, solver: Solver | None = None) -> dict[str, float]:
-    """Solve with three quarters of the matrices and measure the shares on the rest.
-
-    Returns the shares of that solution and of a random basis, as `shares_of` does.
-    """
-    stacks = matrices.unflatten(0, (-1, config.per_point))
-    held_out = torch.arange(len(stacks)) % VALIDATION == VALIDATION - 1
-    basis = _solved(stacks[~held_out].flatten(0, 1), config, solver)
-    return shares_of(stacks[held_out], basis, config.seed)
+    rows = points.solved()
+    recorded = dataclasses.replace(config, points=len(points))
+    last = points.share() if len(points) >= FIRST_CHECK else None
+    reason = _reason(len(points), config, stopped)
+    return finish(space, rows, recorded, method, scores=energies(points.stacks(), rows), share=last, reason=reason)
 
 
 def _reason(points: int, config: DirectConfig, stopped: bool) -> str:
@@ -118,12 +141,25 @@ def _reason(points: int, config: DirectConfig, stopped: bool) -> str:
 
 
 def _settled(shares: Tensor, config: DirectConfig) -> bool:
-    """Return True if neither of the last two checks raised the validation share by the factor LEAST_RISE."""
-    if config.keep_going or len(shares) < 3:
+    """Return True if none of the last checks raised the validation share by the factor LEAST_RISE."""
+    if config.keep_going or len(shares) <= PATIENCE:
         return False
-    best = shares[:-2].max()
-    return bool((shares[-2:] < LEAST_RISE * best).all())
+    best = shares[:-PATIENCE].max()
+    return bool((shares[-PATIENCE:] < LEAST_RISE * best).all())
 
 
-def _state(points: int, matrices: Tensor, shares: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-    return {"step": torch.tensor(points), "matrices": matrices, "shares": shares, "rng": rng.get_state()}
+def _state(points: Points, shares: Tensor, rng: torch.Generator | None) -> dict[str, Tensor]:
+    state = {"step": torch.tensor(len(points)), "matrices": points.matrices, "shares": shares}
+    return {**state, "rng": rng.get_state()} if rng else state
+
+
+def _restore(state: dict[str, Tensor], points: Points) -> torch.Generator | None:
+    """Add the points of a state. Return the random stream of all points, which versions up to 0.2 drew from."""
+    size = points.matrices.shape[-1]
+    rng = stream(points.config.seed, "points") if "rng" in state else None
+    check_state(state, {"matrices": (None, size, size), "shares": (None,)}, rng)
+    for measured in state["matrices"].split(points.kept):
+        points.add(measured)
+    if rng:
+        rng.set_state(state["rng"])
+    return rng

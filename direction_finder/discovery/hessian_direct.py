@@ -5,6 +5,8 @@ maximising its diagonal energy: approximate joint diagonalisation (see `diagonal
 the penalty over outputs, because u is random. The maximum over outputs is another objective, which is not solved here.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,8 @@ def find(
     """Return the orthonormal basis that makes the Hessians of <u, G> at random points most diagonal; u is Gaussian."""
 
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
-        return random_hessian(space, config.at, rng, eta=config.eta, epsilon=config.epsilon, max_batch=config.max_batch)
+        settings: dict[str, Any] = {"eta": config.eta, "epsilon": config.epsilon, "max_batch": config.max_batch}
+        return random_hessian(space, config.at, rng, **settings)[None]
 
     return collect_and_solve(generator, config, measure, "hessian-direct", on_step=on_step, resume=resume)
 

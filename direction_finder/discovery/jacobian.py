@@ -6,6 +6,7 @@ forward passes only. The eigenvectors of the mean (solver `mean`) are close to i
 strength.
 """
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian, jacobian_gram
 from direction_finder.progress import OnStep
-from direction_finder.randomness import stream
+from direction_finder.randomness import normal, stream
+from direction_finder.settings import IMAGE, MIDDLE
 from direction_finder.stacks import even, grams_by_channel, thin
 
 
@@ -31,18 +33,47 @@ def find(
 ) -> Directions:
     """Return the orthonormal basis that makes the generator's J^T J at random points most diagonal, strongest first."""
 
+    config = resolved(generator, config)
+
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
         x, context = space.draw_point(config.eta, rng)
         f = space.flat_output(config.at)
         settings: dict[str, Any] = {"epsilon": config.epsilon, "context": context, "max_batch": config.max_batch}
         if config.by == WHOLE:
-            return jacobian_gram(f, x, **settings)
+            return jacobian_gram(f, x, **settings)[None]
         shapes = [output.shape[1:] for output in space.outputs(config.at, torch.zeros_like(x)[None], *context)]
         parts = jacobian(f, x, torch.eye(len(x)), **settings).split([shape.numel() for shape in shapes], dim=1)
-        grams = [grams_by_channel(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-        return thin(torch.cat([even(each) for each in grams]), config.per_point)
+        kept = config.per_point(len(x))
+        layers = [thin(even(grams_by_channel(*each)), kept) for each in zip(parts, shapes, strict=True)]
+        return thin(torch.cat(layers), kept) / len(layers) ** 0.5
 
     return collect_and_solve(generator, config, measure, "jacobian", on_step=on_step, resume=resume)
+
+
+def resolved(generator: Generator, config: JacobianConfig) -> JacobianConfig:
+    """Return the settings with the names of the outputs to differentiate, if they were left open."""
+    config.check(generator)
+    if config.at != (MIDDLE,):
+        return config
+    return dataclasses.replace(config, at=middle_activations(SearchSpace(generator, config), config.seed))
+
+
+@torch.no_grad()
+def middle_activations(space: SearchSpace, seed: int) -> tuple[str, ...]:
+    """Return the last activation below the middle resolution, and the first that is not below it.
+
+    The middle is the geometric mean of the lowest resolution and the image's. Only activations (channels, H, W) that
+    change with the searched latents count; without any, it is the image.
+    """
+    names, rng = space.generator.activation_names, stream(seed, "middle")
+    z, classes, shift = space.generator.sample(1, rng), space.classes(1, rng), normal(1, space.size, rng)
+    before, after = (space.outputs(names, moved.to(z), z, classes) for moved in (torch.zeros_like(shift), shift))
+    changed = zip(names, before, after, strict=True)
+    sides = {name: a.shape[2] for name, a, b in changed if a.ndim == 4 and name != IMAGE and not torch.equal(a, b)}
+    middle = (min(sides.values(), default=1) * space.generator.resolution) ** 0.5
+    below = [name for name, side in sides.items() if side < middle]
+    above = [name for name, side in sides.items() if side >= middle]
+    return (*below[-1:], *above[:1]) or (IMAGE,)
 
 
 def work(space: SearchSpace, config: DirectConfig | LocalBasisConfig, rows: int) -> Tensor:

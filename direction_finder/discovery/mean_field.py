@@ -36,7 +36,7 @@ def find(
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
         x, context = space.draw_point(config.eta, rng)
         f = space.flat_output(config.at)
-        return jacobian_gram(f, x, epsilon=config.epsilon, context=context, max_batch=config.max_batch)
+        return jacobian_gram(f, x, epsilon=config.epsilon, context=context, max_batch=config.max_batch)[None]
 
     def solver(matrices: Tensor) -> Tensor:
         return solve(unit_norm(matrices) if config.weight == "unit" else matrices, config.beta)

@@ -41,18 +41,20 @@ Own = Callable[[Generator, SearchConfig], "Tensor | Directions"]
 class Method(NamedTuple):
     """A method: its `find` function, the dataclass of its settings, and what `tuning` measures.
 
-    work: a piece of its work, for the precision. rehearsal: everything that takes memory, for the batch.
+    work: a piece of its work, for the precision. rehearsal: everything that takes memory, for the batch. resolve: fills
+    in the settings that depend on the generator.
     """
 
     find: Callable[..., Directions]
     config: type[SearchConfig]
     work: Work[Any] | None = None  # for settings of the class `config`
     rehearsal: Rehearsal[Any] | None = None
+    resolve: Callable[[Generator, Any], Any] = lambda generator, config: config
 
 
 JACOBIAN: Rehearsal[Any] = rehearsals.direct(jacobian.work, lambda size: 2 * size, keeps_outputs=True)
 METHODS = {
-    "jacobian": Method(jacobian.find, CONFIGS["jacobian"], jacobian.work, JACOBIAN),
+    "jacobian": Method(jacobian.find, CONFIGS["jacobian"], jacobian.work, JACOBIAN, jacobian.resolved),
     "hessian-direct": Method(
         hessian_direct.find,
         CONFIGS["hessian-direct"],
@@ -115,6 +117,7 @@ def check(generator: Generator, config: SearchConfig) -> None:
 
 def settle(generator: Generator, method: str, config: SearchConfig) -> tuple[SearchConfig, dict[str, Any]]:
     """Return the configuration with its precision and batch size decided, and the measurements; see `tuning`."""
+    config = METHODS[method].resolve(generator, config)
     work, rehearsal = METHODS[method].work, METHODS[method].rehearsal
     if not (work and rehearsal and isinstance(config, TunedConfig)):
         return config, {}

@@ -10,6 +10,7 @@ from direction_finder.diagonalisation import square_eigenvectors
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import FEWEST, DirectConfig, LocalBasisConfig, LoopConfig
 from direction_finder.discovery.diagonal_share import ETA, ShareMeter, random_hessian
+from direction_finder.discovery.direct import MERGED
 from direction_finder.discovery.loop import draw_batch, starting_rows
 from direction_finder.discovery.search_space import SearchSpace, strengths
 from direction_finder.discovery.tuning import Fixed, Rehearsal, Work
@@ -24,6 +25,7 @@ SOLVING = 5  # doubles at the peak of solving, for each entry of the matrices
 HEAP = 2**25  # glibc takes what is smaller from its heap, where the gaps come to as much again
 LOOPING = 16  # matrices of a loop: that of directions, its gradient, the optimiser's means, and copies in the state
 LEAVING = 2**27  # bytes of torch's libraries that are read from the disk only when the process ends
+GRAMS = 3  # copies of the matrices of all channels of a layer at the peak of compressing them
 SHARING = 6  # matrices at the peak of measuring a diagonal share, for each Hessian
 
 Direct = TypeVar("Direct", bound=DirectConfig | LocalBasisConfig)
@@ -43,12 +45,15 @@ def direct(work: Work[Direct], total: Callable[[int], int], *, keeps_outputs: bo
         Repeatable(f, x[None], *context).check()
         square_eigenvectors(torch.eye(space.size).repeat(FEWEST, 1, 1))  # loads the solvers' libraries
         with torch.no_grad():
-            outputs = f(x[None], *context).numel()
-        entries, leaving = (0, 0) if x.is_cuda else (config.points * config.per_point * space.size**2, LEAVING)
-        derivatives = SINGLE * space.size * outputs if keeps_outputs else 0
+            outputs = space.outputs(config.at, x[None], *context)
+        of_point = config.per_point(space.size)
+        entries, leaving = (0, 0) if x.is_cuda else (config.points * of_point * space.size**2, LEAVING)
+        derivatives = SINGLE * space.size * sum(each.numel() for each in outputs) if keeps_outputs else 0
+        grams = SINGLE * space.size**2 * max(each.shape[1] for each in outputs) if of_point > 1 else 0
         kept = SINGLE * entries + derivatives
-        solving = DOUBLE * entries * (SOLVING if DOUBLE * entries > HEAP else 2 * SOLVING)
-        return Fixed(kept, max(solving, kept + derivatives, leaving))
+        solved, beside = (min(entries, MERGED * space.size**2), SINGLE * entries) if of_point > 1 else (entries, 0)
+        solving = DOUBLE * solved * (SOLVING if DOUBLE * solved > HEAP else 2 * SOLVING)
+        return Fixed(kept, max(beside + solving, kept + derivatives + GRAMS * grams, leaving))
 
     def batches(space: SearchSpace, config: Direct, rows: int) -> None:
         for part in (rows, total(space.size) % rows, rows):

@@ -10,12 +10,14 @@ from direction_finder.errors import InputError
 Shape = tuple[int | None, ...]
 
 
-def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Shape], rng: torch.Generator) -> None:
-    """Raise InputError unless a state has the tensors of a search, of finite floats, and the state of `rng`.
+def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Shape], rng: torch.Generator | None) -> None:
+    """Raise InputError unless a state has the tensors of a search, of finite floats, and the state of `rng`, if given.
 
     expected: the shapes of the tensors by name; None stands for any size.
     """
-    for name, shape in {**expected, "rng": tuple(rng.get_state().shape)}.items():
+    if rng:
+        expected = {**expected, "rng": tuple(rng.get_state().shape)}
+    for name, shape in expected.items():
         if name not in state:
             raise InputError(
                 f"the saved state has no {name!r}: it belongs to a run of another method; resume with that method"

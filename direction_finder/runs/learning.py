@@ -10,7 +10,7 @@ import torch
 
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, check, configure, plain, settle
-from direction_finder.discovery.configs import STARTS
+from direction_finder.discovery.configs import STARTS, WHOLE
 from direction_finder.discovery.methods import find_with, method_named
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
@@ -184,7 +184,7 @@ def _resumed(
     done = int(state["step"]) if state else 0
     for name in ("steps", "points"):
         check_longer(name, changes.get(name, done), done)
-    settings = {**run.config["settings"], **changes}
+    settings = {**_recorded(run), **changes}
     configure(run.config["method"], settings)  # refuse wrong settings before anything is changed
     torch.set_num_threads(run.config["threads"])
     generator = generator or Loader(run.config["device"]).load_recorded(run, spec)
@@ -198,6 +198,12 @@ def _resumed(
         return _carry_out(run, generator, state, save_every, on_begin, on_step)
 
 
+def _recorded(run: Run) -> dict[str, Any]:
+    """Return the settings of a run; versions up to 0.2 measured the whole output and did not say so."""
+    before = {"by": WHOLE} if run.config["method"] == "jacobian" else {}
+    return {**before, **run.config["settings"]}
+
+
 def _carry_out(
     run: Run,
     generator: Generator,
@@ -207,7 +213,7 @@ def _carry_out(
     on_step: OnStep | None,
 ) -> Directions:
     method = run.config["method"]
-    config = configure(method, run.config["settings"])
+    config = configure(method, _recorded(run))
     if on_begin:
         on_begin(run)
     with Recorder(run, LEARNING, save_every=save_every, on_step=on_step) as recorder:
