@@ -18,8 +18,9 @@ from direction_finder.datasets import Factor
 from direction_finder.directions import Direction, Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.metrics.factor_network import FactorNetwork, difference
+from direction_finder.metrics.factor_network import difference
 from direction_finder.metrics.intervals import Value, interval, resampled
+from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.readings import Readings, read_along, read_samples, varied_factors
 from direction_finder.metrics.resumable import Cache, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
@@ -52,7 +53,7 @@ class Effects:
 
 def measure_effects(
     generator: Generator,
-    network: FactorNetwork,
+    network: Reader,
     directions: Directions,
     sampling: Sampling = DEFAULT,
     *,
@@ -168,7 +169,7 @@ def names(effects: Effects, least: float = LEAST_SHARE, part: float = LEAST_PART
 
 def alignment(
     generator: Generator,
-    network: FactorNetwork,
+    network: Reader,
     direction: Direction,
     sampling: Sampling = DEFAULT,
     *,
