@@ -1,5 +1,7 @@
 """The reader of factors without a network: how accurate it is, and what it does with images that are no renders."""
 
+import json
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from direction_finder.metrics.pixel_reader import CONSTANTS, FACTORS, PixelReade
 from direction_finder.scenes import make
 from direction_finder.scenes.families import FAMILIES
 from direction_finder.scenes.render import CAMERA
+from tests.conftest import call
 
 LEAST = {"x": 0.997, "y": 0.93, "size": 0.7, "hue": 0.999, "light": 0.99}  # R^2; 0.9994 0.9645 0.8226 0.9999 0.998
 
@@ -76,6 +79,23 @@ def test_one_colour_gives_finite_factors(image):
 def test_values_outside_of_the_range_of_images_are_cut(images):
     loud, cut = (PixelReader().read(each) for each in (2 * images, (2 * images).clamp(-1, 1)))
     assert all(torch.equal(loud[name], cut[name]) for name in loud)
+
+
+def test_the_command_measures_with_it(tmp_path):
+    run = tmp_path / "run"
+    assert call("learn", "--generator", "shapes-64", "--class", "cube", "--method", "coordinates", "--out", run,
+                "--score-samples", 2).exit_code == 0  # fmt: skip
+    reports = {}
+    for reader in ("network", "pixels"):
+        result = call("measure", run, "--metric", "factors", "--samples", 8, "--reader", reader)
+        assert result.exit_code == 0, result.stderr
+        reports[reader] = json.loads((run / "factors.json").read_text())
+    assert reports["pixels"]["factor_network"] == PixelReader().about != reports["network"]["factor_network"]
+    assert reports["pixels"]["factors"] == reports["network"]["factors"] == ["x", "y", "size", "hue", "light"]
+    effects = torch.tensor([reports[reader]["effects"] for reader in reports]).flatten(1)
+    assert 0.9 < torch.corrcoef(effects)[0, 1] < 1
+    again = call("measure", run, "--metric", "factors", "--again")
+    assert again.exit_code == 0 and json.loads((run / "factors.json").read_text()) == reports["pixels"]
 
 
 def test_other_sizes_are_refused():
