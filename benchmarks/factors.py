@@ -157,15 +157,16 @@ def with_labels(
     if not path.is_file():
         by_regression = supervised.regression(generator, reader, class_index)
         products = supervised.gradient_products(generator, reader, class_index)
-        best = supervised.ceiling(products, [by_regression, *starts]).float()
+        raised = supervised.ceiling(products, [by_regression, *starts]).float()
+        best = supervised.better(generator, reader, class_index, [raised, by_regression])
         path.parent.mkdir(parents=True, exist_ok=True)
-        trained = supervised.overall(best.double(), products).float().view(1)
-        save_file({"regression": by_regression, "ceiling": best.contiguous(), "trained": trained}, path)
+        save_file({"regression": by_regression, "ceiling": best.clone().contiguous()}, path)
     saved = load_file(path)
-    click.echo(f"class {class_index}: the ceiling scores {saved['trained'].item():.3f} where it was trained", err=True)
+    same = "the regression" if torch.equal(saved["regression"], saved["ceiling"]) else "what the ascent found"
+    click.echo(f"class {class_index}: the ceiling is {same}", err=True)
     return {
         (REGRESSION, supervised.LABELLED): saved["regression"],
-        (CEILING, 2 * generator.dim * supervised.GRADIENTS): saved["ceiling"],
+        (CEILING, 2 * generator.dim * (supervised.GRADIENTS + 2 * supervised.JUDGED)): saved["ceiling"],
     }
 
 

@@ -17,6 +17,7 @@ from direction_finder.datasets import Factor
 from direction_finder.directions import Directions
 from direction_finder.generators import WrappedModule
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.factors import spread
 from direction_finder.metrics.readings import read_along
 from tests.planted import worst_match
 
@@ -97,6 +98,23 @@ def test_the_ceiling_is_above_its_starts():
     starts = [torch.linalg.qr(torch.randn(DIM, DIM, generator=rng))[0] for _ in range(2)]
     best = supervised.overall(supervised.ceiling(products, starts), products)
     assert all(best > supervised.overall(start.double(), products) + 0.01 for start in starts)
+
+
+def test_the_better_basis_is_taken(painter, reader):
+    rows, mixed = painter.module.rows, torch.eye(DIM)
+    clean = torch.cat([rows, torch.linalg.svd(rows)[2][3:]])
+    for bases in ([clean, mixed], [mixed, clean]):
+        assert torch.equal(supervised.better(painter, reader, None, bases), clean)
+
+
+def test_gradients_near_the_middle_of_a_circle_are_left_out(painter, reader):
+    axes = Directions(torch.eye(DIM), "coordinates")
+    readings = read_along(painter, reader, axes, samples=100)
+    low, high = readings.moved[..., 1].unbind(1)
+    sizes = ((high - low + 0.5).remainder(1) - 0.5).square().sum(0)
+    width = 2 * spread(CIRCLE, readings.base[:, 1].contiguous())
+    expected = sizes.sort().values[:85].mean() / width**2
+    assert supervised.products_of(readings)[1].trace().item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_improvement_counts_pairs_within_classes():

@@ -250,4 +250,5 @@ def strongest(effects: Effects) -> list[int]:
 
 def _entropy(shares: Tensor, axis: int) -> Tensor:
     """Return the entropy along an axis, divided by its largest possible value."""
-    return -torch.xlogy(shares, shares).sum(axis) / math.log(shares.shape[axis])
+    logarithms = shares.clamp_min(torch.finfo(shares.dtype).tiny).log()  # finite slopes, which intervals need
+    return -(shares * logarithms).sum(axis) / math.log(shares.shape[axis])

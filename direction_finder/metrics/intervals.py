@@ -74,8 +74,7 @@ def _with_errors(
         means = (counts @ rows / number).requires_grad_()
         values = figure(means.reshape(-1, *shape))
         (slopes,) = torch.autograd.grad(values.sum(), means)
-    # the slope of an entropy is infinite at a share of 0, where all rows are 0 and nothing varies
-    influence = rows @ slopes.nan_to_num(0, 0, 0).mT
+    influence = rows @ slopes.mT
     influence = influence - (counts.mT * influence).sum(0) / number
     variance = (counts.mT * influence.square()).sum(0) / (number * max(1, number - 1))
     return values.detach(), variance.sqrt()
