@@ -220,7 +220,7 @@ def tables(rows: dict[Row, dict[Run, Scores]], seconds: dict[Row, list[float]]) 
 
 @click.command()
 @click.option("--generator", default="shapes-64", show_default=True, help="Generator that the runs were made with.")
-@click.option("--samples", default=48, show_default=True, help="Number of latents that each basis is measured on.")
+@click.option("--samples", default=40, show_default=True, help="Number of latents that each basis is measured on.")
 @click.option("--solvers", is_flag=True, help="Score direct methods with every solver, from their saved matrices.")
 @click.option(
     "--out",
