@@ -31,8 +31,9 @@ from direction_finder.discovery.configs import SearchConfig
 from direction_finder.discovery.diagonal_share import random_hessian
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import load_generator, resolve_class
-from direction_finder.hessians import diagonal_energies, diagonal_share, probe_count
+from direction_finder.hessians import diagonal_share, probe_count
 from direction_finder.randomness import stream
+from direction_finder.stacks import energies
 
 COUNTS = (4, 8, 16, 24, 32, 48, 64)
 FIRST_TEN = 10
@@ -90,7 +91,7 @@ def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
     """
     share = diagonal_share(matrices, basis)
     squares = torch.einsum("in,mnk,ik->mi", basis, matrices, basis).square()
-    parts = diagonal_energies(matrices, basis).sort(descending=True).values
+    parts = energies(matrices[:, None], basis).sort(descending=True).values
     return {
         "share": float(share.mean()),
         "error": float(share.std() / len(share) ** 0.5),

@@ -24,6 +24,7 @@ ACTIVATIONS = ("relu", "leaky-relu", "elu", "selu", "gelu", "silu")  # allowed a
 OUTPUTS = ("tanh", "sigmoid", "none")  # allowed activations of its last layer
 FEATURES = ("lite0", "published")  # networks that distances of images are computed with
 PLACES = ("end", "full")  # where the step of a path length is taken: at its end, as in the paper, or anywhere
+READERS = ("network", "pixels")  # what reads factors in images
 METRICS = (  # metrics of `measure`: first those of directions, then those of generators
     "factors",
     "alignment",

@@ -80,6 +80,9 @@ def test_a_task_is_a_value(generator):
         ("kid", {}, "folder of images as `real`"),
         ("fidelity", {}, "needs `renders` and `other_renders`"),
         ("factors", {"factor_network": "nowhere.safetensors"}, "no such file"),
+        ("factors", {"reader": "eyes"}, r"^`reader` 'eyes': expected network or pixels$"),
+        ("factors", {"reader": "pixels", "factor_network": "a.safetensors"}, "the reader `pixels` uses none"),
+        ("factors", {"reader": "pixels"}, "images of 4 pixels, but the pixel reader reads 64"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(metric, given, words, generator, directions):

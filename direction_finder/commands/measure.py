@@ -13,7 +13,7 @@ from direction_finder.commands.options import (
     grouped,
 )
 from direction_finder.commands.paths import Place, Text
-from direction_finder.settings import METRICS, PLACES
+from direction_finder.settings import METRICS, PLACES, READERS
 
 FOLDER = Place(exists=True, file=False)
 
@@ -42,6 +42,14 @@ FOLDER = Place(exists=True, file=False)
         type=Place(exists=True, folder=False),
         help="Network that reads factors in images, made by `train factors`.  [default: the one for `shapes` at 64 "
         "pixels]",
+    ),
+    click.option(
+        "--reader",
+        type=click.Choice(READERS),
+        default=READERS[0],
+        show_default=True,
+        help="What reads factors in images: the factor network, or geometry of pixels, which checks it. The second "
+        "reads `shapes` at 64 pixels.",
     ),
     click.option(
         "--samples",

@@ -35,6 +35,7 @@ class Measuring:
 
     metrics: tuple[str, ...]
     factor_network: Path | None
+    reader: str
     samples: int | Path | None
     class_text: str | None
     real: Path | None

@@ -22,6 +22,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import METADATA_KEY, replacing
 from direction_finder.generators.weights import load_strict
 from direction_finder.images import as_images
+from direction_finder.metrics.reader import Reader
 from direction_finder.overwriting import check_overwrite
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
@@ -46,13 +47,15 @@ class Content(TypedDict):
     about: dict[str, Any]
 
 
-class FactorNetwork(nn.Module):
+class FactorNetwork(Reader):
     """A convolutional network from images (batch, 3, resolution, resolution) in [-1, 1] to factors.
 
     It has one output for a linear factor, two (cosine and sine) for a circular one, and one for each choice.
 
     about: the data it was trained on and its accuracy on unseen images.
     """
+
+    title = KIND
 
     def __init__(self, factors: Sequence[Factor], resolution: int, about: dict[str, Any] | None = None):
         super().__init__()
@@ -71,20 +74,9 @@ class FactorNetwork(nn.Module):
         """Return the raw outputs (batch, size) for each factor."""
         return list(self.out(relu(self.hidden(self.convs(images).flatten(1)))).split(self.sizes, dim=1))
 
-    @torch.no_grad()
-    def read(self, images: Tensor) -> dict[str, Tensor]:
-        """Predict the factors of images (batch, 3, resolution, resolution).
-
-        Returns for each factor numbers (batch,) in its units, or indexes into its choices. Raises InputError for images
-        of another resolution.
-        """
-        if images.shape[-1] != self.resolution:
-            raise InputError(
-                f"images of {images.shape[-1]} pixels: this factor network reads {self.resolution} pixels; "
-                "give images of that size"
-            )
-        outputs = self(images.clamp(-1, 1))
-        return {factor.name: _value(factor, raw) for factor, raw in zip(self.factors, outputs, strict=True)}
+    def values_in(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the factors of images (batch, 3, resolution, resolution) in [-1, 1]."""
+        return {factor.name: _value(factor, raw) for factor, raw in zip(self.factors, self(images), strict=True)}
 
     def save(self, path: str | Path) -> None:
         """Write the weights, in half precision, and everything else that `load` needs, atomically."""
@@ -179,8 +171,8 @@ def fit(
     return network
 
 
-def accuracy(network: FactorNetwork, data: Dataset) -> dict[str, float]:
-    """Measure how accurately the network reads each factor of a data set.
+def accuracy(network: Reader, data: Dataset) -> dict[str, float]:
+    """Measure how accurately a reader reads each factor of a data set.
 
     Returns R^2 for linear factors; 1 - mean squared angular error / that of a random guess for circular ones; the
     fraction of images classified correctly for choices.
@@ -201,7 +193,7 @@ def accuracy(network: FactorNetwork, data: Dataset) -> dict[str, float]:
     return result
 
 
-def read_all(network: FactorNetwork, images: Tensor, batch: int = 250) -> dict[str, Tensor]:
+def read_all(network: Reader, images: Tensor, batch: int = 250) -> dict[str, Tensor]:
     """Call `network.read` in batches and concatenate the results."""
     parts = [network.read(part) for part in images.split(batch)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -14,9 +14,10 @@ from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.images import as_images
-from direction_finder.metrics.factor_network import FactorNetwork, read_all
+from direction_finder.metrics.factor_network import read_all
 from direction_finder.metrics.features import lite0
 from direction_finder.metrics.frechet import frechet_distance
+from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.resumable import Cache, in_parts, prefixed, uncached
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
@@ -58,7 +59,7 @@ class Looks:
 @torch.no_grad()
 def look(
     generator: Generator,
-    network: FactorNetwork,
+    network: Reader,
     renders: Dataset,
     others: Dataset,
     *,
@@ -99,7 +100,7 @@ def look(
 
 
 def _checked(
-    generator: Generator, network: FactorNetwork, renders: Dataset, others: Dataset, label: str, samples: int | None
+    generator: Generator, network: Reader, renders: Dataset, others: Dataset, label: str, samples: int | None
 ) -> int:
     """Return the number of samples. Raises InputError if the classes differ, or if there are fewer renders."""
     choices = renders.factor(label).choices
@@ -109,7 +110,9 @@ def _checked(
             f"{', '.join(choices)}: give renders of the same classes"
         )
     if choices not in [factor.choices for factor in network.factors if factor.name == label]:
-        raise InputError(f"the factor network does not read {label} as one of {', '.join(choices)}: give one that does")
+        raise InputError(
+            f"the {network.title} does not read {label} as one of {', '.join(choices)}: give one that does"
+        )
     samples = samples or min(len(renders), len(others))
     if samples > min(len(renders), len(others)):
         raise InputError(

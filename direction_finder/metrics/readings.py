@@ -10,7 +10,8 @@ from direction_finder.datasets import Factor
 from direction_finder.directions import Direction, Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.metrics.factor_network import FactorNetwork, read_all
+from direction_finder.metrics.factor_network import read_all
+from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
@@ -18,9 +19,9 @@ from direction_finder.progress import OnStep
 
 @dataclass(frozen=True)
 class Readings:
-    """Hold what a factor network read in images: numbers in a factor's units, or indexes into its choices.
+    """Hold what a reader read in images: numbers in a factor's units, or indexes into its choices.
 
-    factors: those that the network reads. varied: see `varied_factors`. base (samples, factors): read in images of the
+    factors: those that the reader reads. varied: see `varied_factors`. base (samples, factors): read in images of the
     samples. moved (directions, 2, samples, factors): read in those of the samples moved by -step and by step along each
     direction.
     """
@@ -35,7 +36,7 @@ class Readings:
 @torch.no_grad()
 def read_along(
     generator: Generator,
-    network: FactorNetwork,
+    network: Reader,
     directions: Directions,
     sampling: Sampling = DEFAULT,
     *,
@@ -63,7 +64,7 @@ def read_along(
 @torch.no_grad()
 def read_samples(
     generator: Generator,
-    network: FactorNetwork,
+    network: Reader,
     sampling: Sampling = DEFAULT,
     *,
     samples: int = 256,
@@ -80,22 +81,22 @@ def read_samples(
     return read_generated(generator, network, latents, classes, sampling.max_batch)
 
 
-def varied_factors(generator: Generator, network: FactorNetwork) -> tuple[str, ...]:
+def varied_factors(generator: Generator, network: Reader) -> tuple[str, ...]:
     """Return the names of the factors that depend on latents: all but the one that is the generator's class."""
     return tuple(each.name for each in network.factors if not each.choices or each.choices != generator.class_names)
 
 
 @torch.no_grad()
 def read_generated(
-    generator: Generator, network: FactorNetwork, latents: Tensor, classes: Tensor, max_batch: int = 32
+    generator: Generator, network: Reader, latents: Tensor, classes: Tensor, max_batch: int = 32
 ) -> Tensor:
-    """Generate images and return the factors that the network reads in them: (n, factors), on the CPU.
+    """Generate images and return the factors that a reader reads in them: (n, factors), on the CPU.
 
-    Raises InputError if the network reads images of another resolution.
+    Raises InputError if it reads images of another resolution.
     """
     if generator.resolution != network.resolution:
         raise InputError(
-            f"{generator.name} generates images of {generator.resolution} pixels, but the factor network reads "
+            f"{generator.name} generates images of {generator.resolution} pixels, but the {network.title} reads "
             f"{network.resolution}: give one of that resolution"
         )
     batches = zip(latents.split(max_batch), classes.split(max_batch), strict=True)

@@ -13,7 +13,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, DIRECTIONS
 from direction_finder.generators.weights import state_sha256
 from direction_finder.locks import locked
-from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import Bars
 from direction_finder.reports.measures import (
@@ -74,7 +74,7 @@ def _check(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -
 def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[str, Report]]:
     """Return the reports of each target, and save those of runs in their folders."""
     reads_factors = any(METRICS[name].network for name in options.metrics)
-    network = read_network(options.factor_network) if reads_factors else None
+    network = read_network(options.factor_network, options.reader) if reads_factors else None
     loader = Loader(options.device, progress=True)
     reports: dict[str, dict[str, Report]] = {}
     with going_on(), ExitStack() as stack:
@@ -128,7 +128,7 @@ def _task(
     target: Loaded | None,
     loader: Loader,
     text: str,
-    network: FactorNetwork | None,
+    network: Reader | None,
     options: Measuring,
     stack: ExitStack,
 ) -> Task:

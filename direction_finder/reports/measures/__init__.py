@@ -10,6 +10,8 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
+from direction_finder.metrics.pixel_reader import PixelReader
+from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import Reporting, reporting
 from direction_finder.reports.measures import direction_metrics, factor_metrics, generator_metrics
@@ -18,7 +20,7 @@ from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Choices, Task
 from direction_finder.runs.loading import class_index, fitting
 from direction_finder.samples import Samples
-from direction_finder.settings import FEATURES, PLACES
+from direction_finder.settings import FEATURES, PLACES, READERS
 
 __all__ = [
     "METRICS",
@@ -77,9 +79,16 @@ def scored(raw: Raw, name: str, directions: Directions | None = None) -> Measure
     return Measurement(metric, report, raw.origin["about"], raw)
 
 
-def read_network(path: str | Path | None = None) -> FactorNetwork:
-    """Load a factor network; the default is the one for `shapes` at 64 pixels."""
-    return FactorNetwork.load(path or shipped(NETWORK))
+def read_network(path: str | Path | None = None, reader: str = "network") -> Reader:
+    """Load what reads factors: "network" or "pixels", which needs no network. Both are for `shapes` at 64 pixels.
+
+    path: another factor network. Raises InputError if one is given to "pixels".
+    """
+    if reader == "network":
+        return FactorNetwork.load(path or shipped(NETWORK))
+    if path:
+        raise InputError(f"factor network {path}: the reader `pixels` uses none; leave it out or choose `network`")
+    return PixelReader()
 
 
 def measure(
@@ -98,6 +107,7 @@ def measure(
     renders: str | Path | None = None,
     other_renders: str | Path | None = None,
     factor_network: str | Path | None = None,
+    reader: str = "network",
     progress: Reporting = None,
 ) -> Measurement:
     """Measure directions in a generator, or a generator alone.
@@ -107,7 +117,7 @@ def measure(
     samples: the number of latents, or the samples (None: the metric's usual number). features: "lite0" or "published",
     the network for distances of images; weights: the folder of the published ones. real: images for fid and kid. place:
     where on a path ppl is measured, "end" or "full". renders, other_renders: data sets for fidelity. factor_network: a
-    file of the network that reads factors in images.
+    file of the network that reads factors in images. reader: "network", or "pixels" for the reader without a network.
 
     >>> print(df.measure(generator, directions, "diagonality"))
     >>> df.measure(generator, directions, "factors", class_name="cube").plot()
@@ -118,7 +128,11 @@ def measure(
         raise InputError(f"directions are {directions!r}: expected Directions, or None for a generator alone")
     if not isinstance(metric, str) or metric not in METRICS:
         raise InputError(f"metric {metric!r}: expected one of {', '.join(METRICS)}")
-    for option, value, known in (("features", features, FEATURES), ("place", place, PLACES)):
+    for option, value, known in (
+        ("features", features, FEATURES),
+        ("place", place, PLACES),
+        ("reader", reader, READERS),
+    ):
         if value not in known:
             raise InputError(f"`{option}` {value!r}: expected {' or '.join(known)}")
     if isinstance(samples, int):
@@ -135,7 +149,7 @@ def measure(
         _path(renders),
         _path(other_renders),
     )
-    network = read_network(factor_network).to(generator.device) if METRICS[metric].network else None
+    network = read_network(factor_network, reader).to(generator.device) if METRICS[metric].network else None
     name = None if class_name is None else str(class_name)
     with reporting(progress) as on_step:
         task = Task(

@@ -12,8 +12,8 @@ from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators import Generator
-from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.features import INCEPTION, LITE0, Similarity, inception, lite0, similarity_of
+from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.readings import Readings, read_along
 from direction_finder.metrics.reference import Reference, choice, features_of
 from direction_finder.metrics.resumable import Cache, prefixed, uncached
@@ -54,7 +54,7 @@ class Choices:
 class Task:
     """Describe what to measure, and how.
 
-    directions: None to measure a generator alone. network: the network that reads factors; only metrics of factors have
+    directions: None to measure a generator alone. network: what reads factors; only metrics of factors have
     it. cache: saves the parts of long measurements until all of them are done.
     """
 
@@ -62,7 +62,7 @@ class Task:
     directions: Directions | None = None
     sampling: Sampling = field(default_factory=Sampling)
     choices: Choices = field(default_factory=Choices)
-    network: FactorNetwork | None = None
+    network: Reader | None = None
     cache: Cache = uncached
     on_step: OnStep | None = None
 
@@ -74,8 +74,8 @@ class Task:
         return self.directions
 
     @property
-    def reader(self) -> FactorNetwork:
-        """Return the network that reads factors. Raises InputError if there is none."""
+    def reader(self) -> Reader:
+        """Return what reads factors. Raises InputError if there is none."""
         if self.network is None:
             raise InputError("this metric needs a factor network")
         return self.network
