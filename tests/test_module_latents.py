@@ -71,7 +71,7 @@ def test_the_defaults_find_rank_and_render_directions_in_w(tmp_path):
 @pytest.mark.parametrize(
     ("method", "settings"),
     [
-        ("jacobian", {"points": 4}),
+        ("jacobian", {"points": 4, "at": ("image",)}),
         ("mean-field", {"points": 4}),
         ("local-basis", {}),
         ("hessian-direct", {"points": 2}),

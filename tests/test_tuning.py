@@ -106,7 +106,7 @@ def test_half_precision_begins_at_the_first_stage_that_keeps_the_result(
 
 @pytest.mark.parametrize("method", ["hessian", "orojar", "hessian-direct", "jacobian", "mean-field"])
 def test_the_work_measured_is_a_piece_of_the_method(method, small):
-    config = configure(method, {"class_index": 1})
+    config = METHODS[method].resolve(small, configure(method, {"class_index": 1}))
     work = METHODS[method].work
     rows = []
     original = small.run

@@ -31,7 +31,18 @@ def samples(generator: Generator, n: int) -> tuple[torch.Tensor, torch.Tensor]:
 def commands(run: Path, spec: str, conditional: bool) -> list[list]:
     """One of every kind of work, in an order in which one makes what the next one needs."""
     return [
-        ["learn", "--generator", spec, "--points", POINTS, "--out", run, *(["--class", 1] if conditional else [])],
+        [
+            "learn",
+            "--generator",
+            spec,
+            "--at",
+            "image",
+            "--points",
+            POINTS,
+            "--out",
+            run,
+            *(["--class", 1] if conditional else []),
+        ],
         ["rank", run, "--samples", 4, "--hessians", 2, "--most", 2],
         ["measure", run, "--metric", "activeness", "--samples", 8],
         ["render", "grid", run, "--steps", 3, "--samples", 1],
@@ -58,7 +69,7 @@ def test_every_verb_works_and_gives_what_the_plain_twin_gives(name, tmp_path):
 
     found = Directions.load(run)
     settings = {"class_name": "1"} if generator.num_classes else {}
-    expected = discovery.find(twin, points=POINTS, **settings)
+    expected = discovery.find(twin, at=("image",), points=POINTS, **settings)
     assert torch.allclose(found.vectors, expected.vectors, atol=2e-3), (found.vectors * expected.vectors).sum(1)
     assert found.ranges[0] is None or 0.5 < found.ranges[0] < 20
     ours, theirs = coordinate(latents, found[0]), coordinate(plain_latents, expected[0])
