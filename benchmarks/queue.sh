@@ -9,7 +9,7 @@ run() { nice -n 19 .venv/bin/direction-finder "$@" >>outputs/queue/log.txt 2>&1;
 run scenes shapes --num 10000 --resolution 64 --seed 0 --out outputs/data/shapes # to train on; complete sets are kept
 run scenes shapes --num 3000 --resolution 64 --seed 1 --out outputs/data/held-out # to measure with
 
-# the paper's loop at full length on the next shapes-64 (Frechet distance 37.0), from the state of the last sitting
+# the paper's loop at full length, from the state of the last sitting
 out=outputs/queue/paper-loop
 [ -e $out ] || cp -r checkpoints/training/paper-loop $out
 run learn --resume $out
@@ -19,7 +19,7 @@ out=outputs/queue/shapes-64
 if [ -e $out ]; then
     run train biggan --resume $out
 else
-    run train biggan outputs/data/shapes --start checkpoints/training/shapes-64-further.safetensors --steps 6500 --half \
+    run train biggan outputs/data/shapes --start checkpoints/training/shapes-64.safetensors --steps 6500 --half \
         --threads 1 --seed 4 --preview-every 1000 --out $out
 fi
 run measure biggan-deep:$out/generator --metric fidelity --renders outputs/data/held-out --other-renders outputs/data/shapes \

@@ -64,6 +64,8 @@ def bases_of(run: Path, every: bool, counts: Sequence[int] = COUNTS) -> dict[tup
     """
     record = Directions.load(run)
     name, config, n = run.name.rpartition("-")[0].partition("_")[0], record.config, record.dim
+    if config.get("by") == "channel":
+        return {(name, 2 * n * config["points"]): record.vectors}
     if record.method not in ("hessian-direct", "jacobian"):
         per_step = 0
         if "steps" in config:

