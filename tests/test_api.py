@@ -94,12 +94,12 @@ def test_learn_goes_on(dcgan_file, tmp_path):
 
 
 def test_rank_and_usable_range(run_folder, generator, directions):
-    run("rank", run_folder, "--samples", 3, "--hessians", 3, "--most", 2)
-    ranking = df.rank(generator, directions, samples=3, hessians=3, most=2)
+    run("rank", run_folder, "--samples", 3, "--hessians", 3, "--ranges", "all")
+    ranking = df.rank(generator, directions, samples=3, hessians=3, ranges="all")
     assert json.loads((run_folder / "rank.json").read_text()) == json.loads(json.dumps(ranking.to_dict()))
     ranged = df.Directions.load(run_folder)
     assert ranking.directions == ranged and df.open_run(run_folder).short_list == ranking.short_list
-    first = ranking.short_list[0]
+    first = ranking.order[0]
     assert df.usable_range(generator, directions[first], class_name=1) == ranged[first].usable_range
     assert str(ranking).splitlines()[0].split()[0] == "activeness" and len(ranking.table) == len(ranking.short_list)
     assert ranking.plot("activeness").patches

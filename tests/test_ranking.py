@@ -1,6 +1,7 @@
 """The short list: each signal against what is known, the published matrices, and the way to an image of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from direction_finder.generators import load_generator
 from direction_finder.metrics.ranking import (
     Signal,
     agreement,
+    compared,
     diagonal,
     hessians_along,
     localised,
     localised_in_layers,
     matched,
+    of_chance,
     ordered,
     short_list,
 )
@@ -106,11 +109,37 @@ def test_order_is_by_multiples_of_chance_and_what_is_off_comes_last():
     activeness = Signal("activeness", torch.tensor([0.001, 1.0, 0.5, 0.4]), 0.3)
     other = Signal("diagonal", torch.tensor([0.9, 0.1, 0.5, 0.2]), 0.6)
     assert ordered([activeness, other]) == [2, 1, 3, 0]  # by 0.5 * 0.5, 1.0 * 0.1, 0.4 * 0.2; the first is off
-    assert short_list([activeness, other], 8) == [2, 1, 3]
+    assert short_list([activeness, other], 8) == [2, 1, 3]  # each is above chance in activeness
+    assert short_list([replace(activeness, chance=0.45), other], 8) == [2, 1]
+    assert ordered([activeness, replace(other, scored=False)]) == [1, 2, 3, 0]
     assert ordered([other]) == [0, 2, 3, 1]
     assert short_list([other], 8) == [0]
     with pytest.raises(InputError, match="nothing to rank by"):
         ordered([])
+
+
+def test_a_direction_stands_out_if_a_signal_is_clear_for_as_many_signals_as_there_are():
+    random = torch.arange(1000) / 1000
+    one = compared("agreement", torch.tensor([0.97, 0.995, 0.1]), random)
+    assert one.chance == pytest.approx(0.95, abs=2e-3) and short_list([one], 8) == [1, 0]
+    others = [Signal(name, torch.zeros(3), 1.0) for name in ("a", "b", "c", "d")]
+    assert short_list([one, *others], 8) == [1]  # the limit is the quantile .99
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_few_random_directions_give_the_nominal_rate(share):
+    """Of sums of squares, and of shares, one in twenty lies above the limit that 16 others give; nearly, at .99 too."""
+    draws = normal(4000, 17 * 3, stream(0, "draws")).square().unflatten(1, (17, 3))
+    draws = draws[..., 0] / draws.sum(2) if share else draws.sum(2)
+    for level, least, most in ((0.95, 0.03, 0.07), (0.99, 0.002, 0.02)):
+        above = [float(row[0]) > of_chance(row[1:], level, share) for row in draws]
+        assert least < sum(above) / len(above) < most
+
+
+def test_a_linear_generator_has_no_hessian_and_is_ranked():
+    flat = diagonal(torch.zeros(2, 4, 4))
+    activeness = Signal("activeness", torch.tensor([1.0, 3.0, 2.0, 0.5]), 4.0)
+    assert not flat.telling.any() and ordered([flat, activeness]) == [1, 2, 0, 3]
 
 
 def test_localised_in_layers(generator):
@@ -132,7 +161,7 @@ def test_a_split_z_is_ranked_by_its_chunks_and_the_images(tmp_path):
     result = call("rank", tmp_path / "run", "--samples", 2, "--hessians", 0, "--ranges", "none")
     assert result.exit_code == 0, result.stderr
     report = json.loads((tmp_path / "run" / "rank.json").read_text())
-    assert set(report["signals"]) == {"localised", "activeness"}
+    assert set(report["signals"]) == {"localised", "activeness", "separate", "steady"}
     assert set(report["signals"]["localised"]["where"]) == {"z 40-59", "z 60-79"}
 
 
@@ -141,7 +170,7 @@ def test_rank_then_render_name_and_align(run_folder, tmp_path):
     result = call("rank", run_folder, *few, "--with", run_folder)
     assert result.exit_code == 0, result.stderr
     report = json.loads((run_folder / "rank.json").read_text())
-    assert set(report["signals"]) == {"agreement", "activeness", "diagonal"}
+    assert set(report["signals"]) == {"agreement", "activeness", "diagonal", "separate", "steady"}
     assert min(report["signals"]["agreement"]["values"]) > 0.999
     record = Directions.load(run_folder)
     reached = [index for index, reach in enumerate(record.ranges) if reach is not None]

@@ -138,12 +138,24 @@ def test_ranges_of_another_word_are_refused_before_anything_is_drawn(generator, 
 
 
 def test_signals_are_those_that_the_generator_allows(generator, directions):
-    assert [each.name for each in rank(generator, directions, **FEW).signals] == ["activeness", "diagonal"]
-    assert [each.name for each in rank(generator, directions, **{**FEW, "hessians": 0}).signals] == ["activeness"]
-    assert [each.name for each in rank(generator, directions[:1], **FEW).signals] == ["activeness"]
+    pair = ["separate", "steady"]
+    assert [each.name for each in rank(generator, directions, **FEW).signals] == ["activeness", "diagonal", *pair]
+    assert [each.name for each in rank(generator, directions, **{**FEW, "hessians": 0}).signals] == [
+        "activeness",
+        *pair,
+    ]
+    alone = rank(generator, directions[:1], **FEW)
+    assert [each.name for each in alone.signals] == ["activeness"] and alone.distortion is None
     found = rank(generator, directions, [Directions(basis(), "other")], **FEW)
-    assert [each.name for each in found.signals] == ["agreement", "activeness", "diagonal"]
+    assert [each.name for each in found.signals] == ["agreement", "activeness", "diagonal", *pair]
     assert found.signals[0].values.min() > 0.999 and found.notes == ()
+    told = str(found).splitlines()[-1]
+    assert told == str(found.distortion) and f"turned by {found.distortion.turn:.0f} degrees" in told
+
+
+def test_nothing_stands_out_is_told(made):
+    assert "no direction stands out" in str(dataclasses.replace(made, short_list=[]))
+    assert "no direction stands out" not in str(made)
 
 
 def test_without_gradients_it_is_noted_and_ranked_without_hessians(directions):
@@ -152,7 +164,7 @@ def test_without_gradients_it_is_noted_and_ranked_without_hessians(directions):
             return super().forward(z).detach()
 
     found = rank(WrappedModule(NoGradient(6, 0), 6, name="closed"), directions, **FEW)
-    assert [each.name for each in found.signals] == ["activeness"]
+    assert [each.name for each in found.signals] == ["activeness", "separate", "steady"]
     assert found.notes == ("closed lets no gradient through: ranked without Hessians.",)
 
 

@@ -53,7 +53,7 @@ def rank(
     ranges: Literal["listed", "all", "none"],
     drawing: Drawing,
 ) -> None:
-    """List the directions that matter, and why. By default, `render` then shows these.
+    """List the directions that stand out, and why. By default, `render` then shows these.
 
     TARGET is a run folder, a directions file, or "latest" for the newest run. Each direction gets several signals,
     which are compared with those of random directions:
@@ -62,6 +62,8 @@ def rank(
     localised   how much of it lies in one chunk of z, or acts in one third of the layers
     diagonal    how little it interacts with other directions (energy on the diagonal of Hessians)
     activeness  how much it changes the image
+    separate    how little it moves what other directions move (1 - side effects)
+    steady      how little the best direction at a point turns from point to point (distortion)
     agreement   how close it is to a direction of another run (--with)
 
     After `measure --metric factors`, the factor that each direction changes is shown too. Results are saved in

@@ -4,7 +4,7 @@ localised: the largest share of a direction's energy in one chunk of z; if z is 
 several layers, the largest share of its effect that comes from one third of the layers. diagonal: the share of the
 energy that lies on the diagonal, in Hessians of random projections of the image along the direction. activeness: see
 `activeness`. agreement: the |cosine| with the matching direction of another run, averaged over runs; directions are
-matched one to one so that the sum is largest.
+matched one to one so that the sum is largest. Others are in `side_effects` and `distortion`.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from scipy.optimize import linear_sum_assignment
+from scipy.stats import t
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -27,7 +28,8 @@ from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 
 NULL = 0.95  # a signal is above chance if it exceeds this quantile of random directions
-CHANCES = 1000  # random directions behind that quantile
+CHANCES = 1000  # random directions behind that quantile, unless each costs images
+FEW = 100  # random directions below which a quantile is extrapolated
 LEAST = 1e-9  # smallest signal in multiples of chance, so that its logarithm is finite
 OFF = 100.0  # larger than the difference between the scores of any two directions
 FOLLOWED, LAYERED = 8, 2.0  # latents that are moved in some layers only, and how far in both ways
@@ -38,22 +40,60 @@ class Signal:
     """One value for each direction, and the value `chance` that 95 % of random directions stay below.
 
     where: for each direction, the part of the latents that its value refers to, if the signal is about parts.
+    random: the values of random directions, if they are known. share: whether values are in [0, 1]. scored: whether the
+    order depends on the signal.
     """
 
     name: str
     values: Tensor
     chance: float
     where: tuple[str, ...] = ()
+    random: Tensor | None = None
+    share: bool = False
+    scored: bool = True
 
     @property
     def telling(self) -> Tensor:
         """Return which directions are above chance, as booleans."""
         return self.values > self.chance
 
+    def clear(self, tests: int) -> Tensor:
+        """Return which directions are so far above chance that one of `tests` signals is for 5 % of random directions.
 
-def of_chance(values: Tensor) -> float:
-    """Return the value that 95 % of random directions stay below, from their values."""
-    return values.double().quantile(NULL).item()
+        This is Bonferroni's correction; without the values of random directions, it is `telling`.
+        """
+        if self.random is None:
+            return self.telling
+        return self.values > of_chance(self.random, 1 - (1 - NULL) / tests, self.share)
+
+
+def compared(
+    name: str,
+    values: Tensor,
+    random: Tensor,
+    where: tuple[str, ...] = (),
+    *,
+    share: bool = False,
+    scored: bool = True,
+) -> Signal:
+    """Return the signal of directions with these values, compared with the values of random directions."""
+    return Signal(name, values, of_chance(random, share=share), where, random, share, scored)
+
+
+def of_chance(values: Tensor, level: float = NULL, share: bool = False) -> float:
+    """Return the value that a share `level` of random directions stay below, from the values of some of them.
+
+    The largest of a few values lies below a high quantile too often. So fewer than 100 values are made nearly normal,
+    by their cube roots as sums of squares are (Wilson and Hilferty 1931), or by their log odds if they are shares; the
+    result is the limit below which the next one lies with the probability `level`.
+    """
+    values = values.double()
+    if len(values) >= FEW:
+        return values.quantile(level).item()
+    normal_values = values.logit(eps=1e-9) if share else values ** (1 / 3)
+    width = float(t.ppf(level, len(values) - 1)) * (1 + 1 / len(values)) ** 0.5
+    limit = normal_values.mean() + width * normal_values.std()
+    return float(limit.sigmoid() if share else limit**3)
 
 
 def random_rows(directions: Directions, count: int, seed: int) -> Tensor:
@@ -73,7 +113,7 @@ def localised(directions: Directions, chunk: int, seed: int = 0) -> Signal:
     random = chunk_shares(random_rows(directions, CHANCES, seed), chunk).amax(1)
     values, best = chunk_shares(directions.vectors, chunk).max(1)
     where = tuple(f"z {chunk * i}-{chunk * (i + 1) - 1}" for i in best.tolist())
-    return Signal("localised", values, of_chance(random), where)
+    return compared("localised", values, random, where)
 
 
 def localised_in_layers(
@@ -89,7 +129,7 @@ def localised_in_layers(
         _effects(generator, group, thirds, latents, classes, sampling.max_batch) for group in (directions, random)
     )
     values, best = effects.max(1)
-    return Signal("localised", values, of_chance(chance.amax(1)), tuple([*thirds][i] for i in best.tolist()))
+    return compared("localised", values, chance.amax(1), tuple([*thirds][i] for i in best.tolist()), share=True)
 
 
 @torch.no_grad()
@@ -158,7 +198,7 @@ def diagonal(hessians: Tensor, seed: int = 0) -> Signal:
 
     Chance is the value for random mixtures of the directions.
     """
-    unit = hessians / hessians.flatten(1).norm(dim=1)[:, None, None]
+    unit = hessians / hessians.flatten(1).norm(dim=1).clamp_min(torch.finfo(hessians.dtype).tiny)[:, None, None]
     random = normalize(normal(CHANCES, hessians.shape[-1], stream(seed, "random mixtures")), dim=1)
 
     def energies(rows: Tensor) -> Tensor:
@@ -166,7 +206,7 @@ def diagonal(hessians: Tensor, seed: int = 0) -> Signal:
         on_diagonal = torch.einsum("cnj,nj->cn", products, rows).square().sum(0)
         return on_diagonal / products.square().sum((0, 2)).clamp_min(torch.finfo(unit.dtype).tiny)
 
-    return Signal("diagonal", energies(torch.eye(hessians.shape[-1])), of_chance(energies(random)))
+    return compared("diagonal", energies(torch.eye(hessians.shape[-1])), energies(random))
 
 
 def matched(a: Directions, b: Directions) -> Tensor:
@@ -194,31 +234,36 @@ def agreement(directions: Directions, others: Sequence[Directions], seed: int = 
         turned = torch.linalg.qr(normal(used, used, stream(seed, f"random basis {number}")))[0].abs().double()
         cosines = turned[: len(directions)]
         draws.append(cosines[linear_sum_assignment(-cosines.numpy())])
-    return Signal("agreement", values.float(), of_chance(torch.cat(draws)))
+    return compared("agreement", values.float(), torch.cat(draws))
 
 
 def short_list(signals: Sequence[Signal], most: int) -> list[int]:
-    """Return the numbers of the best directions, at most `most`, best first.
+    """Return the numbers of the directions that stand out, at most `most`, best first.
 
-    Directions that are off are left out; if activeness was not measured, those that no signal puts above chance are.
-    Raises InputError without signals.
+    A direction stands out if one of its signals is clear of chance, so far that only 5 % of random directions would
+    have any such signal. Directions that are off are left out. Raises InputError without signals.
     """
-    order, on = ordered(signals), next((_on(signal) for signal in signals if signal.name == "activeness"), None)
-    chosen = torch.stack([signal.telling for signal in signals]).any(0) if on is None else on
+    order = ordered(signals)
+    chosen = torch.stack([signal.clear(len(signals)) for signal in signals]).any(0)
+    for signal in signals:
+        if signal.name == "activeness":
+            chosen &= _on(signal)
     return [index for index in order if chosen[index]][:most]
 
 
 def ordered(signals: Sequence[Signal]) -> list[int]:
     """Return the numbers of all directions, best first.
 
-    They are sorted by the geometric mean of their signals, each in multiples of its chance. Directions that are off
-    (activeness below 5 % of the largest) come last. Raises InputError without signals.
+    They are sorted by the geometric mean of the signals that are scored, each in multiples of its chance. Directions
+    that are off (activeness below 5 % of the largest) come last. Raises InputError without signals.
     """
-    if not signals:
+    scored = [signal for signal in signals if signal.scored]
+    if not scored:
         raise InputError("nothing to rank by: give the generator, or other runs to compare with")
-    multiples = torch.stack([signal.values.double() / signal.chance for signal in signals])
-    score = multiples.clamp_min(LEAST).log().mean(0)
-    for signal in signals:
+    tiny = torch.finfo(torch.float).tiny
+    multiples = torch.stack([signal.values.double() / max(signal.chance, tiny) for signal in scored])
+    score = multiples.clamp(LEAST, 1 / LEAST).log().mean(0)
+    for signal in scored:
         if signal.name == "activeness":
             score[~_on(signal)] -= OFF
     return score.argsort(descending=True, stable=True).tolist()

@@ -11,12 +11,13 @@ from direction_finder.errors import InputError
 from direction_finder.files import write_json
 from direction_finder.generators import Generator
 from direction_finder.metrics import ranking
-from direction_finder.metrics.activeness import activeness
+from direction_finder.metrics.distortion import Distortion
 from direction_finder.metrics.ranking import Signal
-from direction_finder.metrics.resumable import Cache, prefixed, uncached
+from direction_finder.metrics.resumable import Cache, uncached
 from direction_finder.metrics.samples import Sampling
 from direction_finder.metrics.usable_range import FARTHEST, Drift
 from direction_finder.progress import OnStep, Reporting, counted, reporting
+from direction_finder.reports.rank_signals import of_grams, of_images, of_matrix
 from direction_finder.runs.loading import class_index, fitting
 from direction_finder.samples import Samples
 from direction_finder.settings import MOST_ROWS, check_number
@@ -24,7 +25,6 @@ from direction_finder.settings import MOST_ROWS, check_number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COMPARED = 16  # random directions whose activeness and layers are measured for comparison
 REST = 4  # directions shown from the end of the order
 Ranges = Literal["listed", "all", "none"]
 
@@ -49,7 +49,8 @@ class Settings:
 @dataclass(frozen=True, eq=False)
 class Ranking:
     """Hold ranked directions. directions: with their measured usable ranges. order: all numbers, best first.
-    short_list: those that matter. drift: thresholds of the usable ranges. notes: messages about what was left out.
+    short_list: those that stand out. drift: thresholds of the usable ranges. distortion: how much the best basis turns.
+    notes: messages about what was left out.
 
     >>> ranking = df.rank(generator, directions)
     >>> print(ranking); df.grid(generator, ranking.best, samples)
@@ -62,6 +63,7 @@ class Ranking:
     settings: Settings = Settings()
     seed: int = 0
     drift: Mapping[str, float] | None = None
+    distortion: Distortion | None = None
     compared_with: tuple[str, ...] = ()
     measured: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class Ranking:
                 for signal in self.signals
             },
             "drift": self.drift,
+            "distortion": self.distortion and self.distortion._asdict(),
             "with": list(self.compared_with),
             "samples": self.settings.samples,
             "hessians": self.settings.hessians,
@@ -136,6 +139,10 @@ class Ranking:
                 yield f"... and at the end of the others, {len(others)} in all:"
             yield self._line(index)
         yield "* above 95 % of random directions"
+        if not listed:
+            yield "no direction stands out: none has a signal clear of random directions"
+        if self.distortion:
+            yield str(self.distortion)
 
     def _line(self, index: int) -> str:
         directions, places = self.directions, next((signal.where for signal in self.signals if signal.where), ())
@@ -158,7 +165,7 @@ def rank_by_matrix(
 ) -> Ranking:
     """Rank without a generator, by chunks of z and agreement with others. Raises InputError if neither is possible."""
     settings = settings or Settings()
-    signals = tuple(_of_matrix(directions, directions.config.get("chunk"), others, seed))
+    signals = tuple(of_matrix(directions, directions.config.get("chunk"), others, seed))
     listed = ranking.short_list(signals, settings.most)
     return Ranking(directions, signals, ranking.ordered(signals), listed, settings, seed)
 
@@ -175,8 +182,12 @@ def rank_with(
 ) -> Ranking:
     """Rank directions as `rank` does, with explicit samples and settings; parts are saved in `cache`."""
     sampling, settings = sampling or Sampling(), settings or Settings()
-    signals = [*_of_matrix(directions, generator.chunk, others, sampling.seed)]
-    signals += _measured(generator, directions, sampling, settings, cache, on_step)
+    signals = [*of_matrix(directions, generator.chunk, others, sampling.seed)]
+    signals += of_images(generator, directions, sampling, settings.samples, settings.hessians, cache, on_step)
+    distortion = None
+    if len(directions) > 1:
+        pair, distortion = of_grams(generator, directions, sampling, settings.samples, cache, on_step)
+        signals += pair
     listed = ranking.short_list(signals, settings.most)
     indexes: Collection[int] = {"listed": listed, "all": range(len(directions)), "none": ()}[settings.ranges]
     drift = None
@@ -191,6 +202,7 @@ def rank_with(
         settings,
         sampling.seed,
         drift,
+        distortion,
         measured=tuple(indexes),
         notes=(f"{generator.name} lets no gradient through: ranked without Hessians.",) if no_gradients else (),
     )
@@ -210,7 +222,7 @@ def rank(
     max_batch: int = 32,
     progress: Reporting = None,
 ) -> Ranking:
-    """Rank directions: a short list of those that matter, why they do, and their usable ranges.
+    """Rank directions: a short list of those that stand out, why they do, and their usable ranges.
 
     others: directions from other seeds or methods to compare with. class_name: None for the class of the directions, or
     random classes. most: length of the short list. samples: number of latents for activeness, or the samples. hessians:
@@ -234,49 +246,6 @@ def rank(
             Settings(most, count, hessians, ranges),
             on_step=on_step,
         )
-
-
-def _of_matrix(directions: Directions, chunk: int | None, others: Sequence[Directions], seed: int) -> Iterator[Signal]:
-    """Yield the signals that need no generator."""
-    if chunk:
-        yield ranking.localised(directions, chunk, seed)
-    if others:
-        yield ranking.agreement(directions, others, seed)
-
-
-def _measured(
-    generator: Generator,
-    directions: Directions,
-    sampling: Sampling,
-    settings: Settings,
-    cache: Cache,
-    on_step: OnStep | None,
-) -> Iterator[Signal]:
-    """Yield the signals that need the generator."""
-    random = dataclasses.replace(
-        directions,
-        vectors=ranking.random_rows(directions, COMPARED, sampling.seed),
-        layers=(directions.layers[0],) * COMPARED,
-        orthonormal=False,
-        names=(),
-        scores=(),
-        ranges=(),
-        numbers=(),
-    )
-    if generator.num_layers >= 3:
-        yield ranking.localised_in_layers(generator, directions, random, sampling)
-    values, chance = (
-        activeness(
-            generator, vectors, sampling, samples=settings.samples, cache=prefixed(cache, name), on_step=on_step
-        ).mean(1)
-        for name, vectors in (("activeness", directions), ("random", random))
-    )
-    yield Signal("activeness", values, ranking.of_chance(chance))
-    if settings.hessians and generator.differentiable and len(directions) > 1:
-        matrices = ranking.hessians_along(
-            generator, directions, sampling, count=settings.hessians, cache=prefixed(cache, "Hessian"), on_step=on_step
-        )
-        yield ranking.diagonal(matrices, sampling.seed)
 
 
 def _ranged(

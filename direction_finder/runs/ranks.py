@@ -29,6 +29,7 @@ RankReport = TypedDict(
         "order": NotRequired[list[Count]],
         "signals": NotRequired[dict[str, SignalRecord]],
         "drift": NotRequired[dict[str, float] | None],
+        "distortion": NotRequired[dict[str, float] | None],
         "with": NotRequired[list[str]],
         "samples": NotRequired[Count],
         "hessians": NotRequired[Count],
