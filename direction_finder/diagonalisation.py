@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from direction_finder.errors import InputError
-from direction_finder.rotations import raise_energy
+from direction_finder.rotations import TOLERANCE, raise_energy
 
 
 def unit_norm(matrices: Tensor) -> Tensor:
@@ -42,9 +42,9 @@ def square_eigenvectors(matrices: Tensor) -> Tensor:
     return torch.linalg.eigh((doubles @ doubles).mean(0))[1].flip(1).mT
 
 
-def joint(matrices: Tensor) -> Tensor:
+def joint(matrices: Tensor, *, tolerance: float = TOLERANCE) -> Tensor:
     """Return the joint diagonaliser (N, N), searched for from the eigenvectors of the sum of squares."""
-    basis = raise_energy(matrices, square_eigenvectors(matrices))
+    basis = raise_energy(matrices, square_eigenvectors(matrices), tolerance=tolerance)
     energy = (basis @ matrices.double() @ basis.mT).diagonal(dim1=-2, dim2=-1).square().mean(0)
     return basis[energy.argsort(descending=True)]
 

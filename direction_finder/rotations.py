@@ -20,6 +20,7 @@ FLATTEST = 1e-2  # the least curvature, as a fraction of the largest
 LONGEST = 0.5  # radians that a plane is turned at most in a round
 SUFFICIENT = 1e-4  # of the rise that the slope promises (Armijo)
 HALVINGS = 12  # of a step that is too long
+TOLERANCE = 1e-7  # the search ends when a round raises the energy by no more than this fraction
 
 
 class Terms(NamedTuple):
@@ -52,7 +53,7 @@ def raise_energy(
     *,
     objective: Objective = squares,
     rounds: int = 500,
-    tolerance: float = 1e-7,
+    tolerance: float = TOLERANCE,
 ) -> Tensor:
     """Return the orthonormal basis (N, N) near `start` that makes symmetric matrices (M, N, N) most diagonal.
 

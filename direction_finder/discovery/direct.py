@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from direction_finder.diagonalisation import solve
+from direction_finder.diagonalisation import joint, solve
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import FEWEST, DirectConfig
 from direction_finder.discovery.diagonal_share import shares_of
@@ -24,6 +24,7 @@ VALIDATION = 4  # every fourth point is held out for validation while the run de
 FIRST_CHECK, CHECK_EVERY = 4, 2  # points before the first check of the validation share, and between two checks
 PATIENCE = 4  # checks in which the share must rise by the factor LEAST_RISE, or the run ends
 LEAST_RISE = 1.02
+ROUGH, FEW = 1e-5, 64  # tolerance, and matrices of all points by channel, with which the validation share is measured
 MERGED = 256  # matrices to which those of all points are compressed before they are diagonalised
 
 
@@ -39,7 +40,7 @@ class Points:
 
     def __init__(self, config: DirectConfig, size: int, solver: Solver | None):
         self.config, self.kept = config, config.per_point(size)
-        self.solver = solver or self._solver
+        self.solver = solver
         self.matrices = torch.empty(0, size, size)
         self.training = torch.empty(0, size, size)  # of the points that are not held out, merged
 
@@ -54,7 +55,8 @@ class Points:
 
     def share(self) -> dict[str, float]:
         """Return the shares, on the points held out, of the basis that the others give and of a random one."""
-        basis = self.solver(self.training).float()
+        few = self.training if self.kept == 1 else self.training[:FEW]
+        basis = (self.solver or self._rough)(few).float()
         return shares_of(self.stacks()[VALIDATION - 1 :: VALIDATION], basis, self.config.seed)
 
     def stacks(self) -> Tensor:
@@ -66,14 +68,19 @@ class Points:
         merged = self.matrices[:0]
         for measured in self.stacks() if self.kept > 1 else [self.matrices]:
             merged = self._merged(merged, measured)
-        return self.solver(merged).float()
+        return (self.solver or self._exact)(merged).float()
 
     def _merged(self, stack: Tensor, measured: Tensor) -> Tensor:
         both = torch.cat([stack, measured])
         return thin(both, MERGED) if self.kept > 1 and len(both) > MERGED else both
 
-    def _solver(self, matrices: Tensor) -> Tensor:
+    def _exact(self, matrices: Tensor) -> Tensor:
         return solve(self.config.solver, matrices, weight="raw" if self.kept > 1 else self.config.weight)
+
+    def _rough(self, matrices: Tensor) -> Tensor:
+        if self.kept > 1 and self.config.solver == "joint":
+            return joint(matrices, tolerance=ROUGH)
+        return self._exact(matrices)
 
 
 def collect_and_solve(
