@@ -38,6 +38,7 @@ from torch import Tensor
 from benchmarks import supervised
 from benchmarks.share import bases_of
 from direction_finder.directions import Directions
+from direction_finder.directions_check import TOLERANCE, orthonormality_error
 from direction_finder.discovery import configure
 from direction_finder.files import CONFIG, write_json
 from direction_finder.generators import Generator, load_generator
@@ -142,7 +143,7 @@ def bases_to_score(run: Path, record: Directions, solvers: bool) -> dict[Row, Te
 def seconds_of(run: Path) -> float | None:
     """Return how long a run took, from beginning to end; None if that is not recorded."""
     config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-    if "started" not in config or "finished" not in config:
+    if not (config.get("started") and config.get("finished")):
         return None
     return (datetime.fromisoformat(config["finished"]) - datetime.fromisoformat(config["started"])).total_seconds()
 
@@ -199,6 +200,18 @@ def add_parts(rows: dict[Row, dict[Run, Scores]]) -> None:
         for run, values in runs.items():
             values[OF_CEILING] = values["overall"] / ceiling[run]["overall"]
             values[PIXELS_OF_CEILING] = values[PIXELS] / ceiling[run][PIXELS]
+
+
+def joined(rows: dict[Row, dict[Run, Scores]], seconds: dict[Row, list[float]]) -> None:
+    """Join rows of one name without a common run, as of runs that stopped by themselves; passes are their mean."""
+    for name in {name for name, _ in rows}:
+        same = [row for row in rows if row[0] == name]
+        runs = [run for row in same for run in rows[row]]
+        if len(same) > 1 and len(set(runs)) == len(runs):
+            mean = (name, round(sum(row[1] * len(rows[row]) for row in same) / len(runs)))
+            together = {run: values for row in same for run, values in rows.pop(row).items()}
+            took = [value for row in same for value in seconds.pop(row, [])]
+            rows[mean], seconds[mean] = together, took
 
 
 def tables(rows: dict[Row, dict[Run, Scores]], seconds: dict[Row, list[float]]) -> list[str]:
@@ -261,10 +274,12 @@ def main(generator: str, samples: int, solvers: bool, out: Path, runs: tuple[Pat
             key = f"{frozen.weights_sha256[:16]} {digest[:16]} {index} {place[1]} {samples}"
             if key not in known:
                 sampling = Sampling(index, seed=10 * place[1] + index)
-                known[key] = measured(frozen, both, Directions(basis, row[0]), sampling, samples)
+                directions = Directions(basis, row[0], orthonormal=orthonormality_error(basis) < TOLERANCE)
+                known[key] = measured(frozen, both, directions, sampling, samples)
                 write_json(cache, known)
             rows[row][place] = dict(known[key])
     add_parts(rows)
+    joined(rows, seconds)
     for line in tables(rows, seconds):
         click.echo(line)
 

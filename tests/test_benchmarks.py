@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks import factors, supervised
-from benchmarks.factors import Both, add_parts, bases_to_score, improvement, passes_of, seconds_of, tables
+from benchmarks.factors import Both, add_parts, bases_to_score, improvement, joined, passes_of, seconds_of, tables
 from benchmarks.pixel_reader import r_squared
 from direction_finder.datasets import Factor
 from direction_finder.directions import Directions
@@ -191,3 +191,17 @@ def test_r_squared_within_groups_leaves_out_their_mean_errors():
     inside = r_squared(LINE, truth + noise + 5 * groups, truth, groups)
     assert inside == pytest.approx(1 - (noise.std() / truth.std()).item() ** 2, abs=0.01)
     assert r_squared(CIRCLE, (truth + 2).remainder(1), truth.remainder(1), groups) == pytest.approx(1, abs=1e-6)
+
+
+def test_runs_that_stopped_after_different_passes_are_one_row():
+    one, other = {("cube", 0): {"overall": 1.0}, ("cube", 1): {"overall": 2.0}}, {("cube", 2): {"overall": 3.0}}
+    rows, seconds = (
+        {("stops", 96): dict(one), ("stops", 192): dict(other)},
+        {("stops", 96): [1.0], ("stops", 192): [2.0]},
+    )
+    joined(rows, seconds)
+    assert rows == {("stops", 128): {**one, **other}}
+    assert seconds == {("stops", 128): [1.0, 2.0]}
+    solvers = {("mean", 96): dict(one), ("mean", 192): dict(one)}
+    joined(solvers, {})
+    assert sorted(solvers) == [("mean", 96), ("mean", 192)]
