@@ -39,7 +39,7 @@ ROWS = [
     {"generators"},
     {"discovery", "metrics", "training", "scenes", "interop"},
     {"rendering", "runs"},
-    {"reports"},
+    {"reports", "sweeps"},
     {"commands"},
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

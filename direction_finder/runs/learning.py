@@ -194,7 +194,7 @@ def _resumed(
     if spec:
         record = {**record, "spec": absolute(spec)}
         remember(run.folder, absolute(spec))
-    with resumed(run, {"settings": settings, "generator": record}, done):
+    with resumed(run, {"settings": settings, "generator": record, "finding": None}, done):
         return _carry_out(run, generator, state, save_every, on_begin, on_step)
 
 
@@ -220,5 +220,6 @@ def _carry_out(
         directions = find_with(generator, method, config, on_step=recorder, resume=state)
     directions.save(run.directions_path)
     if not recorder.stopped:
+        run.config["finding"] = directions.finding and dataclasses.asdict(directions.finding)
         run.finish()
     return directions
