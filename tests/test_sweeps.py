@@ -303,3 +303,17 @@ def test_the_command_refuses_in_one_line_and_says_what_failed(spec, tmp_path):
     assert "1 runs failed; repeat the command" in failed.stderr.splitlines()[-1]
     done = call(*base, "--method", "random", "--seed", "1-2", "--seed", 2, "--out", tmp_path / "other")
     assert done.exit_code == 0 and "2 done, 0 failed, 0 left" in done.stdout
+
+
+def test_a_dry_run_says_what_is_left_and_what_it_costs_and_writes_nothing(spec, tmp_path):
+    out = tmp_path / "sweep"
+    base = ("sweep", "--generator", spec, "--num-classes", NUM_CLASSES, "--points", 8, "--keep-going", "--out", out)
+    dry = call(*base, "--seed", "0-2", "--workers", 2, "--dry-run")
+    assert dry.exit_code == 0 and not out.exists()
+    assert dry.stdout.splitlines() == [f"jacobian-seed-{seed}" for seed in range(3)]
+    assert call(*base, "--workers", 1).exit_code == 0
+    before = contents(out)
+    dry = call(*base, "--seed", "0-2", "--workers", 2, "--dry-run")
+    assert dry.stdout.splitlines() == ["jacobian-seed-1", "jacobian-seed-2"] and contents(out) == before
+    passes = table.row_of(df.open_run(out / "jacobian-seed-0"))["passes"]
+    assert f"2 of 3 runs are left; at most {2 * passes:,} passes, " in dry.stderr and "on 2 workers" in dry.stderr

@@ -46,7 +46,11 @@ HOW = several(
     device_option,
     threads_option,
     save_option,
-    click.option("--dry-run", is_flag=True, help="Print the full configuration and exit."),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Print the full configuration, and what the run would cost, judging by a part of it.",
+    ),
 )
 
 

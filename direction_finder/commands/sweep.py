@@ -62,7 +62,9 @@ HOW = several(
         help="Number of CPU threads of each process.",
     ),
     save_option,
-    click.option("--dry-run", is_flag=True, help="List the runs that are left and exit."),
+    click.option(
+        "--dry-run", is_flag=True, help="Print which runs are left, and what they would cost, judging by a part of one."
+    ),
 )
 
 

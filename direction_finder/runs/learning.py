@@ -11,6 +11,7 @@ import torch
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, check, configure, plain, settle
 from direction_finder.discovery.configs import STARTS, WHOLE
+from direction_finder.discovery.estimates import Cost, estimate
 from direction_finder.discovery.methods import find_with, method_named
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
@@ -69,6 +70,18 @@ class Search:
             "part": self.part,
             "measured": dict(self.measured),
         }
+
+
+def costs(wanted: Sequence[Search]) -> list[Cost]:
+    """Return what each search would cost; of those that differ only in class and seed, one is measured."""
+    known: dict[tuple[str, SearchConfig], Cost] = {}
+    found = []
+    for search in wanted:
+        like = search.method, dataclasses.replace(search.config, class_index=None, seed=0)
+        if like not in known:
+            known[like] = estimate(search.generator, search.method, search.settled().config)
+        found.append(known[like])
+    return found
 
 
 def generator_record(generator: Generator) -> dict[str, Any]:

@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from direction_finder.discovery.configs import DEFAULT
+from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG
 from direction_finder.generators import Untold
@@ -54,6 +55,15 @@ class How:
         return max(1, min(runs, self.workers or (available_cores() if device == "cpu" else 1)))
 
 
+class Forecast(NamedTuple):
+    """What a sweep would do. names, left: of all runs, and of those that are left. cost: of these, on `workers`."""
+
+    names: list[str]
+    left: list[str]
+    workers: int
+    cost: Cost
+
+
 def sweep(
     generator: str,
     out: str | Path,
@@ -92,9 +102,47 @@ def sweep(
     Raises InputError for settings that do not fit, Unfinished if worker processes cannot be started.
     """
     how = How(workers, threads, shard, save_every)
-    wanted = Wanted(_texts(method), _texts(class_name), _texts(part), (seed,) if isinstance(seed, int) else tuple(seed))
+    wanted = wanted_of(method, class_name, part, seed)
     with reporting(progress) as on_step, _threads(threads):
         return carried_out(source_of(generator, device, loading or {}), Path(out), wanted, settings, how, on_step)
+
+
+def forecast(
+    generator: str,
+    out: str | Path,
+    method: str | Sequence[str] = DEFAULT,
+    *,
+    class_name: Several = None,
+    part: str | Sequence[str] | None = None,
+    seed: int | Sequence[int] = 0,
+    how: How | None = None,
+    device: str = "auto",
+    loading: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Forecast:
+    """Return what `sweep` would cost, and write nothing. The arguments are those of `sweep`, some of them in `how`.
+
+    One of the runs that differ only in class and seed is carried out in part, and measured.
+    """
+    how = how or How()
+    source, wanted = source_of(generator, device, loading or {}), wanted_of(method, class_name, part, seed)
+    try:
+        with _threads(how.threads):
+            searches = planned(source.load(), wanted, learning.absolute_start(settings))
+            left = list(_missing(Path(out), searches, source, how))
+            costs = learning.costs([searches[name] for name in left])
+    finally:
+        unload()
+    workers = how.workers_for(source.device, len(left))
+    seconds, largest = sum(cost.seconds for cost in costs), max((cost.gib for cost in costs), default=0.0)
+    shared = max(seconds / workers, max((cost.seconds for cost in costs), default=0.0))
+    return Forecast(list(searches), left, workers, Cost(sum(cost.images for cost in costs), shared, largest * workers))
+
+
+def wanted_of(method: Several, class_name: Several, part: Several, seed: int | Sequence[int]) -> Wanted:
+    """Return what is asked for from arguments that are one or several."""
+    seeds = (seed,) if isinstance(seed, int) else tuple(seed)
+    return Wanted(_texts(method), _texts(class_name), _texts(part), seeds)
 
 
 def source_of(generator: str, device: str, loading: Mapping[str, Any]) -> Source:

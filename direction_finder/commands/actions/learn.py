@@ -64,8 +64,9 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
     for note in generator.notes:
         tell(f"{generator.name}: {as_options(note)}")
     if options.dry_run:
-        for search in searches:
-            say_json(search.content())
+        for search, cost in zip(searches, learning.costs(searches), strict=True):
+            say_json({**search.content(), "estimate": cost.plain()})
+            tell(f"at most {cost}, judging by a part of it that was carried out")
         return
     results = [_learn_one(search, options) for search in searches]
     if len(results) > 1:

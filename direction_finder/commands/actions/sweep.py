@@ -12,12 +12,15 @@ from direction_finder.commands.options import shown
 from direction_finder.commands.printing import say, tell
 from direction_finder.errors import InputError, Unfinished
 from direction_finder.generators import Untold
+from direction_finder.sweeps import How, forecast
 from direction_finder.sweeps import sweep as swept
+from direction_finder.sweeps.api import Forecast
 from direction_finder.sweeps.plan import MOST_RUNS
 from direction_finder.sweeps.table import CSV, Row
 from direction_finder.sweeps.tasks import DONE, FAILED, LEFT
 
 SHOWN = 5  # failures that are printed
+LOADING = ("truncation", *(field.name for field in dataclasses.fields(Untold)))
 
 
 def sweep(options: Sweeping, settings: dict[str, Any]) -> None:
@@ -26,25 +29,40 @@ def sweep(options: Sweeping, settings: dict[str, Any]) -> None:
         raise InputError("no generator: give --generator, e.g. --generator shapes-64")
     if not options.out:
         raise InputError("no folder: give --out, e.g. --out outputs/sweep")
-    loading = {field.name: getattr(options, field.name) for field in dataclasses.fields(Untold)}
+    wanted = _wanted(options, settings)
+    if options.dry_run:
+        _forecast(forecast(how=How(options.workers, options.threads or 1, options.shard), **wanted))
+        return
     with Console() as console:
         rows = swept(
-            options.spec,
-            options.out,
-            options.methods,
-            class_name=options.class_texts,
-            part=options.part_texts,
-            seed=_seeds(options.seeds),
             workers=options.workers,
             shard=options.shard,
             threads=options.threads or 1,
-            device=options.device,
-            loading={"truncation": options.truncation, **loading},
             save_every=options.save_every,
             progress=console,
-            **{name: value for name, value in settings.items() if value not in (None, ())},
+            **wanted,
         )
     _report(rows, options.out, console.stopped)
+
+
+def _wanted(options: Sweeping, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that `sweep` and `forecast` share."""
+    return {
+        "generator": options.spec,
+        "out": options.out,
+        "method": options.methods,
+        "class_name": options.class_texts,
+        "part": options.part_texts,
+        "seed": _seeds(options.seeds),
+        "device": options.device,
+        "loading": {name: getattr(options, name) for name in LOADING},
+        **{name: value for name, value in settings.items() if value not in (None, ())},
+    }
+
+
+def _forecast(found: Forecast) -> None:
+    say(*found.left)
+    tell(f"{len(found.left)} of {len(found.names)} runs are left; at most {found.cost} on {found.workers} workers")
 
 
 def _seeds(ranges: Sequence[tuple[int, int]]) -> list[int]:
