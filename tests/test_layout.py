@@ -30,6 +30,7 @@ ROWS = [
         "hessians",
         "diagonalisation",
         "parallel",
+        "torchrun",
         "stacks",
         "datasets",
         "edits",
