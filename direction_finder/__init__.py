@@ -12,6 +12,7 @@ Generators   load_generator      load a frozen generator by name, from a file, o
              search_classes      find the numbers of classes by name
 Directions   find                find directions, by a method of ours or by your own callable
              learn               the same in a run folder, which can be resumed
+             sweep               many such runs on several processes, and a table of them
              rank                list the directions that matter, and why
              usable_range        measure how far a direction can be followed
              measure             compute any metric of directions or generators
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from direction_finder.runs.api import finetune, learn, train
     from direction_finder.runs.opened import OpenRun, open_run
     from direction_finder.samples import Samples
+    from direction_finder.sweeps.api import sweep
 
     __version__: str
 
@@ -112,6 +114,7 @@ _HOMES = {
     "rank": "reports.ranking",
     "search_classes": "class_names",
     "spread": "edits",
+    "sweep": "sweeps.api",
     "to_uint8": "images",
     "train": "runs.api",
     "usable_range": "metrics.usable_range",
@@ -166,6 +169,7 @@ __all__ = [
     "rank",
     "search_classes",
     "spread",
+    "sweep",
     "to_uint8",
     "train",
     "usable_range",

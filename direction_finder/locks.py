@@ -15,18 +15,19 @@ LOCK = ".lock"  # deleted when the folder is free again
 
 
 @contextmanager
-def locked(folder: str | Path, *, create: bool = False) -> Iterator[None]:
+def locked(folder: str | Path, *, create: bool = False, name: str = LOCK, wait: float = 0) -> Iterator[None]:
     """Be the only process that writes in a folder; a process that dies frees it.
 
-    create: make the folder if it is missing, and delete it in the end if it is empty. Temporaries that dead processes
-    left in it, or in its subfolders, are deleted first. Raises InputError at once if another process has the folder.
+    create: make the folder if it is missing, and delete it in the end if it is empty. name: of the file; processes that
+    share the work in a folder take different ones. wait: seconds to wait for another process. Temporaries that dead
+    processes left in it, or in its subfolders, are deleted first. Raises InputError if another process has the folder.
     """
     from filelock import FileLock, Timeout
 
     folder = Path(folder)
     if create:
         folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, timeout=0, is_singleton=False)
+    lock = FileLock(folder / name, timeout=wait, is_singleton=False)
     try:
         lock.acquire()
     except Timeout as error:

@@ -4,13 +4,22 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from itertools import islice
-from typing import Any
+from multiprocessing import connection
+from typing import Any, NamedTuple
 
 from direction_finder.errors import Unfinished
+
+TRIES = 3  # times that a task is tried if the processes that work on it die
+TICK = 0.2  # seconds between two questions whether to stop
+Stopping = Callable[[], bool]
+Lasting = Callable[[Any, Stopping], Any]
+"""Called with a task, and with a callable that says whether to stop soon."""
 
 
 def available_cores() -> int:
@@ -43,6 +52,130 @@ def in_processes(function: Callable[[Any], Any], tasks: Iterable[Any], workers: 
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class Died(NamedTuple):
+    """The result of a task whose process died each time; `code` is the last one's exit code."""
+
+    code: int | None
+
+
+def in_lasting_processes(
+    function: Lasting, tasks: Sequence[Any], workers: int, stopping: Stopping = lambda: False
+) -> Iterator[tuple[int, Any]]:
+    """Yield (number of the task, `function(task, stopping)`) for every task as soon as it is done, in any order.
+
+    function: importable by name. workers: number of processes, each of which does one task after another; 1 means this
+    process. A process that dies is replaced and its task tried again, at most `TRIES` times; the others go on, so that
+    what they have loaded is not lost. stopping: asked several times a second; once it answers True, no more tasks are
+    started, and those that have begun are asked to stop. Raises Unfinished if processes cannot be started.
+    """
+    if workers == 1:
+        for number, task in enumerate(tasks):
+            if stopping():
+                return
+            yield number, function(task, stopping)
+        return
+    crew, died = _Crew(function), Counter[int]()
+    left = deque(range(len(tasks)))
+    try:
+        while left or crew.busy:
+            if stopping():
+                left.clear()
+                crew.stop()
+            while left and len(crew.busy) < workers:
+                crew.begin(number := left.popleft(), tasks[number])
+            for number, result in crew.results():
+                died[number] += isinstance(result, Died)
+                if isinstance(result, Died) and died[number] < TRIES:
+                    left.append(number)
+                else:
+                    yield number, result
+    finally:
+        crew.end()
+
+
+class _Crew:
+    """Processes that wait for tasks. busy, idle: the pipes to those that do and do not have one."""
+
+    def __init__(self, function: Lasting):
+        self.function = function
+        self.context = multiprocessing.get_context("spawn")
+        self.processes: dict[connection.Connection, Any] = {}
+        self.busy: dict[connection.Connection, int] = {}
+        self.idle: list[connection.Connection] = []
+        self.ready = self.stopped = False
+
+    def begin(self, number: int, task: Any) -> None:
+        """Give a task to an idle process, or to a new one."""
+        pipe = self.idle.pop() if self.idle else self._hire()
+        self.busy[pipe] = number
+        with suppress(OSError):  # it has just died, which `results` finds out
+            pipe.send(task)
+
+    def _hire(self) -> connection.Connection:
+        pipe, other = self.context.Pipe()
+        process = self.context.Process(target=_serve, args=(self.function, other))
+        process.start()
+        other.close()
+        self.processes[pipe] = process
+        return pipe
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """Wait for a moment, and yield the tasks that are done with their results."""
+        for pipe in connection.wait(list(self.busy), TICK):
+            assert isinstance(pipe, connection.Connection)
+            try:
+                message = pipe.recv()
+            except (EOFError, OSError):
+                yield self.busy.pop(pipe), self._buried(pipe)
+                continue
+            self.ready = True
+            if message is not None:  # it has more to say than that it has started
+                self.idle.append(pipe)
+                yield self.busy.pop(pipe), message[0]
+
+    def _buried(self, pipe: connection.Connection) -> Died:
+        pipe.close()
+        process = self.processes.pop(pipe)
+        process.join()
+        if not self.ready:
+            raise Unfinished(
+                f"a worker process ended with exit code {process.exitcode} while it started; set `workers` to 1, or, "
+                'in a script, put the call below if __name__ == "__main__":'
+            )
+        return Died(process.exitcode)
+
+    def stop(self) -> None:
+        """Ask all processes to end soon; a function at work finds out by what it was given."""
+        if not self.stopped:
+            self.stopped = True
+            for pipe in self.processes:
+                with suppress(OSError):
+                    pipe.send(None)
+
+    def end(self) -> None:
+        """Wait until all processes have ended; end them at once if that is interrupted."""
+        try:
+            self.stop()
+            for process in self.processes.values():
+                process.join()
+        except BaseException:
+            for process in self.processes.values():
+                process.kill()
+            raise
+        finally:
+            for pipe in self.processes:
+                pipe.close()
+
+
+def _serve(function: Lasting, pipe: connection.Connection) -> None:
+    """Do tasks until there are no more."""
+    _quiet()
+    pipe.send(None)
+    with suppress(EOFError):
+        while (task := pipe.recv()) is not None:
+            pipe.send((function(task, pipe.poll),))
 
 
 def _quiet() -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 import click
 import pytest
 
-from direction_finder.commands.numbers import CoordinateOrPercentile, Number, NumberRange, SamplesOrFile, Whole
+from direction_finder.commands.numbers import (
+    CoordinateOrPercentile,
+    Number,
+    NumberRange,
+    SamplesOrFile,
+    Seeds,
+    Shard,
+    Whole,
+)
 from direction_finder.commands.paths import Place
 from tests.conftest import call
 from tests.test_words import commands
@@ -21,7 +29,7 @@ PARAMETERS = [
     if not getattr(parameter, "is_flag", False)
 ]
 NUMBERS = [each for each in PARAMETERS if isinstance(each.values[1].type, Whole | Number | SamplesOrFile | NumberRange
-                                                     | CoordinateOrPercentile)]  # fmt: skip
+                                                     | CoordinateOrPercentile | Seeds | Shard)]  # fmt: skip
 PATHS = [each for each in PARAMETERS if isinstance(each.values[1].type, Place)]
 
 

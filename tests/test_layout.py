@@ -30,6 +30,7 @@ ROWS = [
         "hessians",
         "diagonalisation",
         "parallel",
+        "torchrun",
         "stacks",
         "datasets",
         "edits",
@@ -39,7 +40,7 @@ ROWS = [
     {"generators"},
     {"discovery", "metrics", "training", "scenes", "interop"},
     {"rendering", "runs"},
-    {"reports"},
+    {"reports", "sweeps"},
     {"commands"},
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

@@ -161,6 +161,8 @@ def test_dry_run_prints_every_setting_and_writes_nothing(dcgan_file, tmp_path, m
     content = json.loads(result.stdout)
     assert content["settings"]["learning_rate"] == 0.01
     assert content["generator"]["weights_sha256"]
+    assert content["estimate"]["passes"] > 16 * STEPS and content["estimate"]["gib"] > 0.05
+    assert f"at most {content['estimate']['passes']:,} passes" in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -48,6 +48,7 @@ def hostile(run: Path, spec: str) -> None:
 WORDS = {  # what every verb is tried with; RUN is replaced by the run folder, and by the file of directions
     "learn": [["--resume", "RUN"], ["--generator", "shapes-64", "--method", "hessian", "--steps", "1", "--start", "RUN",
                                     "--out", "new"]],
+    "sweep": [["--generator", "clevr-1fov", "--method", "random", "--workers", "1", "--out", "RUN"]],
     "rank": [["RUN"], ["RUN", "--with", "RUN"]],
     "name": [["RUN", "0", "zoom"]],
     "render": [["grid", "RUN"], ["video", "RUN"]],

@@ -71,6 +71,39 @@ class NumberRange(click.ParamType):
         return bounds or self.fail(f"{value!r}: expected a range like 0-39", param, ctx)
 
 
+class Seeds(click.ParamType):
+    """Parse a seed, or a range of seeds like 0-4."""
+
+    name = "SEED|FIRST-LAST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return the first and the last seed."""
+        if isinstance(value, tuple):
+            return value
+        first, dash, last = value.partition("-")
+        if not dash:
+            return (number := SEED.convert(value, param, ctx)), number
+        low, high = whole_number(first), whole_number(last)
+        if low is None or high is None or not low <= high <= MOST_SEED:
+            self.fail(f"{value!r}: expected a seed, or a range of seeds like 0-4", param, ctx)
+        return low, high
+
+
+class Shard(click.ParamType):
+    """Parse a shard like 2/8."""
+
+    name = "NUMBER/COUNT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return the number of the shard, from 1, and how many there are."""
+        if isinstance(value, tuple):
+            return value
+        number, count = map(whole_number, value.partition("/")[::2])
+        if number is None or count is None or not 1 <= number <= count:
+            self.fail(f"{value!r}: expected the number of a shard and how many there are, from 1/8 to 8/8", param, ctx)
+        return number, count
+
+
 class SamplesOrFile(click.ParamType):
     """Parse a number of samples, or a file of samples, which `Samples.load` reads."""
 

@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True)
-class Learning:
-    """Hold the options of `learn`, except the settings of the method."""
+class Loading:
+    """Hold the options that say in what directions are found, and how it is loaded."""
 
     spec: str | None
     class_texts: tuple[str, ...]
     part_texts: tuple[str, ...]
-    method: str
     out: Path | None
-    resume: Path | None
     truncation: float | None
     num_classes: int | None
     dim: int | None
@@ -27,6 +25,24 @@ class Learning:
     threads: int | None
     save_every: float
     dry_run: bool
+
+
+@dataclass(frozen=True)
+class Learning(Loading):
+    """Hold the options of `learn`, except the settings of the method."""
+
+    method: str
+    resume: Path | None
+
+
+@dataclass(frozen=True)
+class Sweeping(Loading):
+    """Hold the options of `sweep`, except the settings of the methods. seeds: first and last of each range."""
+
+    methods: tuple[str, ...]
+    seeds: tuple[tuple[int, int], ...]
+    workers: int | None
+    shard: tuple[int, int] | None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 VERBS = {
     "learn": "Find directions in a generator.",
+    "sweep": "Find directions in many runs, on several processes.",
     "rank": "List the directions that matter, and why.",
     "name": "Give a direction a name.",
     "render": "Render grids and videos of a run's directions.",

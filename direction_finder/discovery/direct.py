@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from direction_finder import torchrun
 from direction_finder.diagonalisation import joint, solve
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import FEWEST, DirectConfig
@@ -108,11 +109,11 @@ def collect_and_solve(
 
     x, context = space.draw_point(config.eta, stream(config.seed, "check"))
     forward = Repeatable(space.flat_output(config.at), x[None], *context)
-    stopped = False
-    while len(points) < FEWEST or (len(points) < config.points and not (stopped or _settled(shares, config))):
+    stopped, source = False, _Source(measure, space, config.seed, rng)
+    while _goes_on(points, shares, stopped):
         if forward.first is None:
             forward.check()
-        measured = measure(space, rng or stream(config.seed, f"point {len(points)}")).float().cpu()
+        measured = source.point(len(points))
         if not torch.isfinite(measured).all() or not measured.any():
             raise InputError(
                 f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
@@ -138,6 +139,31 @@ def collect_and_solve(
     last = points.share() if len(points) >= FIRST_CHECK else None
     reason = _reason(len(points), config, stopped)
     return finish(space, rows, recorded, method, scores=energies(points.stacks(), rows), share=last, reason=reason)
+
+
+class _Source:
+    """Measures one point after the other; of several processes, each measures one point of a round for all."""
+
+    def __init__(self, measure: Measure, space: SearchSpace, seed: int, rng: torch.Generator | None):
+        self.measure, self.space, self.seed, self.rng = measure, space, seed, rng
+        self.round: dict[int, Tensor] = {}
+
+    def point(self, number: int) -> Tensor:
+        """Return the matrices (kept, size, size) of the point of this number."""
+        if self.rng:  # all points draw from one stream, so every process measures all
+            return self.measure(self.space, self.rng).float().cpu()
+        if number not in self.round:
+            own = stream(self.seed, f"point {number + torchrun.number()}")
+            self.round = dict(enumerate(torchrun.gathered(self.measure(self.space, own).float().cpu()), start=number))
+        return self.round.pop(number)
+
+
+def _goes_on(points: Points, shares: Tensor, stopped: bool) -> bool:
+    """Return whether the first process wants another point."""
+    config = points.config
+    return torchrun.from_first(
+        lambda: len(points) < FEWEST or (len(points) < config.points and not (stopped or _settled(shares, config)))
+    )
 
 
 def _reason(points: int, config: DirectConfig, stopped: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from direction_finder import torchrun
 from direction_finder.directions import Directions, Finding
 from direction_finder.directions_check import TOLERANCE, orthonormality_error
 from direction_finder.discovery import (
@@ -177,10 +178,11 @@ def find_with(
     if isinstance(config, TunedConfig) and config.memory_limit:
         release()
     share = directions.share or {}
+    images, gradients = torchrun.total(meter.images, meter.gradients)
     finding = Finding(
         directions.finding.reason if directions.finding else "done",
-        meter.images,
-        meter.gradients,
+        images,
+        gradients,
         time.monotonic() - began,
         share.get("share"),
         share.get("random_share"),

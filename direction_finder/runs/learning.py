@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from direction_finder import torchrun
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, check, configure, plain, settle
 from direction_finder.discovery.configs import STARTS, WHOLE
+from direction_finder.discovery.estimates import Cost, estimate
 from direction_finder.discovery.methods import find_with, method_named
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
@@ -41,7 +43,7 @@ class Search:
 
     def settled(self) -> "Search":
         """Return the search with precision and batch chosen by measuring."""
-        config, measured = settle(self.generator, self.method, self.config)
+        config, measured = torchrun.from_first(lambda: settle(self.generator, self.method, self.config))
         return dataclasses.replace(self, config=config, measured=measured)
 
     @property
@@ -69,6 +71,18 @@ class Search:
             "part": self.part,
             "measured": dict(self.measured),
         }
+
+
+def costs(wanted: Sequence[Search]) -> list[Cost]:
+    """Return what each search would cost; of those that differ only in class and seed, one is measured."""
+    known: dict[tuple[str, SearchConfig], Cost] = {}
+    found = []
+    for search in wanted:
+        like = search.method, dataclasses.replace(search.config, class_index=None, seed=0)
+        if like not in known:
+            known[like] = estimate(search.generator, search.method, search.settled().config)
+        found.append(known[like])
+    return found
 
 
 def generator_record(generator: Generator) -> dict[str, Any]:
@@ -142,8 +156,11 @@ def begin(
 ) -> tuple[Run, Directions]:
     """Create a run folder and find directions. on_begin: called once the folder exists.
 
-    `run.finished` is False if the loop was stopped.
+    `run.finished` is False if the loop was stopped. Of the processes of `torchrun`, only the first creates a folder.
     """
+    if torchrun.number():
+        run = Run(out or Path(search.name), search.content())
+        return run, find_with(search.generator, search.method, search.config)
     with begun(out, search.name, search.content()) as run:
         remember(run.folder, search.record["spec"])
         return run, _carry_out(run, search.generator, None, save_every, on_begin, on_step)
@@ -163,6 +180,11 @@ def resume(
 
     Raises InputError, and leaves the run as it is, if that cannot be done.
     """
+    if torchrun.number():
+        run = Run.open(newest_run(folder))
+        state, settings, generator = _read(run, dict(changes or {}), generator, spec)
+        method = run.config["method"]
+        return run, find_with(generator, method, configure(method, settings), resume=state)
     with held(newest_run(folder), NEEDED, "learn") as run:
         directions = _resumed(run, dict(changes or {}), generator, spec, save_every, on_begin, on_step)
     return run, directions
@@ -177,6 +199,20 @@ def _resumed(
     on_begin: Callable[[Run], None] | None,
     on_step: OnStep | None,
 ) -> Directions:
+    state, settings, generator = _read(run, changes, generator, spec)
+    record = run.config["generator"]
+    if spec:
+        record = {**record, "spec": absolute(spec)}
+        remember(run.folder, absolute(spec))
+    done = int(state["step"]) if state else 0
+    with resumed(run, {"settings": settings, "generator": record, "finding": None}, done):
+        return _carry_out(run, generator, state, save_every, on_begin, on_step)
+
+
+def _read(
+    run: Run, changes: dict[str, Any], generator: Generator | None, spec: str | None
+) -> tuple[dict[str, torch.Tensor] | None, dict[str, Any], Generator]:
+    """Return what a run resumes with: its state, its settings with the changes, and its generator."""
     changeable = method_named(run.config["method"]).config.changeable
     if refused := [f"`{name}`" for name in changes if name not in changeable]:
         raise InputError(f"a resumed run takes its own settings: leave out {', '.join(refused)}")
@@ -190,12 +226,7 @@ def _resumed(
     generator = generator or Loader(run.config["device"]).load_recorded(run, spec)
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
         raise InputError(f"{run.folder}: generator {generator.name} has other weights now than when the run began")
-    record = run.config["generator"]
-    if spec:
-        record = {**record, "spec": absolute(spec)}
-        remember(run.folder, absolute(spec))
-    with resumed(run, {"settings": settings, "generator": record}, done):
-        return _carry_out(run, generator, state, save_every, on_begin, on_step)
+    return state, settings, generator
 
 
 def _recorded(run: Run) -> dict[str, Any]:
@@ -220,5 +251,6 @@ def _carry_out(
         directions = find_with(generator, method, config, on_step=recorder, resume=state)
     directions.save(run.directions_path)
     if not recorder.stopped:
+        run.config["finding"] = directions.finding and dataclasses.asdict(directions.finding)
         run.finish()
     return directions

@@ -42,6 +42,17 @@ class StartRecord(TypedDict):
     sha256: str
 
 
+class FindingRecord(TypedDict):
+    """Why a search ended, and what it cost: the fields of `directions.Finding`."""
+
+    reason: str
+    images: int
+    gradients: int
+    seconds: float
+    share: float | None
+    random_share: float | None
+
+
 RunConfig = TypedDict(
     "RunConfig",
     {
@@ -58,6 +69,7 @@ RunConfig = TypedDict(
         "method": str,
         "part": str | None,
         "measured": dict[str, Any],
+        "finding": FindingRecord | None,
         # runs that train
         "model": str,
         "data": DataRecord,

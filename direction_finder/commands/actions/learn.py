@@ -8,6 +8,7 @@ from typing import Any
 import click
 import torch
 
+from direction_finder import torchrun
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Learning
 from direction_finder.commands.options import given_options, shown
@@ -15,7 +16,8 @@ from direction_finder.commands.printing import as_options, say, say_json, tell
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, configure
 from direction_finder.discovery.config_bases import EXACT
-from direction_finder.discovery.methods import method_named
+from direction_finder.discovery.configs import DirectConfig
+from direction_finder.discovery.methods import METHODS, method_named
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator, Untold
 from direction_finder.generators.base import class_phrase
@@ -29,10 +31,23 @@ from direction_finder.runs.loading import Loader
 
 def learn(ctx: click.Context, options: Learning, settings: dict[str, Any]) -> None:
     """Find directions in a frozen generator and write them to a run folder."""
-    if options.resume:
-        _resume(options, given_options(ctx), settings)
-    else:
-        _begin(options, _given(settings))
+    with torchrun.together():
+        if torchrun.count() > 1:
+            _check_shared(options)
+        if options.resume:
+            _resume(options, given_options(ctx), settings)
+        else:
+            _begin(options, _given(settings))
+
+
+def _check_shared(options: Learning) -> None:
+    """Raise InputError unless the method is one whose points the processes of `torchrun` can share."""
+    if options.dry_run:
+        raise InputError("--dry-run measures one process: leave out torchrun")
+    method = Run.open(newest_run(options.resume)).config["method"] if options.resume else options.method
+    if not issubclass(method_named(method).config, DirectConfig):
+        able = [name for name, each in METHODS.items() if issubclass(each.config, DirectConfig)]
+        raise InputError(f"`method` {method} runs in one process: leave out torchrun, or give {', '.join(able)}")
 
 
 def _untold(options: Learning) -> Untold:
@@ -56,24 +71,29 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
     configure(options.method, settings)  # refuse wrong settings before anything slow
     if options.threads:
         torch.set_num_threads(options.threads)
-    with claimed(options.out) if options.out and not options.dry_run else nullcontext():
+    checks = options.out and not options.dry_run and not torchrun.number()
+    with claimed(options.out) if checks else nullcontext():
         generator = Loader(options.device, progress=True).load(
             options.spec, truncation=options.truncation, untold=_untold(options)
         )
         searches = learning.searches(generator, options.method, settings, options.class_texts, options.part_texts)
-    for note in generator.notes:
+    for note in generator.notes if not torchrun.number() else ():
         tell(f"{generator.name}: {as_options(note)}")
     if options.dry_run:
-        for search in searches:
-            say_json(search.content())
+        for search, cost in zip(searches, learning.costs(searches), strict=True):
+            say_json({**search.content(), "estimate": cost.plain()})
+            tell(f"at most {cost}, judging by a part of it that was carried out")
         return
     results = [_learn_one(search, options) for search in searches]
-    if len(results) > 1:
+    if len(results) > 1 and not torchrun.number():
         say(*_compared(results))
 
 
 def _learn_one(search: Search, options: Learning) -> tuple[Run, Directions]:
     search = search.settled()
+    if torchrun.number():
+        with Console():  # the first process decides when to stop
+            return learning.begin(search, options.out)
     for quantity, figures in search.measured.items():
         tell(f"{quantity}: {_chosen(search.config, quantity, figures)}")
     with Console() as console:
@@ -95,10 +115,15 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
     allowed = (*changeable, "resume", "spec", "save_every")
     if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in names if name not in allowed]:
         raise InputError(f"--resume uses the run's own settings: leave out {', '.join(refused)}")
+    changes = {name: settings[name] for name in names if name in changeable}
+    if torchrun.number():
+        with Console():
+            learning.resume(run.folder, changes, spec=options.spec)
+        return
     with Console() as console:
         run, directions = learning.resume(
             run.folder,
-            {name: settings[name] for name in names if name in changeable},
+            changes,
             spec=options.spec,
             save_every=options.save_every,
             on_begin=lambda run: _say(run, None),

@@ -1,0 +1,113 @@
+"""Carry out one run of a sweep: begin or resume it, in whichever process is given the task."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from direction_finder.discovery import SearchConfig
+from direction_finder.errors import DirectionFinderError, InputError, one_line, out_of_memory
+from direction_finder.generators import Generator, Untold
+from direction_finder.progress import Progress
+from direction_finder.runs import learning
+from direction_finder.runs.folder import Run
+from direction_finder.runs.learning import Search
+from direction_finder.runs.loading import Loader
+from direction_finder.sweeps.plan import existing
+
+DONE, FAILED, LEFT = "done", "failed", "left"
+
+
+@dataclass(frozen=True)
+class Source:
+    """How every process loads the generator; the fields are arguments of `Loader`."""
+
+    spec: str
+    truncation: float | None
+    untold: Untold
+    device: str
+
+    def load(self) -> Generator:
+        """Return the generator; a process that has loaded it before returns the same again."""
+        if self not in _kept:
+            _kept.clear()
+            _kept[self] = Loader(self.device).load(self.spec, truncation=self.truncation, untold=self.untold)
+        return _kept[self]
+
+
+_kept: dict[Source, Generator] = {}  # the generator of this process
+
+
+def unload() -> None:
+    """Forget the generator of this process."""
+    _kept.clear()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to carry out. record: the entry of `config.json` for the generator."""
+
+    folder: Path
+    source: Source
+    record: Mapping[str, Any]
+    method: str
+    config: SearchConfig
+    part: str | None
+    threads: int
+    save_every: float
+
+    def search(self) -> Search:
+        """Return the search, with the generator. Raises InputError if its weights are others than in the record."""
+        generator = self.source.load()
+        if generator.weights_sha256 != self.record["weights_sha256"]:
+            raise InputError(
+                f"{self.source.spec} has other weights in a worker process; a factory must return the same ones each "
+                "time: load them, or draw them with a fixed seed"
+            )
+        return Search(generator, self.record, self.method, self.config, self.part)
+
+
+class Outcome(NamedTuple):
+    """How a run ended: `DONE`, `FAILED` or `LEFT`, and why. ending: an error that ends the sweep, e.g. a full disk."""
+
+    status: str
+    reason: str | None = None
+    ending: OSError | None = None
+
+
+def carry_out(task: Task, stopping: Callable[[], bool]) -> Outcome:
+    """Begin or resume a run, unless it is done. stopping: whether to stop after the next step."""
+    torch.set_num_threads(task.threads)
+    try:
+        return Outcome(DONE if _learned(task, stopping) else LEFT)
+    except OSError as error:
+        return Outcome(FAILED, ending=error)
+    except Exception as error:  # one run that fails must not end the others
+        expected = isinstance(error, DirectionFinderError) or out_of_memory(error)
+        text = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
+        return Outcome(FAILED, one_line(text))
+
+
+def is_done(run: Run) -> bool:
+    """Return whether a run is finished and has its directions; if they were deleted, it is resumed."""
+    return run.finished and run.directions_path.is_file()
+
+
+def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
+    """Return whether the run is finished now."""
+
+    def on_step(progress: Progress) -> None:
+        if stopping():
+            progress.stop()
+
+    search = task.search()
+    if run := existing(task.folder, search):
+        if not is_done(run):
+            run, _ = learning.resume(
+                task.folder, generator=search.generator, save_every=task.save_every, on_step=on_step
+            )
+        return run.finished
+    run, _ = learning.begin(search.settled(), task.folder, save_every=task.save_every, on_step=on_step)
+    return run.finished
