@@ -44,6 +44,7 @@ def tab(opened: Any, path: Path, fragment: str = "", **options: Any) -> Iterator
     """Yield a file in a new context. page.errors: errors in its console; page.outside: addresses that it asked for."""
     context = opened.new_context(**options)
     page = context.new_page()
+    page.set_default_timeout(30_000)  # the machine may be busy
     page.errors, page.outside = [], []
     page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
     page.on("pageerror", lambda error: page.errors.append(str(error)))

@@ -37,10 +37,16 @@ class Strip:
     positions: tuple[float, ...]
 
 
-def positions_along(direction: Direction, frames: int = FRAMES) -> Tensor:
-    """Return equal steps (frames,) along a direction, to beyond its usable range, or to 3 where that is unknown."""
+def extent_of(direction: Direction) -> float:
+    """Return how far a strip goes: beyond the usable range, or to 3 where that is unknown."""
     reach = direction.usable_range
-    return torch.linspace(-1, 1, frames) * (BEYOND * reach if reach else DEFAULT_EXTENT)
+    return BEYOND * reach if reach else DEFAULT_EXTENT
+
+
+def positions_along(direction: Direction) -> Tensor:
+    """Return positions in equal steps along a direction, both ways to `extent_of` it; the one in the middle is 0."""
+    half = FRAMES // 2
+    return torch.arange(-half, half + 1) * (extent_of(direction) / half)
 
 
 @torch.no_grad()

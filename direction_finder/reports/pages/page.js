@@ -108,24 +108,31 @@
         this.set(((event.clientX - box.left) / box.width) * this.last);
       };
       const said = () => element.dispatchEvent(new CustomEvent("moved", { bubbles: true }));
-      let held = false;
+      let held = null; // where the pointer went down, and whether it steers: a finger may be scrolling instead
       element.addEventListener("pointerdown", (event) => {
         if (event.button) return;
-        held = true;
+        held = { x: event.clientX, y: event.clientY, steers: event.pointerType !== "touch" };
         element.setPointerCapture(event.pointerId);
         element.focus({ preventScroll: true });
         element.dispatchEvent(new CustomEvent("taken", { bubbles: true }));
-        if (event.pointerType !== "touch") follow(event); // a finger may be about to scroll
+        if (held.steers) follow(event);
         event.preventDefault();
       });
-      element.addEventListener("pointermove", (event) => held && follow(event));
-      element.addEventListener("pointerup", (event) => {
+      element.addEventListener("pointermove", (event) => {
         if (!held) return;
-        held = false;
-        follow(event);
-        said();
+        const across = Math.abs(event.clientX - held.x), down = Math.abs(event.clientY - held.y);
+        held.steers ||= across > 4 && across > down;
+        held.scrolls ||= down > 4;
+        if (held.steers) follow(event);
       });
-      element.addEventListener("pointercancel", () => { held = false; });
+      element.addEventListener("pointerup", (event) => {
+        if (held && (held.steers || !held.scrolls)) {
+          follow(event);
+          said();
+        }
+        held = null;
+      });
+      element.addEventListener("pointercancel", () => { held = null; });
       element.addEventListener("keydown", (event) => {
         const big = Math.max(1, Math.round(this.last / 6));
         const to = {

@@ -12,7 +12,7 @@ from direction_finder.directions import Directions
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import PREVIEWS, STRIPS
 from direction_finder.progress import OnStep
-from direction_finder.rendering.strips import FRAMES, Strip, encoded, positions_along, render_strips
+from direction_finder.rendering.strips import FRAMES, Strip, encoded, extent_of, render_strips
 from direction_finder.reports.pages.embedding import inside, size_of_figures
 from direction_finder.reports.pages.strip_file import read_strips, save_strips
 from direction_finder.runs.folder import Run
@@ -97,7 +97,7 @@ def _made(directions: Directions, numbers: Sequence[int], drawing: Drawing) -> d
     return {
         "directions": directions.sha256,
         "weights": directions.weights_sha256,
-        "extents": [positions_along(directions[number], 2)[1].item() for number in numbers],
+        "extents": [extent_of(directions[number]) for number in numbers],
         "numbers": list(numbers),
         "samples": samples,
         "quality": drawing.quality,
