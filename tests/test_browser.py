@@ -153,7 +153,8 @@ def test_samples_are_chosen_by_image_or_all_at_once(page):
     second = shown(page)
     assert second != first and page.evaluate("location.hash") == "#sample=2"
     page.get_by_role("radio", name="all samples").check()
-    assert page.locator(".frame").first.evaluate("c => [c.width, c.height]") == [16, 16]  # two by two of 8 pixels
+    side = int(page.locator(".strip").first.get_attribute("data-width"))
+    assert page.locator(".frame").first.evaluate("c => [c.width, c.height]") == [2 * side, 2 * side]  # two by two
     page.get_by_role("radio", name="sample 0").check()
     assert shown(page) == first
 

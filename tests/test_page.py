@@ -181,6 +181,10 @@ def test_a_ranking_is_told_if_it_is_of_these_directions(folder):
     ]  # fmt: skip
     assert "Stands out: above 95 % of random directions in 1 of 1 signals" in text
     assert "changes the image a lot: yes" in text
+    distortion = {"turn": 42.1, "random": 63.0}
+    write_json(folder / "rank.json", {**report, "short_list": [], "distortion": distortion})
+    text = written(folder)
+    assert "No direction stands out" in text and "is turned by 42 degrees" in text and text.count("<article") == 3
     write_json(folder / "rank.json", {**report, "directions_sha256": "of others"})
     assert "Which directions matter" not in written(folder)
 

@@ -36,7 +36,7 @@ def sheets(text: str) -> list[bytes]:
 
 def test_each_direction_has_a_strip_that_is_a_slider(run_folder):
     text, notes = written(run_folder, directions="2,0")
-    assert notes == [] and len(cards(text)) == 2 and "not available" not in text
+    assert notes == [] and len(cards(text)) == 2 and "There are no images" not in text
     saved, _ = read_strips(run_folder / STRIPS)
     assert sheets(text) == [saved[2].sheet, saved[0].sheet] and saved[0].samples == 2
     first = cards(text)[0]
@@ -75,7 +75,7 @@ def test_without_a_generator_the_saved_strips_are_shown(run_folder, tmp_path, dc
     assert notes[0].startswith("New strips are left out: ") and "gone.pth" in notes[0]
     (run_folder / STRIPS).unlink()
     without, notes = written(run_folder)
-    assert sheets(without) == [] and "the generator was not available" in without and len(cards(without)) == 6
+    assert sheets(without) == [] and "There are no images" in without and len(cards(without)) == 6
     assert "gone.pth" in notes[0] and "\n" not in notes[0]
 
 
@@ -123,7 +123,15 @@ def test_the_short_list_is_shown_or_the_best_eight():
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("quality", 0), ("quality", 101), ("quality", 1.5), ("directions", "99")]
+    ("option", "value"),
+    [
+        ("class_name", "nobody"),
+        ("generator", "dcgan:gone.pth"),
+        ("quality", 0),
+        ("quality", 101),
+        ("quality", 1.5),
+        ("directions", "99"),
+    ],
 )
 def test_impossible_options_are_one_line(option, value, run_folder):
     with pytest.raises(InputError):

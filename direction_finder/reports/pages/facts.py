@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.files import RANK
+from direction_finder.metrics.distortion import Distortion
 from direction_finder.reports.measures import METRICS
 from direction_finder.reports.measures.factor_metrics import labels
 from direction_finder.reports.measures.kinds import read_report
@@ -23,11 +24,12 @@ LEFT_OUT = ("settings", "generator", "data", "start", "measured")  # keys of con
 
 
 class Table(NamedTuple):
-    """A table with a title, the heads of its columns (none: rows of a name and a value), and rows of texts."""
+    """A table with a title, the heads of its columns (none: rows of a name and a value), rows of texts, and a note."""
 
     title: str
     head: tuple[str, ...]
     rows: list[list[str]]
+    note: str = ""
 
 
 def title_of_found(run: Run, directions: Directions) -> tuple[str, str]:
@@ -91,7 +93,9 @@ def ranked(report: RankReport, directions: Directions) -> Table:
         ]
         for i in report["short_list"]
     ]
-    return Table("Which directions matter", ("direction", *signals, "usable range"), [chance, *rows])
+    turned = report.get("distortion") or {}
+    note = str(Distortion(turned["turn"], turned["random"])) if {"turn", "random"} <= turned.keys() else ""
+    return Table("Which directions matter", ("direction", *signals, "usable range"), [chance, *rows], note)
 
 
 def effects(report: Mapping[str, Any]) -> Table:

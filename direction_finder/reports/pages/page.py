@@ -36,13 +36,13 @@ class Figure(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a page says. missing: why there are no strips."""
+    """What a page says. notes: why it shows no images, or directions that do not stand out."""
 
     title: str
     line: str
     cards: list[Card]
     training: Shown | None
-    missing: str
+    notes: list[str]
     tables: list[Table]
     provenance: list[Table]
 
@@ -99,13 +99,20 @@ def _found(run: Run, drawing: Drawing, on_note: Note, on_step: OnStep | None) ->
     strips = strips_of(run, directions, numbers, drawing, on_note, on_step)
     title, line = facts.title_of_found(run, directions)
     tables = facts.measured(reports) + ([facts.ranked(ranking, directions)] if ranking else [])
+    notes = (
+        []
+        if strips
+        else ["There are no images along these directions yet: `page` renders them where the generator is."]
+    )
+    if ranking and not ranking["short_list"]:
+        notes.append("No direction stands out from random ones, so the first in rank's order are shown.")
     fitting = factors if factors and len(factors["names"]) == len(directions) else None
     return Content(
         title,
         line,
         cards(directions, numbers, strips, run.config["generator"].get("name") or "the generator", ranking, fitting),
         None,
-        "" if strips else "These directions have no images here, because the generator was not available.",
+        notes,
         tables + ([facts.effects(factors)] if factors else []),
         facts.provenance(run, directions),
     )
@@ -115,7 +122,7 @@ def _trained(run: Run, on_note: Note) -> Content:
     title, line = facts.title_of_trained(run)
     strip, tables = strip_of_training(run.folder), facts.measured(facts.reports_of(run.folder, on_note))
     training = shown(strip, "the training", "the generator") if strip else None
-    return Content(title, line, [], training, "", tables, facts.provenance(run, None))
+    return Content(title, line, [], training, [], tables, facts.provenance(run, None))
 
 
 def _draw_curves(run: Run, title: str, on_note: Note) -> None:

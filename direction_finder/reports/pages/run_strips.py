@@ -80,11 +80,15 @@ def strips_of(
     if saved_made == made:
         return saved
     if drawing.render:
+        loader = Loader(drawing.device, progress=on_step is not None)
         try:
-            strips = _rendered(run, numbers, drawing, on_step)
+            target = Loaded.open(run.folder, loader, drawing.generator)
         except DirectionFinderError as error:
+            if drawing.generator:
+                raise
             on_note(f"New strips are left out: {error}")
         else:
+            strips = _rendered(target, numbers, drawing, on_step)
             save_strips(run.folder, strips, made)
             return strips
     same = saved_made.get("directions") == directions.sha256
@@ -118,10 +122,9 @@ def _saved(run: Run, on_note: Callable[[str], None]) -> tuple[Strips, dict[str, 
     return {}, {}
 
 
-def _rendered(run: Run, numbers: Sequence[int], drawing: Drawing, on_step: OnStep | None) -> Strips:
-    target = Loaded.open(run.folder, Loader(drawing.device, progress=on_step is not None), drawing.generator)
+def _rendered(target: Loaded, numbers: Sequence[int], drawing: Drawing, on_step: OnStep | None) -> Strips:
     samples = target.samples(drawing.samples, drawing.seed, drawing.class_name)
-    room = max(PAGE_SIZE * 3 / 4 - size_of_figures(run.folder), LEAST * PAGE_SIZE) / len(numbers)
+    room = max(PAGE_SIZE * 3 / 4 - size_of_figures(target.folder), LEAST * PAGE_SIZE) / len(numbers)
     strips = render_strips(
         target.generator,
         [target.directions[number] for number in numbers],
