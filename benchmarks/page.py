@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from direction_finder.files import PAGE
-from tests.browser import browser, tab
+from tests.browser import browser, tab, until
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 VIEWS = {  # name of the image: address of the page, and the window
@@ -36,7 +36,7 @@ def main() -> None:
     with browser() as opened:
         for name, (address, window) in VIEWS.items():
             with tab(opened, path, **window) as page:
-                page.wait_for_function(FIRST)
+                until(page, FIRST)
                 print(f"{name}: first frame after {page.evaluate(FIRST):.0f} ms")
                 key = page.locator(".strip").first.get_attribute("data-key")
                 page.evaluate("hash => { location.hash = hash }", address.format(key=key))

@@ -60,3 +60,12 @@ def tab(opened: Any, path: Path, fragment: str = "", **options: Any) -> Iterator
     page.goto(f"{path.as_uri()}{fragment}")
     yield page
     context.close()
+
+
+def until(page: Any, expression: str, seconds: float = 30) -> None:
+    """Wait until an expression is true; Playwright's own wait needs `eval`, which the pages forbid."""
+    for _ in range(int(seconds * 20)):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not true within {seconds} s: {expression}")

@@ -10,7 +10,7 @@ import torch
 from direction_finder.directions import Directions
 from direction_finder.files import write_json
 from direction_finder.reports import write_gallery, write_page
-from tests.browser import browser, missing, tab
+from tests.browser import browser, missing, tab, until
 from tests.conftest import NUM_CLASSES
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -54,7 +54,7 @@ def run(tmp_path_factory, dcgan_file) -> Path:
 def page(chromium, run):
     """The page in a window of a desktop; whatever a test does, there is no error, and nothing asked for outside."""
     with tab(chromium, run / "index.html", viewport={"width": 1280, "height": 900}) as opened:
-        opened.wait_for_function("performance.getEntriesByName('first frame').length")
+        until(opened, "performance.getEntriesByName('first frame').length")
         yield opened
         assert opened.errors == [] and opened.outside == []
 
@@ -178,7 +178,7 @@ def test_directions_are_sorted_and_filtered(page):
 
 def test_all_strips_play_and_a_touch_stops_them(page):
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("Math.abs(document.querySelector('.strip').getAttribute('aria-valuenow')) > 0.5")
+    until(page, "Math.abs(document.querySelector('.strip').getAttribute('aria-valuenow')) > 0.5")
     page.get_by_role("slider", name="direction x", exact=True).press("Home")
     assert at(page) == -3 and page.get_by_role("button", name="Play").is_visible()
 
