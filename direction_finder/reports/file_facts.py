@@ -130,7 +130,7 @@ def _safetensors(path: Path) -> Facts:
         return {"kind": PARTS}
     if kind == STRIPS:
         strips, made = read_strips(path)
-        return {"kind": STRIPS, "strips_of": sorted(strips), **made}
+        return {**made, "kind": STRIPS, "strips_of": sorted(strips)}
     if kind == FACTOR_NETWORK:
         network = FactorNetwork.load(path)
         factors = [factor.name for factor in network.factors]
