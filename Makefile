@@ -20,6 +20,7 @@ demo: .venv/ready
 	$(BIN)/direction-finder align outputs/demo --direction x --to -1.5 --to 0 --to 1.5
 	$(BIN)/direction-finder page outputs/demo
 	@echo "Open outputs/demo/index.html"
+	@[ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || $(PYTHON) -m webbrowser "file://$(CURDIR)/outputs/demo/index.html"
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile

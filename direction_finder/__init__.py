@@ -30,7 +30,8 @@ Images       grid, video         show what directions do
              to_uint8, write_sheet, write_video     turn tensors into bytes; write your own sheets and videos
 Runs         open_run            open a run folder: .directions, .generator(), .config, .resume()
              train, finetune     train a generator; fine-tune a ProGAN with the Hessian Penalty
-             write_page          write what a run holds as one HTML page
+             write_page          write one HTML page on which one can follow a run's directions
+             write_gallery       write one HTML page that lists all runs in a folder
              describe            say what a file or folder is, and what is wrong with it
 Mathematics  hessian_penalty     compute the penalty of any function
 
@@ -63,7 +64,8 @@ if TYPE_CHECKING:
     from direction_finder.reports.measures import measure
     from direction_finder.reports.measures.again import measure_again
     from direction_finder.reports.measures.measurement import Measurement
-    from direction_finder.reports.page import write_page
+    from direction_finder.reports.pages.gallery import write_gallery
+    from direction_finder.reports.pages.page import write_page
     from direction_finder.reports.ranking import Ranking, rank
     from direction_finder.runs.api import finetune, learn, train
     from direction_finder.runs.opened import OpenRun, open_run
@@ -121,7 +123,8 @@ _HOMES = {
     "video": "rendering.api",
     "walk": "edits",
     "wrap": "generators.loading",
-    "write_page": "reports.page",
+    "write_gallery": "reports.pages.gallery",
+    "write_page": "reports.pages.page",
     "write_sheet": "images",
     "write_video": "images",
 }
@@ -176,6 +179,7 @@ __all__ = [
     "video",
     "walk",
     "wrap",
+    "write_gallery",
     "write_page",
     "write_sheet",
     "write_video",

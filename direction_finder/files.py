@@ -15,6 +15,7 @@ from direction_finder.errors import InputError
 
 CONFIG, LOG, STATE, DIRECTIONS = "config.json", "log.jsonl", "state.safetensors", "directions.safetensors"  # of a run
 RANK, PAGE, PREVIEWS = "rank.json", "index.html", "previews"  # other contents of a run folder
+STRIPS = "strips.safetensors"  # images along directions, for the page
 METADATA_KEY = "direction_finder"  # the one metadata key of our safetensors files; its value is sorted JSON
 TEMPORARY = ".part-"  # start of the names of temporaries, before host, process and a random number
 HOST = hashlib.sha256(node().encode()).hexdigest()[:8]

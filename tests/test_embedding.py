@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from direction_finder.reports import embedding
-from direction_finder.reports.embedding import caption, figures
+from direction_finder.reports.pages import embedding
+from direction_finder.reports.pages.embedding import caption, figures
 
 
 @pytest.fixture

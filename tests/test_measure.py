@@ -120,7 +120,7 @@ def test_measure_and_page(measured, network_file):
     page = (measured / "index.html").read_text()
     assert "6 coordinates directions" in page and "disentanglement" in page
     assert page.count("data:image/png;base64,") == 2 and page.index("grid.png") < page.index("factors.png")
-    assert "http" not in page
+    assert "http:" not in page and "https:" not in page
 
 
 def test_hessians(measured):

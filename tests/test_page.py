@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from configparser import ConfigParser
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from PIL import Image
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError, MissingExtra, Unfinished
 from direction_finder.files import write_json
-from direction_finder.reports import embedding, page, write_page
+from direction_finder.reports import write_page
 from direction_finder.reports.measures import METRICS
+from direction_finder.reports.pages import embedding, page
 
 EVIL = '<script>alert("1")</script>&'
+HEADING = "<h1><bdi>3 random directions in planted</bdi></h1>"
 VALUE = {"value": 0.5, "low": 0.25, "high": 0.75}
 
 
@@ -48,19 +51,20 @@ def config(folder: Path, **changes) -> None:
 
 def written(folder: Path) -> str:
     notes: list[str] = []
-    text = write_page(folder, on_note=notes.append).read_text(encoding="utf-8")
+    text = write_page(folder, strips=False, on_note=notes.append).read_text(encoding="utf-8")
     assert notes == []
     return text
 
 
 def cells(text: str) -> list[list[str]]:
-    return [re.findall("<t[dh]>(.*?)</t[dh]>", row) for row in re.findall("<tr>(.*?)</tr>", text)]
+    rows = re.findall("<tr>(.*?)</tr>", text)
+    return [re.findall("<t[dh].*?>(?:<bdi>)?(.*?)(?:</bdi>)?</t[dh]>", row) for row in rows]
 
 
 def test_it_says_what_was_found_where(folder):
     text = written(folder)
-    assert "<title>3 random directions in planted</title>" in text and "<h1>3 random directions in planted</h1>" in text
-    assert ["seed", "7"] in cells(text) and ["torch", "2"] in cells(text) and "Measured" not in text
+    assert "<title>3 random directions in planted</title>" in text and HEADING in text
+    assert "class random, seed 7" in text and ["torch", "2"] in cells(text) and "Measured" not in text
     share = {"share": 0.5, "random_share": 0.25, "matrices": 8}
     record(folder, share=share, weights_sha256="ab" * 32)
     assert ["diagonal share, held out", "0.500; of a random basis 0.250"] in cells(written(folder))
@@ -78,23 +82,24 @@ def test_a_training_is_told_with_all_its_settings(folder):
     config(folder, **training)
     (folder / "directions.safetensors").unlink()
     text = written(folder)
-    assert "<h1>ProGAN trained on images</h1>" in text
-    assert cells(text)[:3] == [["data", "images, 8 images"], ["started from", "nothing"], ["kimg", "600"]]
+    assert "<h1><bdi>ProGAN trained on images</bdi></h1>" in text and "8 images, started from nothing" in text
+    assert ["kimg", "600"] in cells(text) and ["resolution", "16"] in cells(text)
     config(folder, start={"file": "x.safetensors", "sha256": "0"})
-    assert ["started from", "x.safetensors"] in cells(written(folder))
+    assert "started from x.safetensors" in written(folder) and ["file", "x.safetensors"] in cells(written(folder))
 
 
 def test_it_is_written_where_it_is_wanted_whole_or_not_at_all(folder, tmp_path, monkeypatch):
     def failing(*_):
         raise OSError("the disk is full")
 
-    assert write_page(folder) == folder / "index.html"
-    assert write_page(str(folder), tmp_path / "deep" / "page.html") == tmp_path / "deep" / "page.html"
+    assert write_page(folder, strips=False) == folder / "index.html"
+    elsewhere = tmp_path / "deep" / "page.html"
+    assert write_page(str(folder), elsewhere, strips=False) == elsewhere
     (folder / "a.png").write_bytes(b"image")
     before = (folder / "index.html").read_bytes()
-    monkeypatch.setattr(page, "_figure", failing)
+    monkeypatch.setattr(page, "Figure", failing)
     with pytest.raises(OSError, match="disk"):
-        write_page(folder)
+        write_page(folder, strips=False)
     assert (folder / "index.html").read_bytes() == before and not list(folder.glob(".*"))
 
 
@@ -119,8 +124,8 @@ def test_nothing_in_a_run_becomes_markup(folder):
     })  # fmt: skip
     Image.new("RGB", (2, 2)).save(folder / "grid-<b>.png")
     text = written(folder)
-    assert "<script" not in text and "<b>" not in text
-    assert text.count("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;") >= 9
+    assert text.count("<script") == 1 and "<b>" not in text  # ours
+    assert text.count("&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;&amp;") >= 12
 
 
 def test_images_and_films_are_in_it_in_the_order_of_their_captions(folder):
@@ -137,11 +142,12 @@ def test_images_and_films_are_in_it_in_the_order_of_their_captions(folder):
     text = written(folder)
     assert re.findall("<code>(.*?)</code>", text) == ["grid.png", "align-2.png", "video.mp4", "walk.gif", "zebra.webp"]
     embedded = re.findall(r'src="data:(.*?);base64,(.*?)"', text)
+    assert all(re.findall(r'<img [^>]*alt="([^"]{9,})"', text)) and text.count("alt=") == 4
     assert [(kind, base64.b64decode(data)) for kind, data in embedded] == [
         ("image/png", b"grid"), ("image/png", b"align"), ("video/mp4", b"video"), ("image/gif", b"gif"),
         ("image/webp", b"webp"),
     ]  # fmt: skip
-    assert text.count("<video") == 1 and text.count("<img") == 4 and "http" not in text
+    assert text.count("<video") == 1 and text.count("<img") == 4 and "//" not in text.partition("<script>")[0]
     assert "What each direction does" in text and "A walk along each direction" in text
 
 
@@ -157,7 +163,7 @@ def test_measures_are_told_with_arrows(folder):
     write_json(folder / "fid.json", {"value": 3.0, "features": "inception-v3"})
     text = written(folder)
     assert text.index("<h2>Measured</h2>") < text.index("FID")
-    assert cells(text)[-2:] == [["FID (inception-v3) ↓", "3"], ["diagonal share ↑", "0.500 [0.250, 0.750]"]]
+    assert cells(text)[:2] == [["FID (inception-v3) ↓", "3"], ["diagonal share ↑", "0.500 [0.250, 0.750]"]]
 
 
 def test_a_ranking_is_told_if_it_is_of_these_directions(folder):
@@ -169,10 +175,16 @@ def test_a_ranking_is_told_if_it_is_of_these_directions(folder):
     write_json(folder / "rank.json", report)
     text = written(folder)
     assert "<h2>Which directions matter</h2>" in text
-    assert cells(text)[-4:] == [
-        ["", "activeness", "usable range"], ["95 % of random directions", "0.25", ""],
-        ["direction 1 zoom", "4", "2.5"], ["direction 0 ", "0.5", ""],
+    assert cells(text)[:4] == [
+        ["direction", "activeness", "usable range"], ["95 % of random directions", "0.25", ""],
+        ["direction 1 zoom", "4", "2.5"], ["direction 0", "0.5", ""],
     ]  # fmt: skip
+    assert "Stands out: above 95 % of random directions in 1 of 1 signals" in text
+    assert "changes the image a lot: yes" in text
+    distortion = {"turn": 42.1, "random": 63.0}
+    write_json(folder / "rank.json", {**report, "short_list": [], "distortion": distortion})
+    text = written(folder)
+    assert "No direction stands out" in text and "is turned by 42 degrees" in text and text.count("<article") == 3
     write_json(folder / "rank.json", {**report, "directions_sha256": "of others"})
     assert "Which directions matter" not in written(folder)
 
@@ -183,8 +195,11 @@ def test_known_factors_are_told(folder):
         "strongest": [1, 0, 2], "names": ["x", "hue", None], "shares": [["x", 1.0], ["hue", 0.834], ["x", 0.1]],
     })  # fmt: skip
     text = written(folder)
-    assert cells(text)[-4:] == [
-        ["", "changes", "x", "hue"], ["direction 1", "hue 83%", "0.25", "2.00"],
+    assert "What it changes: hue 83%" in text and '<rect width="12.5"' in text and '<rect width="100.0"' in text
+    rows = cells(text)
+    start = rows.index(["direction", "changes", "x", "hue"])
+    assert rows[start : start + 4] == [
+        ["direction", "changes", "x", "hue"], ["direction 1", "hue 83%", "0.25", "2.00"],
         ["direction 0", "x 100%", "1.00", "0.00"],
         ["direction 2", "mixed", "0.00", "0.00"],
     ]  # fmt: skip
@@ -215,24 +230,27 @@ def test_without_matplotlib_it_is_written_without_curves_and_that_is_noted(folde
     monkeypatch.setattr(page, "curves", missing)
     (folder / "log.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
     notes: list[str] = []
-    assert write_page(folder, on_note=notes.append).is_file()
+    assert write_page(folder, strips=False, on_note=notes.append).is_file()
     assert notes[0].startswith("The curves are left out: a figure needs pip install")
     with pytest.warns(UserWarning, match="The curves are left out"):
-        write_page(folder)
+        write_page(folder, strips=False)
 
 
 def test_its_style_ships_with_the_package(folder):
-    style = files("direction_finder.reports").joinpath("page.css").read_text(encoding="utf-8")
-    assert "font" in style and f"<style>\n{style}</style>" in written(folder)
+    place, text = files("direction_finder.reports.pages"), written(folder)
+    style, script = (place.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    assert "font" in style and f"<style>{style}</style>" in text and f"<script>{script}</script>" in text
+    for content in (style, script):  # a browser runs and applies nothing else
+        assert f"'sha256-{base64.b64encode(sha256(content.encode()).digest()).decode()}'" in text
     setup = ConfigParser()
     setup.read(Path(__file__).parent.parent / "setup.cfg")
-    assert setup["options.package_data"]["direction_finder.reports"] == "page.css"
+    assert setup["options.package_data"]["direction_finder.reports.pages"] == "*.html, *.css, *.js"
 
 
 def left_out(folder: Path) -> tuple[str, list[str]]:
     """The page, and the notes about what it leaves out, each one line."""
     notes: list[str] = []
-    text = write_page(folder, on_note=notes.append).read_text(encoding="utf-8")
+    text = write_page(folder, strips=False, on_note=notes.append).read_text(encoding="utf-8")
     assert all("\n" not in note and "left out: " in note for note in notes)
     return text, notes
 
@@ -244,7 +262,7 @@ def test_a_damaged_report_is_left_out_and_that_is_noted(name, content, folder):
     (folder / f"{name}.json").write_text(content)
     text, notes = left_out(folder)
     assert len(notes) == 1 and f"{name}.json: " in notes[0] and "or delete the file" in notes[0]
-    assert "<h1>3 random directions in planted</h1>" in text and ("diagonal share" in text) == (name != "share")
+    assert HEADING in text and ("diagonal share" in text) == (name != "share")
 
 
 @pytest.mark.parametrize("listed", [[99], [-1], [True], [1e300], [1, 1], "1", [[0]]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from direction_finder.directions_check import LARGEST_NAME, TOLERANCE, Record
 from direction_finder.directions_file import FORMAT, MOST, TENSORS
-from direction_finder.files import CONFIG, DIRECTIONS, LOG, PREVIEWS, RANK, STATE, TEMPORARY
+from direction_finder.files import CONFIG, DIRECTIONS, LOG, PREVIEWS, RANK, STATE, STRIPS, TEMPORARY
 from direction_finder.locks import LOCK
 from direction_finder.reports.measures.raw import RAW
 from direction_finder.runs.best_checkpoint import BEST
@@ -39,6 +39,7 @@ def test_the_run_folder_has_these_files():
         STATE,
         DIRECTIONS,
         RANK,
+        STRIPS,
         LOCK,
         f"{PREVIEWS}/",
         f"{TEMPORARY}*",

@@ -61,6 +61,7 @@ WORDS = {  # what every verb is tried with; RUN is replaced by the run folder, a
     "import": [["RUN", "--out", "imported"]],
     "export": [["RUN", "--out", "rows.npy"]],
     "page": [["RUN"]],
+    "gallery": [["."]],
     "classes": [["--generator", "RUN"]],
     "info": [["RUN"]],
 }  # fmt: skip

@@ -86,6 +86,18 @@ class Walking:
 
 
 @dataclass(frozen=True)
+class Paging:
+    """Hold the options of `page`."""
+
+    strips: bool
+    directions: str | None
+    samples: int | Path
+    quality: int | None
+    out: Path | None
+    force: bool
+
+
+@dataclass(frozen=True)
 class Import:
     """Hold the options of `import`."""
 

@@ -14,7 +14,8 @@ VERBS = {
     "scenes": "Render data sets with known factors.",
     "import": "Create a run from another tool's matrix of directions.",
     "export": "Write a run's directions as a matrix for other tools.",
-    "page": "Write one HTML page with everything in a run.",
+    "page": "Write one HTML page on which one can follow a run's directions.",
+    "gallery": "Write one HTML page that lists all runs.",
     "classes": "Search a generator's class names.",
     "info": "Describe any file or run: what it is, how it was made and what is wrong with it.",
 }

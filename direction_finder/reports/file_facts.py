@@ -26,6 +26,8 @@ from direction_finder.reports.measures import METRICS, TOGETHER
 from direction_finder.reports.measures.kinds import read_report, read_together
 from direction_finder.reports.measures.raw import KIND as RAW
 from direction_finder.reports.measures.raw import read_raw
+from direction_finder.reports.pages.strip_file import KIND as STRIPS
+from direction_finder.reports.pages.strip_file import read_strips
 from direction_finder.reports.run_headers import Facts, from_headers
 from direction_finder.runs.folder import FOUND, Run
 from direction_finder.runs.loading import Loader
@@ -126,6 +128,9 @@ def _safetensors(path: Path) -> Facts:
         return _raw(path, metadata)
     if kind == PARTS:
         return {"kind": PARTS}
+    if kind == STRIPS:
+        strips, made = read_strips(path)
+        return {**made, "kind": STRIPS, "strips_of": sorted(strips)}
     if kind == FACTOR_NETWORK:
         network = FactorNetwork.load(path)
         factors = [factor.name for factor in network.factors]

@@ -23,7 +23,12 @@ FORKED.set_forkserver_preload(
             for verb in ("learn", "measure", "render", "rank", "edit", "align")
         ),
         *("direction_finder.commands.actions.train", "direction_finder.commands.actions.import_"),
-        *("direction_finder.reports.page", "direction_finder.reports.info", "torch._dynamo", "tests.faults.forks"),
+        *(
+            "direction_finder.reports.pages.page",
+            "direction_finder.reports.info",
+            "torch._dynamo",
+            "tests.faults.forks",
+        ),
     ]
 )
 WRITES = {  # audit events that change files, and which of their arguments are paths

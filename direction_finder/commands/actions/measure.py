@@ -27,7 +27,7 @@ from direction_finder.reports.measures import (
 )
 from direction_finder.reports.measures.again import measure_again
 from direction_finder.reports.measures.saving import save, save_together
-from direction_finder.reports.page import write_page
+from direction_finder.reports.pages.page import write_page
 from direction_finder.reports.table import table
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.loading import Loaded, Loader, class_index
@@ -164,6 +164,6 @@ def _finish(path: Path, reports: dict[str, Report], options: Measuring) -> None:
         named.save(path / DIRECTIONS if path.is_dir() else path)
     folder = folder_of(path)
     if (folder / CONFIG).is_file() and (path.is_dir() or path.name == DIRECTIONS):
-        written = write_page(folder, on_note=tell)
+        written = write_page(folder, strips=False, on_note=tell)
         if not options.as_json:
             say(f"  {written}")

@@ -21,21 +21,36 @@ TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp", ".mp4"
 LARGEST = 200_000_000  # bytes of a file, which become a third more in a page
 
 
-def figures(folder: Path, on_note: Callable[[str], None]) -> Iterator[tuple[Path, bytes]]:
-    """Yield the images and videos in a run folder, and its last preview, in the order of their captions.
+def figures(folder: Path, on_note: Callable[[str], None], *, preview: bool = True) -> Iterator[tuple[Path, bytes]]:
+    """Yield the images and videos in a run folder, in the order of their captions, and its last preview if wanted.
 
     Links that lead out of the folder, and files that are too large, are left out. on_note: called with a message about
     each of them.
     """
-    last_preview = sorted((folder / PREVIEWS).glob("*.png"))[-1:]
-    for path in [*sorted(folder.iterdir(), key=_place), *last_preview]:
-        if path.suffix in TYPES:
-            try:
-                data = _read(path, folder.resolve())
-            except (InputError, OSError) as error:
-                on_note(f"An image is left out: {error}")
-            else:
-                yield path, data
+    for path in _paths(folder, preview):
+        try:
+            data = _read(path, folder)
+        except (InputError, OSError) as error:
+            on_note(f"An image is left out: {error}")
+        else:
+            yield path, data
+
+
+def size_of_figures(folder: Path) -> int:
+    """Return how many bytes `figures` yields, at most."""
+    return sum(path.stat().st_size for path in _paths(folder, True) if path.is_file())
+
+
+def _paths(folder: Path, preview: bool) -> list[Path]:
+    last_preview = sorted((folder / PREVIEWS).glob("*.png"))[-1:] if preview else []
+    return [path for path in [*sorted(folder.iterdir(), key=_place), *last_preview] if path.suffix in TYPES]
+
+
+def inside(path: Path, folder: Path) -> Path:
+    """Return the path of a file in a run folder. Raises InputError if it is a link that leads out of it."""
+    if not existing_file(path).resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{path}: a link to a file outside the run folder; copy the file into it")
+    return path
 
 
 def caption(path: Path) -> str:
@@ -44,9 +59,7 @@ def caption(path: Path) -> str:
 
 
 def _read(path: Path, folder: Path) -> bytes:
-    if not existing_file(path).resolve().is_relative_to(folder):
-        raise InputError(f"{path}: a link to a file outside the run folder; copy the file into it")
-    if (size := path.stat().st_size) > LARGEST:
+    if (size := inside(path, folder).stat().st_size) > LARGEST:
         raise InputError(f"{path}: {size / 1e6:,.0f} MB; a page shows files up to {LARGEST / 1e6:.0f} MB")
     return path.read_bytes()
 

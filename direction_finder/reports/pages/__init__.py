@@ -1,0 +1,1 @@
+"""Write pages: one HTML file for a run, and one for all runs."""
