@@ -104,6 +104,7 @@ HOW = several(
         metavar="SECONDS",
         help="Seconds between two saves of the state.",
     ),
+    click.option("--curved", is_flag=True, help="Curve the directions once they are found, as `bend` does."),
     click.option("--dry-run", is_flag=True, help="Print the full configuration and exit."),
 )
 

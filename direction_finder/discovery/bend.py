@@ -24,7 +24,7 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.progress import OnStep, Progress, Reporting, reporting
 from direction_finder.randomness import stream
-from direction_finder.settings import MOST_ROWS, MOST_SEED, check_options, option
+from direction_finder.settings import FEWEST_BENT, MOST_ROWS, MOST_SEED, check_options, option
 from direction_finder.stacks import thin
 
 COMMON = 32  # points from which the basis that turns is found
@@ -39,7 +39,9 @@ Cache = Callable[[str, Callable[[], Tensor]], Tensor]
 class BendSettings:
     """Settings of `bend`."""
 
-    points: int = option(128, "Random points z at which the turned basis is measured.", least=40, most=100_000)
+    points: int = option(
+        128, "Random points z at which the turned basis is measured.", least=FEWEST_BENT, most=MOST_ROWS
+    )
     seed: int = option(0, "Seed of the points.", least=0, most=MOST_SEED)
     max_batch: int = option(32, "Largest batch for the generator; larger batches are split.", least=2, most=MOST_ROWS)
 
@@ -101,7 +103,8 @@ def bend_with(
     curves = _curves(points @ basis.mT, pointing, lambda vectors: space.embed(vectors @ basis).float())
     about = {"points": settings.points, "seed": settings.seed, "at": list(config.at), "epsilon": config.epsilon}
     scale = generator.scale if directions.weights_sha256 is None else directions.scale
-    return dataclasses.replace(directions, curves=curves, curvature=about, scale=scale)
+    ranges = tuple(None if curve else reach for curve, reach in zip(curves, directions.ranges, strict=True))
+    return dataclasses.replace(directions, curves=curves, curvature=about, scale=scale, ranges=ranges)
 
 
 def _config(generator: Generator, directions: Directions, settings: BendSettings) -> JacobianConfig:
@@ -130,10 +133,10 @@ def _turned(
         if on_step:
             on_step(Progress(number + 1, total, phase, unit="point"))
 
-    common = []
-    for number in range(COMMON):
+    common: list[Tensor] = []
+    for number in range(few := min(COMMON, config.points)):
         common.append(cache(f"stack {number}", partial(measured, number)))
-        report(number, "measuring the common basis", COMMON)
+        report(number, "measuring the common basis", few)
     merged = common[0]
     for stack in common[1:]:
         both = torch.cat([merged, stack])
@@ -141,7 +144,7 @@ def _turned(
     basis, prior = joint(merged), PRIOR * merged / merged.norm()
 
     def turn(number: int) -> Tensor:
-        return turned(common[number] if number < COMMON else measured(number), prior, basis)
+        return turned(common[number] if number < few else measured(number), prior, basis)
 
     bases = []
     for number in range(config.points):
