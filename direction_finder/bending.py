@@ -1,6 +1,6 @@
 """Bases that turn from point to point, and the quadratic coordinates whose gradients are nearest to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -77,20 +77,18 @@ class Fit:
         sums = self.values[:, :, None] + self.values[:, None]
         return self.axes @ (self.inner / (sums + 2 * ridge * self.values.mean(1)[:, None, None])) @ self.axes.mT
 
-    def slopes(self, matrices: Tensor) -> Tensor:
-        """Return q (num, N) for S (num, N, N)."""
-        return self.mean - matrices @ self.centre
-
     def gradients(self, matrices: Tensor, points: Tensor) -> Tensor:
         """Return q + Sz at points (P, N): (P, num, N)."""
         return self.mean + torch.einsum("dij,pj->pdi", matrices, points.double() - self.centre)
 
 
-def cut(matrices: Tensor, rank: int) -> Tensor:
-    """Return symmetric matrices (num, N, N) with all but the `rank` largest eigenvalues set to 0."""
+def cut(matrices: Tensor, ranks: Sequence[int]) -> Iterator[Tensor]:
+    """Yield, for each rank, symmetric matrices (num, N, N) with all but that many largest eigenvalues set to 0."""
     values, vectors = torch.linalg.eigh(matrices)
-    least = values.abs().sort(dim=1, descending=True).values[:, rank - 1 : rank]
-    return (vectors * (values * (values.abs() >= least))[:, None]) @ vectors.mT
+    falling = values.abs().sort(dim=1, descending=True).values
+    for rank in ranks:
+        kept = values * (values.abs() >= falling[:, rank - 1 : rank])
+        yield (vectors * kept[:, None]) @ vectors.mT
 
 
 def chosen(points: Tensor, directions: Tensor, ranks: Sequence[int]) -> Choice:
@@ -105,8 +103,8 @@ def chosen(points: Tensor, directions: Tensor, ranks: Sequence[int]) -> Choice:
         fit, truth = Fit(points[~held], directions[~held]), directions[held].double()
         before[held] = ((truth - fit.mean).square() * fit.weights).sum(2)
         for i, ridge in enumerate(RIDGES):
-            for j, rank in enumerate(ranks):
-                off = fit.gradients(cut(fit.matrices(ridge), rank), points[held]) - truth
+            for j, matrices in enumerate(cut(fit.matrices(ridge), ranks)):
+                off = fit.gradients(matrices, points[held]) - truth
                 after[i, j, held] = (off.square() * fit.weights).sum(2)
     best = after.mean(2).flatten(0, 1).argmin(0)
     of_ridge, of_rank = best // len(ranks), best % len(ranks)

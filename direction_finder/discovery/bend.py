@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from direction_finder.bending import Fit, chosen, cut, turned
+from direction_finder.bending import RIDGES, Fit, chosen, cut, turned
 from direction_finder.curves import Curve
 from direction_finder.diagonalisation import joint
 from direction_finder.directions import Directions
@@ -166,13 +166,14 @@ def _curves(points: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor])
     vectors in these as latents. The coordinate has standard deviation 1 over z ~ N(0, I), as straight ones have.
     """
     choice, fit = chosen(points, pointing, _ranks(points.shape[1])), Fit(points, pointing)
+    found = {ridge: fit.matrices(ridge) for ridge in RIDGES}
     curves: list[Curve | None] = []
     for i, rank in enumerate(choice.ranks.tolist()):
         if choice.gains[i] <= CLEAR * choice.errors[i]:
             curves.append(None)
             continue
-        matrices = cut(fit.matrices(float(choice.ridges[i])), rank)
-        curve = Curve.of(fit.slopes(matrices)[i], matrices[i], rank)
+        (matrix,) = next(cut(found[float(choice.ridges[i])][i : i + 1], [rank]))
+        curve = Curve.of(fit.mean[i] - matrix @ fit.centre, matrix, rank)
         size = (curve.slope.square().sum() + curve.bends.square().sum() / 2).sqrt()
         curves.append(Curve(embed(curve.slope / size), (curve.bends / size).float(), embed(curve.axes)))
     return tuple(curves)
