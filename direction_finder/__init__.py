@@ -13,6 +13,7 @@ Generators   load_generator      load a frozen generator by name, from a file, o
 Directions   find                find directions, by a method of ours or by your own callable
              learn               the same in a run folder, which can be resumed
              sweep               many such runs on several processes, and a table of them
+             bend                curve directions, so that edits follow how they turn from point to point
              rank                list the directions that matter, and why
              usable_range        measure how far a direction can be followed
              measure             compute any metric of directions or generators
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from direction_finder.class_names import search_classes
     from direction_finder.direction import Direction, Edit
     from direction_finder.directions import Directions
+    from direction_finder.discovery.bend import bend
     from direction_finder.discovery.configs import SearchConfig
     from direction_finder.discovery.methods import find
     from direction_finder.edits import Recipe, align, combine, coordinate, move, percentile, spread, walk
@@ -96,6 +98,7 @@ _HOMES = {
     "WrappedModule": "generators.wrapped",
     "align": "edits",
     "align_sheet": "rendering.api",
+    "bend": "discovery.bend",
     "combine": "edits",
     "compare": "rendering.api",
     "coordinate": "edits",
@@ -152,6 +155,7 @@ __all__ = [
     "__version__",
     "align",
     "align_sheet",
+    "bend",
     "combine",
     "compare",
     "coordinate",

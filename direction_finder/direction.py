@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from direction_finder.curves import Curve
+
 Terms = tuple[tuple["Direction", float], ...]
 
 
@@ -48,7 +50,8 @@ class Direction(_Arithmetic):
     """One direction: a unit vector (dim,), the layers that it acts on (None: all), and what is known about it.
 
     scale: the standard deviation of the latents; amounts are multiplied by it.
-    number: its place in the `Directions` that it comes from (None: it comes from none).
+    number: its place in the `Directions` that it comes from (None: it comes from none). curve: its curved coordinate,
+    along which edits move (None: it is straight).
 
     >>> edit = 2 * directions["x"] - directions["hue"]
     """
@@ -60,6 +63,7 @@ class Direction(_Arithmetic):
     usable_range: float | None = None
     scale: float = 1.0
     number: int | None = None
+    curve: Curve | None = None
 
     def terms(self) -> Terms:
         return ((self, 1.0),)
@@ -71,7 +75,12 @@ class Direction(_Arithmetic):
 
     def to(self, device: torch.device | str) -> Direction:
         """Return this direction on another device."""
-        return dataclasses.replace(self, vector=self.vector.to(device))
+        return dataclasses.replace(self, vector=self.vector.to(device), curve=self.curve and self.curve.to(device))
+
+    @property
+    def straight(self) -> Direction:
+        """This direction without its curve."""
+        return dataclasses.replace(self, curve=None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Direction):
@@ -82,12 +91,13 @@ class Direction(_Arithmetic):
         return hash(self._known())
 
     def _known(self) -> tuple:
-        return (self.layers, self.name, self.score, self.usable_range, self.scale, self.number)
+        return (self.layers, self.name, self.score, self.usable_range, self.scale, self.number, self.curve)
 
     def __repr__(self) -> str:
         named = f" {self.name!r}" if self.name else ""
         known = {"layers": self.layers, "score": self.score, "usable_range": self.usable_range}
         facts = [f"dim={len(self.vector)}", *(f"{name}={value}" for name, value in known.items() if value is not None)]
+        facts += ["curved"] if self.curve else []
         return f"<Direction {'?' if self.number is None else self.number}{named}: {', '.join(facts)}>"
 
 

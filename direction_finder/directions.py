@@ -10,9 +10,17 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from direction_finder.curves import Curve
 from direction_finder.direction import Direction
-from direction_finder.directions_check import LARGEST_NAME, PER_DIRECTION, Record, check_record, check_vectors
-from direction_finder.directions_file import FORMAT, read_directions, write_directions
+from direction_finder.directions_check import (
+    PER_DIRECTION,
+    Record,
+    check_fit,
+    check_name,
+    check_record,
+    check_vectors,
+)
+from direction_finder.directions_file import CURVED, FORMAT, curve_tensors, curves_of, read_directions, write_directions
 from direction_finder.errors import InputError
 from direction_finder.numerals import ordinal
 from direction_finder.settings import number_range
@@ -68,7 +76,8 @@ class Directions:
     matrices (None: not measured).
     scale: that of the generator's latents (see `Generator`); amounts, ranges, epsilon and eta are multiplied by it.
     space: what the latents are: "z" or "w" (None: not known). groups: the generator's layers by the name of their part.
-    curvature: reserved; always None. probe: a sample and its image (None: there was no generator).
+    curves: the curved coordinate of each direction (None: it is straight). curvature: how they were measured.
+    probe: a sample and its image (None: there was no generator).
     numbers: what each direction is called where it has no name: its place in the record that it was taken from.
     finding: why the search ended and what it cost, directly after a search; not saved.
     """
@@ -92,7 +101,8 @@ class Directions:
     numbers: tuple[int, ...] = ()
     space: str | None = None
     groups: dict[str, list[int]] | None = None
-    curvature: None = None
+    curves: tuple[Curve | None, ...] = ()
+    curvature: dict[str, Any] | None = None
     probe: Probe | None = None
     finding: Finding | None = None
 
@@ -103,7 +113,8 @@ class Directions:
             numbers = tuple(range(len(self.vectors)))
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "scale", float(self.scale) if isinstance(self.scale, int) else self.scale)
-        for name in PER_DIRECTION:
+        object.__setattr__(self, "curves", self.curves if any(self.curves) else ())
+        for name in (*PER_DIRECTION, "curves"):
             value = getattr(self, name) or (None,) * len(self.vectors)
             object.__setattr__(self, name, tuple(tuple(v) if isinstance(v, list) else v for v in value))
         check_record(vars(self))
@@ -129,7 +140,7 @@ class Directions:
             return self._several([self._place(each) for each in chosen])
         index = self._place(chosen)
         known = (self.layers[index], self.names[index], self.scores[index], self.ranges[index])
-        return Direction(self.vectors[index], *known, scale=self.scale, number=self.numbers[index])
+        return Direction(self.vectors[index], *known, self.scale, self.numbers[index], self.curves[index])
 
     def _place(self, chosen: int | str) -> int:
         if isinstance(chosen, str):
@@ -150,6 +161,7 @@ class Directions:
             scores=tuple(self.scores[i] for i in places),
             ranges=tuple(self.ranges[i] for i in places),
             numbers=tuple(self.numbers[i] for i in places),
+            curves=tuple(self.curves[i] for i in places),
             share=self.share if list(places) == list(range(len(self))) else None,
         )
 
@@ -187,19 +199,20 @@ class Directions:
         """
         index = self._place(which)
         name = name and name.strip()
-        plain = name is None or (name.isprintable() and 0 < len(name) <= LARGEST_NAME and not name[0].isdigit())
-        if name is not None and (not plain or "," in name or name == "all"):
-            raise InputError(
-                f"name {name!r}: expected a word of up to {LARGEST_NAME} characters that is no number, not the word "
-                "all, and has no comma"
-            )
+        if name is not None:
+            check_name(name)
         if name and name in self.names and self.names.index(name) != index:
             raise InputError(f"name {name!r}: direction {self.names.index(name)} has it already")
         return replace(self, names=(*self.names[:index], name, *self.names[index + 1 :]))
 
     def to(self, device: torch.device | str) -> "Directions":
         """Return the directions on another device."""
-        return replace(self, vectors=self.vectors.to(device))
+        return replace(self, vectors=self.vectors.to(device), curves=tuple(c and c.to(device) for c in self.curves))
+
+    @property
+    def straight(self) -> "Directions":
+        """These directions without their curves."""
+        return replace(self, curves=(), curvature=None)
 
     def __iter__(self) -> Iterator[Direction]:
         return (self[index] for index in range(len(self)))
@@ -207,7 +220,8 @@ class Directions:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Directions):
             return NotImplemented
-        return self.metadata() == other.metadata() and torch.equal(self.vectors.cpu(), other.vectors.cpu())
+        same = self.metadata() == other.metadata() and self.curves == other.curves
+        return same and torch.equal(self.vectors.cpu(), other.vectors.cpu())
 
     def __hash__(self) -> int:
         return hash(self.sha256)
@@ -220,9 +234,11 @@ class Directions:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of vectors and layers, not of what is known about the directions."""
+        """The SHA-256 of vectors, layers and curves, not of what is known about the directions."""
         digest = hashlib.sha256(self.vectors.detach().cpu().float().contiguous().numpy().tobytes())
         digest.update(json.dumps([list(self.vectors.shape), self.layers]).encode())
+        for name, tensor in self._curve_tensors().items():
+            digest.update(json.dumps([name, list(tensor.shape)]).encode() + tensor.numpy().tobytes())
         return digest.hexdigest()
 
     def find(self, text: str) -> int:
@@ -246,32 +262,14 @@ class Directions:
         num_classes: int | None = None,
     ) -> None:
         """Raise InputError unless these directions were found in the generator described, or can act on it."""
-        if self.dim != dim:
-            raise InputError(
-                f"the directions have {self.dim} dimensions but generator {name} has {dim}: they do not fit"
-            )
-        if space and self.space not in (None, space):
-            raise InputError(
-                f"the directions are of {self.space}, but the latents of {name} are {space}: they do not fit"
-            )
-        if self.weights_sha256 not in (None, weights_sha256):
-            raise InputError(
-                f"the directions were found in generator {self.generator} (weights {self.weights_sha256[:12]}), "
-                f"not in {name} (weights {weights_sha256[:12]}): load the generator they belong to"
-            )
-        deepest = max((max(layers, default=0) for layers in self.layers if layers is not None), default=0)
-        if deepest >= num_layers:
-            raise InputError(f"the directions act on layer {deepest} but generator {name} has {num_layers} layers")
-        if num_classes is not None and self.class_index is not None and self.class_index >= num_classes:
-            raise InputError(
-                f"the directions are of class {self.class_index}, but generator {name} has {num_classes} classes"
-            )
+        check_fit(vars(self), name, dim, num_layers, weights_sha256, space, num_classes)
 
     def metadata(self) -> dict[str, Any]:
         """Return everything but tensors and the finding as plain values: what the file's metadata holds."""
-        left_out = {"vectors", "finding", "probe"}
+        left_out = {"vectors", "finding", "probe", "curves"}
         about: dict[str, Any] = {name: value for name, value in vars(self).items() if name not in left_out}
-        return {"format": FORMAT, **about, "probe_class": self.probe and self.probe.class_index}
+        about |= {"format": CURVED if self.curvature else FORMAT, "probe_class": self.probe and self.probe.class_index}
+        return about
 
     def save(self, path: str | Path) -> None:
         """Write one `.safetensors` file, atomically; see `directions_file` for what it holds."""
@@ -279,7 +277,10 @@ class Directions:
         if self.probe:
             tensors |= {"probe_latents": self.probe.latents, "probe_image": self.probe.image}
         plain = {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}
-        write_directions(path, plain, self.metadata())
+        write_directions(path, plain | self._curve_tensors(), self.metadata())
+
+    def _curve_tensors(self) -> dict[str, Tensor]:
+        return curve_tensors(self.curves, self.dim) if self.curvature else {}
 
     @classmethod
     def load(cls, path: str | Path) -> "Directions":
@@ -294,6 +295,6 @@ class Directions:
         if "probe_image" in tensors:
             probe = Probe(tensors["probe_latents"], chosen, tensors["probe_image"])
         try:
-            return cls(vectors=tensors["vectors"], probe=probe, **metadata)
+            return cls(vectors=tensors["vectors"], probe=probe, curves=curves_of(tensors), **metadata)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error

@@ -1,25 +1,30 @@
-"""The file of directions, format 2, and how files of format 1 are read.
+"""The file of directions, format 2, or 3 with curves, and how files of format 1 are read.
 
 One `.safetensors` file with the tensor `vectors` (num, dim) and, if there is a probe, `probe_latents` (layers, dim) and
-`probe_image` (3, 16, 16), all float32. Its metadata has one key, which holds sorted JSON: every other field of
-`Directions`. The file holds no time, path or duration.
+`probe_image` (3, 16, 16), all float32. Format 3 also has `curve_slopes` (num, dim), `curve_bends` (num, rank) and
+`curve_axes` (num, rank, dim), see `Curve`; a direction without a curve has zeros there. The metadata has one key, which
+holds sorted JSON: every other field of `Directions`. The file holds no time, path or duration.
 """
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from direction_finder.curves import Curve
 from direction_finder.errors import InputError
 from direction_finder.files import DIRECTIONS, METADATA_KEY, checked, existing_file, replacing
 from direction_finder.tensor_files import read_tensor_file, tensor_shapes
 
-FORMAT = 2
-TENSORS = ("vectors", "probe_latents", "probe_image")
+FORMAT, CURVED = 2, 3
+CURVES = ("curve_slopes", "curve_bends", "curve_axes")
+TENSORS = ("vectors", "probe_latents", "probe_image", *CURVES)
 MOST = 1 << 27  # numbers in a tensor of a directions file
 RENAMED_METHODS = {"joint": "hessian-direct"}  # by direction-finder 0.2.0
 RENAMED_SETTINGS = {"space": "part"}
@@ -57,8 +62,8 @@ def read_directions(path: str | Path, kind: type) -> tuple[dict[str, Tensor], di
     if metadata is None:
         raise InputError(f"{path}: not a directions file (it has no {METADATA_KEY} metadata)")
     number = metadata.pop("format", None) if isinstance(metadata, dict) else None
-    if type(number) is not int or number not in (1, FORMAT):
-        raise InputError(f"{path}: not format 1 or {FORMAT} of a directions file; a newer direction-finder may read it")
+    if type(number) is not int or number not in (1, FORMAT, CURVED):
+        raise InputError(f"{path}: not format 1 to {CURVED} of a directions file; a newer direction-finder may read it")
     if number == 1:
         metadata = _converted(metadata)
     fields = kind.__annotations__
@@ -67,7 +72,34 @@ def read_directions(path: str | Path, kind: type) -> tuple[dict[str, Tensor], di
         raise InputError(f"{path}: metadata {'lacks' if odd in fields else 'has an unknown'} {odd!r}")
     checked(metadata, f"{path}: its metadata", kind)
     _as_json(metadata, str(path))
+    curved = number == CURVED
+    if curved is (metadata["curvature"] is None) or any((name in tensors) is not curved for name in CURVES):
+        raise InputError(f"{path}: expected curvature, {', '.join(CURVES)} in format {CURVED}, and only there")
     return tensors, metadata
+
+
+def curve_tensors(curves: Sequence[Curve | None], dim: int) -> dict[str, Tensor]:
+    """Return the tensors of a file that hold curves of `dim` dimensions."""
+    num, rank = len(curves), max((len(curve.bends) for curve in curves if curve), default=0) or 1
+    slopes, bends, axes = torch.zeros(num, dim), torch.zeros(num, rank), torch.zeros(num, rank, dim)
+    for i, curve in enumerate(curves):
+        if curve:
+            slopes[i], bends[i, : len(curve.bends)], axes[i, : len(curve.bends)] = curve.tensors()
+    return dict(zip(CURVES, (slopes, bends, axes), strict=True))
+
+
+def curves_of(tensors: Mapping[str, Tensor]) -> tuple[Curve | None, ...]:
+    """Return the curves in the tensors of a file. Raises InputError if their shapes do not fit one another."""
+    if CURVES[0] not in tensors:
+        return ()
+    slopes, bends, axes = (tensors[name] for name in CURVES)
+    if not (slopes.ndim == bends.ndim == 2 and axes.shape == (*bends.shape, slopes.shape[1])):
+        shapes = ", ".join(f"{name} {tuple(tensors[name].shape)}" for name in CURVES)
+        raise InputError(f"{shapes}: expected (num, dim), (num, rank) and (num, rank, dim)")
+    if len(slopes) != len(bends):
+        raise InputError(f"{len(slopes)} curve_slopes and {len(bends)} curve_bends: expected as many")
+    rows = zip(slopes, bends, axes, strict=True)
+    return tuple(Curve(*row).trimmed() if row[0].any() or row[1].any() else None for row in rows)
 
 
 def _as_json(metadata: dict[str, Any], source: str) -> str:

@@ -3,6 +3,8 @@
 The functions take `Samples`, or bare latents (batch, layers, dim). A direction is a `Direction`, which has the layers
 that it acts on and the scale of its latents, or a bare unit vector (dim,). Amounts and values are in units of that
 scale, the standard deviation of the latents.
+
+Along a direction with a curve, edits walk along the gradient of its coordinate, each layer's latent on its own.
 """
 
 import math
@@ -16,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from direction_finder.curves import Curve
 from direction_finder.direction import Direction, Edit
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
@@ -25,6 +28,7 @@ from direction_finder.samples import Samples
 from direction_finder.settings import FARTHEST, MOST, MOST_ROWS, MOST_SEED, flaw
 
 FORMAT = "direction-finder recipe 1"
+SHORT = 1e-3  # error of a coordinate from which on a walk stopped early
 Layers = Sequence[int] | None
 Along = Direction | Tensor
 Latents = TypeVar("Latents", Tensor, Samples)
@@ -42,6 +46,8 @@ def coordinate(latents: Tensor | Samples, along: Along) -> Tensor:
     """
     latents = latents.latents if isinstance(latents, Samples) else latents
     along = _checked(latents, along)
+    if along.curve:
+        return along.curve.coordinate(latents / along.scale)
     return latents @ along.vector.to(latents) / along.scale
 
 
@@ -50,6 +56,9 @@ def move(latents: Latents, along: Along | Edit, amount: float | Tensor | None = 
 
     amount: a number, or one per sample (batch,); none with an edit, which has its own. layers: where to move (None:
     where the direction acts).
+
+    Along a curve, the coordinate rises by `amount`, and moving by -amount undoes it. Where the curve is flat, half as
+    steep as at z = 0, samples stop on the way; `short_of` tells.
 
     >>> moved = move(samples, directions["x"], 2.0)
     >>> moved = move(samples, 2 * directions["x"] - directions["hue"])
@@ -65,6 +74,8 @@ def move(latents: Latents, along: Along | Edit, amount: float | Tensor | None = 
     if amount is None:
         raise InputError("move needs an amount: how far to go along the direction")
     along = _checked(latents, along)
+    if along.curve:
+        return _walked(latents, along, along.curve, _amounts(latents, amount), layers)
     change = _amounts(latents, amount).unsqueeze(-1) * along.scale * along.vector.to(latents)
     return latents + _mask(latents, along.layers if layers is None else layers) * change
 
@@ -82,22 +93,33 @@ def align(latents: Latents, along: Along, value: float | Tensor, layers: Layers 
     if isinstance(along, Edit):
         raise InputError("align sets the coordinate along one direction, and an edit has several: use move")
     along = _checked(latents, along)
+    if along.curve:
+        return _walked(latents, along, along.curve, _amounts(latents, value) - coordinate(latents, along), layers)
     target = _amounts(latents, value) * along.scale
     change = (target - latents @ along.vector.to(latents)).unsqueeze(-1) * along.vector.to(latents)
     return latents + _mask(latents, along.layers if layers is None else layers) * change
 
 
 def combine(latents: Latents, moves: Iterable[tuple]) -> Latents:
-    """Apply several moves at once, each with the arguments of `move`: (direction, amount). Their order does not matter.
+    """Apply several moves, each with the arguments of `move`: (direction, amount).
+
+    Straight ones are added, so their order does not matter. If any is curved, they follow one another.
 
     >>> moved = combine(samples, [(directions["x"], 2.0), (directions["hue"], -1.0)])
     """
     if isinstance(latents, Samples):
         return latents.with_latents(combine(latents.latents, moves))
-    total = latents
+    moves, total = list(moves), latents
+    curved = any(isinstance(along, Direction) and along.curve for along, *_ in moves)
     for arguments in moves:
-        total = total + (move(latents, *arguments) - latents)
+        total = move(total, *arguments) if curved else total + (move(latents, *arguments) - latents)
     return total
+
+
+def short_of(latents: Tensor | Samples, along: Direction, value: float) -> Tensor:
+    """Return which aligned samples are not at `value`, as the curve is flat on the way: (batch,) booleans."""
+    away = (coordinate(latents, along) - value).abs() > SHORT
+    return (away if along.layers is None else away[:, list(along.layers)]).any(1)
 
 
 def percentile(samples: Tensor | Samples, along: Along, percent: float) -> float:
@@ -144,6 +166,11 @@ def _checked(latents: Tensor, along: Along) -> Direction:
             "(batch, layers, dim) and (dim,); spread(z, generator.num_layers) gives z (batch, dim) the layer axis"
         )
     return along
+
+
+def _walked(latents: Tensor, along: Direction, curve: Curve, amounts: Tensor, layers: Layers) -> Tensor:
+    moved = curve.walk_layers(latents / along.scale, amounts) * along.scale
+    return torch.where(_mask(latents, along.layers if layers is None else layers) != 0, moved, latents)
 
 
 def _mask(latents: Tensor, layers: Layers) -> Tensor:

@@ -12,6 +12,7 @@ from direction_finder.numerals import ordinal
 SAVE_EVERY = 30.0  # seconds between two states of a run
 MOST = 10**9  # the largest number of a setting that declares no other limit
 MOST_SEED = 2**63 - 1
+FEWEST_BENT = 8  # points by which directions are curved
 MOST_INDEX = 99_999  # of a direction, layer or dimension
 MOST_ROWS = 10**6  # samples, points or images
 MOST_PIXELS = 4096  # width and height of images

@@ -36,7 +36,7 @@ def record():
 
 def test_every_field_is_checked(record):
     check_record(record)
-    assert {*Record.__annotations__, "vectors", "finding", "probe"} - {"probe_class"} == record.keys()
+    assert {*Record.__annotations__, "vectors", "finding", "probe", "curves"} - {"probe_class"} == record.keys()
 
 
 @pytest.mark.parametrize(

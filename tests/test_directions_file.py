@@ -94,7 +94,7 @@ def test_check_compares_the_probe_with_the_generator(run_folder):
     facts = json.loads(call("info", run_folder, "--check", "--json").stdout)
     assert facts["probe"]["deviation"] == pytest.approx(0.5, abs=1e-5)
     assert "renders the probe of these directions differently" in facts["problems"][0]
-    assert set(TENSORS) == {"vectors", "probe_latents", "probe_image"}
+    assert set(TENSORS) == {"vectors", "probe_latents", "probe_image", "curve_slopes", "curve_bends", "curve_axes"}
 
 
 EYE = torch.eye(3)
@@ -128,8 +128,8 @@ HOSTILE = {
         lambda path: hostile(path, text='{"config": ' + '{"a": ' * BOMB + "NaN" + "}" * (BOMB + 1)), "not JSON",
     ),
     "no JSON": (lambda path: hostile(path, text="{"), "its metadata: not JSON"),
-    "JSON of another kind": (lambda path: hostile(path, text="[1]"), "not format 1 or 2"),
-    "a format that is true": (lambda path: hostile(path, format=True), "not format 1 or 2"),
+    "JSON of another kind": (lambda path: hostile(path, text="[1]"), "not format 1 to 3"),
+    "a format that is true": (lambda path: hostile(path, format=True), "not format 1 to 3"),
     "a method that is a list": (lambda path: hostile(path, format=1, method=["joint"]), "expected str, got array, at"),
     "NaN in the metadata": (lambda path: hostile(path, scale=math.nan), "expected float > 0.0, at scale"),
     "an infinite score": (lambda path: hostile(path, scores=[1, math.inf, 2]), r"at scores\[1\]"),

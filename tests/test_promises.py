@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from direction_finder.directions_check import LARGEST_NAME, TOLERANCE, Record
-from direction_finder.directions_file import FORMAT, MOST, TENSORS
+from direction_finder.directions_file import CURVED, FORMAT, MOST, TENSORS
 from direction_finder.files import CONFIG, DIRECTIONS, LOG, PREVIEWS, RANK, STATE, STRIPS, TEMPORARY
 from direction_finder.locks import LOCK
 from direction_finder.reports.measures.raw import RAW
@@ -26,7 +26,7 @@ def named(heading: str) -> set[str]:
 
 def test_the_directions_file_has_these_tensors_and_keys():
     assert named("The directions file") == {*TENSORS, *Record.__annotations__, "format"}
-    assert f"| `format` | {FORMAT} |" in PAGE and f"1 to {LARGEST_NAME} printable" in PAGE
+    assert f"| `format` | {FORMAT} or {CURVED} |" in PAGE and f"1 to {LARGEST_NAME} printable" in PAGE
     assert TOLERANCE == 1e-4 and "of length 1 within 1e-4" in PAGE
     assert MOST == 2**27 and "at most 2^27 numbers" in PAGE
 

@@ -49,6 +49,7 @@ WORDS = {  # what every verb is tried with; RUN is replaced by the run folder, a
     "learn": [["--resume", "RUN"], ["--generator", "shapes-64", "--method", "hessian", "--steps", "1", "--start", "RUN",
                                     "--out", "new"]],
     "sweep": [["--generator", "clevr-1fov", "--method", "random", "--workers", "1", "--out", "RUN"]],
+    "bend": [["RUN"]],
     "rank": [["RUN"], ["RUN", "--with", "RUN"]],
     "name": [["RUN", "0", "zoom"]],
     "render": [["grid", "RUN"], ["video", "RUN"]],
@@ -80,7 +81,10 @@ def test_nothing_that_a_file_names_runs(verb, received, spec, folder, run_folder
         assert not (folder / "ran").exists()
         assert "127.0.0.1" not in result.output
         assert "theirs" not in sys.modules
-    needs_the_generator = verb in ("rank", "render", "align", "edit", "measure") or (verb, received) == ("learn", "run")
+    needs_the_generator = verb in ("bend", "rank", "render", "align", "edit", "measure") or (verb, received) == (
+        "learn",
+        "run",
+    )
     if needs_the_generator:
         asked = call(verb, *(received if word == "RUN" else word for word in WORDS[verb][0]))
         assert asked.exit_code == 2

@@ -22,6 +22,7 @@ VERBS = {  # what every verb is called with, in an order in which one makes what
               ["--generator", "shapes-st-rkm", "--points", "2", "--out", "st-rkm"],
               ["--generator", "shapes-vae", "--points", "2", "--out", "vae"]],
     "sweep": [["--generator", "clevr-1fov", "--method", "random", "--workers", "1", "--out", "swept"]],
+    "bend": [["run", "--points", "8"]],
     "rank": [[name, "--samples", "2", "--hessians", "2", "--most", "1"] for name in ("run", "st-rkm", "vae")],
     "name": [["run", "0", "zoom"]],
     "render": [["grid", "run", "--samples", "1", "--steps", "3"],

@@ -8,7 +8,7 @@ from direction_finder.commands import completion
 from direction_finder.commands.numbers import CoordinateOrPercentile
 from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.commands.options import (
-    drawing_options,
+    editing_options,
     force_option,
     samples_option,
 )
@@ -38,7 +38,7 @@ from direction_finder.commands.paths import Place, RunPath
     "--out", type=Place(folder=False), help="File to write, .png.  [default: align-NUMBER.png in the run folder]"
 )
 @force_option
-@drawing_options
+@editing_options
 def align(
     target: Path,
     direction: str,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.option_values import Drawing
-from direction_finder.commands.options import drawing_options, force_option, given_options, samples_option
+from direction_finder.commands.options import editing_options, force_option, given_options, samples_option
 from direction_finder.commands.paths import Place, RunPath
 
 
@@ -33,7 +33,7 @@ from direction_finder.commands.paths import Place, RunPath
     help="Sheet to write, .png; the recipe is saved beside it as .json.  [default: edit.png in the run folder]",
 )
 @force_option
-@drawing_options
+@editing_options
 @click.pass_context
 def edit(
     ctx: click.Context,

@@ -51,6 +51,7 @@ HOW = several(
         is_flag=True,
         help="Print the full configuration, and what the run would cost, judging by a part of it.",
     ),
+    click.option("--curved", is_flag=True, help="Curve the directions once they are found, as `bend` does."),
 )
 
 

@@ -25,6 +25,7 @@ class Loading:
     threads: int | None
     save_every: float
     dry_run: bool
+    curved: bool
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ class Training:
 class Drawing:
     """Hold the options of all verbs that render images.
 
-    generator: used instead of the run's. class_text: used instead of the class of the directions.
+    generator: used instead of the run's. class_text: used instead of the class of the directions. straight: leave out
+    the curves of directions.
     """
 
     generator: str | None = None
@@ -142,6 +144,7 @@ class Drawing:
     seed: int = 0
     max_batch: int = 32
     device: str = "auto"
+    straight: bool = False
 
 
 class Coordinate(NamedTuple):

@@ -81,14 +81,22 @@ class_option = click.option(
     metavar="NAME",
     help="Class of the images.  [default: that of the run]",
 )
-drawing_options = grouped(
-    "drawing",
-    Drawing,
+batch_option = click.option(
+    "--max-batch", default=32, show_default=True, type=BATCH, help="Images rendered at once, at most."
+)
+DRAWING = (
     generator_option,
     class_option,
     click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of the random samples."),
-    click.option("--max-batch", default=32, show_default=True, type=BATCH, help="Images rendered at once, at most."),
+    batch_option,
     device_option,
+)
+drawing_options = grouped("drawing", Drawing, *DRAWING)
+editing_options = grouped(
+    "drawing",
+    Drawing,
+    *DRAWING,
+    click.option("--straight", is_flag=True, help="Edit along straight lines, even if directions are curved."),
 )
 
 

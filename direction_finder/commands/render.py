@@ -9,7 +9,7 @@ from direction_finder.commands.numbers import Number, Whole
 from direction_finder.commands.option_values import Drawing, Walking
 from direction_finder.commands.options import (
     SHOWN,
-    drawing_options,
+    editing_options,
     features_options,
     force_option,
     grouped,
@@ -82,7 +82,7 @@ def render() -> None:
     help="Number of images along each direction.",
 )
 @walking_options
-@drawing_options
+@editing_options
 def grid(target: Path, layout: str, steps: int, walking: Walking, drawing: Drawing) -> None:
     """Render a labelled sheet of images that follow directions, as .png.
 
@@ -110,7 +110,7 @@ def grid(target: Path, layout: str, steps: int, walking: Walking, drawing: Drawi
     help="Number of directions shown at once; further ones follow one after another.",
 )
 @walking_options
-@drawing_options
+@editing_options
 def video(target: Path, seconds: float, fps: int, rows: int, walking: Walking, drawing: Drawing) -> None:
     """Render a video of samples that move along directions and back, as .mp4 or .gif.
 

@@ -3,6 +3,7 @@
 VERBS = {
     "learn": "Find directions in a generator.",
     "sweep": "Find directions in many runs, on several processes.",
+    "bend": "Curve a run's directions, so that edits follow how they turn from point to point.",
     "rank": "List the directions that matter, and why.",
     "name": "Give a direction a name.",
     "render": "Render grids and videos of a run's directions.",

@@ -37,17 +37,23 @@ def find(
 
     def measure(space: SearchSpace, rng: torch.Generator) -> Tensor:
         x, context = space.draw_point(config.eta, rng)
-        f = space.flat_output(config.at)
-        settings: dict[str, Any] = {"epsilon": config.epsilon, "context": context, "max_batch": config.max_batch}
         if config.by == WHOLE:
-            return jacobian_gram(f, x, **settings)[None]
-        shapes = [output.shape[1:] for output in space.outputs(config.at, torch.zeros_like(x)[None], *context)]
-        parts = jacobian(f, x, torch.eye(len(x)), **settings).split([shape.numel() for shape in shapes], dim=1)
-        kept = config.per_point(len(x))
-        layers = [thin(even(grams_by_channel(*each)), kept) for each in zip(parts, shapes, strict=True)]
-        return thin(torch.cat(layers), kept) / len(layers) ** 0.5
+            f = space.flat_output(config.at)
+            return jacobian_gram(f, x, epsilon=config.epsilon, context=context, max_batch=config.max_batch)[None]
+        return stack_at(space, config, x, context)
 
     return collect_and_solve(generator, config, measure, "jacobian", on_step=on_step, resume=resume)
+
+
+def stack_at(space: SearchSpace, config: JacobianConfig, x: Tensor, context: list[Tensor]) -> Tensor:
+    """Return J^T J of the channels at a point, see `SearchSpace.draw_point`, compressed: (kept, size, size)."""
+    settings: dict[str, Any] = {"epsilon": config.epsilon, "context": context, "max_batch": config.max_batch}
+    f = space.flat_output(config.at)
+    shapes = [output.shape[1:] for output in space.outputs(config.at, torch.zeros_like(x)[None], *context)]
+    parts = jacobian(f, x, torch.eye(len(x)), **settings).split([shape.numel() for shape in shapes], dim=1)
+    kept = config.per_point(len(x))
+    layers = [thin(even(grams_by_channel(*each)), kept) for each in zip(parts, shapes, strict=True)]
+    return thin(torch.cat(layers), kept) / len(layers) ** 0.5
 
 
 def resolved(generator: Generator, config: JacobianConfig) -> JacobianConfig:

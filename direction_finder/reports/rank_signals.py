@@ -40,6 +40,7 @@ def of_images(
     random = dataclasses.replace(
         directions,
         vectors=ranking.random_rows(directions, COMPARED, sampling.seed),
+        curves=(),
         layers=(directions.layers[0],) * COMPARED,
         orthonormal=False,
         names=(),

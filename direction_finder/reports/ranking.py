@@ -85,7 +85,7 @@ class Ranking:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, as in rank.json."""
         return {
-            "directions_sha256": self.directions.sha256,
+            "directions_sha256": self.directions.straight.sha256,
             "short_list": self.short_list,
             "order": self.order,
             "signals": {
@@ -180,13 +180,17 @@ def rank_with(
     cache: Cache = uncached,
     on_step: OnStep | None = None,
 ) -> Ranking:
-    """Rank directions as `rank` does, with explicit samples and settings; parts are saved in `cache`."""
+    """Rank directions as `rank` does, with explicit samples and settings; parts are saved in `cache`.
+
+    Signals are those of straight directions; usable ranges are measured along curves, where there are any.
+    """
     sampling, settings = sampling or Sampling(), settings or Settings()
-    signals = [*of_matrix(directions, generator.chunk, others, sampling.seed)]
-    signals += of_images(generator, directions, sampling, settings.samples, settings.hessians, cache, on_step)
+    straight = directions.straight
+    signals = [*of_matrix(straight, generator.chunk, others, sampling.seed)]
+    signals += of_images(generator, straight, sampling, settings.samples, settings.hessians, cache, on_step)
     distortion = None
     if len(directions) > 1:
-        pair, distortion = of_grams(generator, directions, sampling, settings.samples, cache, on_step)
+        pair, distortion = of_grams(generator, straight, sampling, settings.samples, cache, on_step)
         signals += pair
     listed = ranking.short_list(signals, settings.most)
     indexes: Collection[int] = {"listed": listed, "all": range(len(directions)), "none": ()}[settings.ranges]

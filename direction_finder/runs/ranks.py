@@ -47,7 +47,9 @@ def read_rank(folder: Path, directions: Directions) -> RankReport | None:
     if not path.exists():
         return None
     report = _typed(path)
-    return _fitting(report, path, len(directions)) if report["directions_sha256"] == directions.sha256 else None
+    return (
+        _fitting(report, path, len(directions)) if report["directions_sha256"] == directions.straight.sha256 else None
+    )
 
 
 def check_rank(path: Path) -> RankReport:

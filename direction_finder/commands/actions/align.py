@@ -5,7 +5,7 @@ from pathlib import Path
 from direction_finder import edits
 from direction_finder.commands.actions.shared import made, opened, writing
 from direction_finder.commands.option_values import Coordinate, Drawing
-from direction_finder.commands.printing import say
+from direction_finder.commands.printing import say, tell
 from direction_finder.rendering.alignment import aligned, default_values
 
 DRAWN = 1000  # samples of whose coordinates a percentile is computed
@@ -32,6 +32,11 @@ def align(
             else coordinate.value
             for coordinate in to
         ] or list(default_values(chosen))
+        for value in values:
+            if stopped := int(edits.short_of(edits.align(own, chosen, value), chosen, value).sum()):
+                tell(
+                    f"{stopped} of {len(own)} samples stop before {value:.3g}: the curve is flat there (see --straight)"
+                )
         sheet = aligned(target.generator, chosen, own, values, max_batch=drawing.max_batch)
         out = out or target.folder / f"align-{index}.png"
         sheet.save(out, made(target, "align", direction=index, to=values, samples=samples, seed=drawing.seed))

@@ -16,3 +16,5 @@ def export(target: Path, out: Path, searched: bool, force: bool) -> None:
     say(out)
     if any(directions.layers):
         tell("These directions act on some layers only. A matrix cannot contain that: note it separately.")
+    if any(directions.curves):
+        tell("These directions are curved. The matrix contains the straight ones.")

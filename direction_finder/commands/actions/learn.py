@@ -9,12 +9,14 @@ import click
 import torch
 
 from direction_finder import torchrun
+from direction_finder.commands.actions.bend import bend
 from direction_finder.commands.console import Console
-from direction_finder.commands.option_values import Learning
+from direction_finder.commands.option_values import Drawing, Learning
 from direction_finder.commands.options import given_options, shown
 from direction_finder.commands.printing import as_options, say, say_json, tell
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, configure
+from direction_finder.discovery.bend import BendSettings
 from direction_finder.discovery.config_bases import EXACT
 from direction_finder.discovery.configs import DirectConfig
 from direction_finder.discovery.methods import METHODS, method_named
@@ -104,7 +106,7 @@ def _learn_one(search: Search, options: Learning) -> tuple[Run, Directions]:
             on_begin=lambda run: _say(run, search.generator),
             on_step=console,
         )
-    _finish(run, directions)
+    _finish(run, directions, options)
     return run, directions
 
 
@@ -112,7 +114,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
     """Resume a run. names: the options that were given; settings may only be those that the method lets change."""
     run = Run.open(newest_run(options.resume))
     changeable = method_named(run.config["method"]).config.changeable
-    allowed = (*changeable, "resume", "spec", "save_every")
+    allowed = (*changeable, "resume", "spec", "save_every", "curved")
     if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in names if name not in allowed]:
         raise InputError(f"--resume uses the run's own settings: leave out {', '.join(refused)}")
     changes = {name: settings[name] for name in names if name in changeable}
@@ -129,7 +131,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
             on_begin=lambda run: _say(run, None),
             on_step=console,
         )
-    _finish(run, directions)
+    _finish(run, directions, options)
 
 
 def _say(run: Run, generator: Generator | None) -> None:
@@ -138,12 +140,16 @@ def _say(run: Run, generator: Generator | None) -> None:
     tell(f"{run.folder}: {run.config['method']} directions in {name}{phrase}")
 
 
-def _finish(run: Run, directions: Directions) -> None:
+def _finish(run: Run, directions: Directions, options: Learning) -> None:
     if not run.finished:
         tell(f"Stopped; the state is saved. To resume: direction-finder learn --resume {shown(run.folder)}")
         raise SystemExit(130)
     say(f"{len(directions)} directions in {run.directions_path}")
     tell(str(directions.finding))
+    if options.curved:
+        bend(
+            run.folder, BendSettings().points, Drawing(options.spec if options.resume else None, device=options.device)
+        )
     tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
     tell(f"To look at them: direction-finder render grid {shown(run.folder)}")
 

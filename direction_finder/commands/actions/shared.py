@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from direction_finder.runs.loading import Loaded, Loader
 
 def opened(path: Path, drawing: Drawing) -> Loaded:
     """Open a run folder or a directions file with its generator."""
-    return Loaded.open(path, Loader(drawing.device, progress=True), drawing.generator)
+    target = Loaded.open(path, Loader(drawing.device, progress=True), drawing.generator)
+    return replace(target, directions=target.directions.straight) if drawing.straight else target
 
 
 def made(target: Loaded, verb: str, **settings: Any) -> dict[str, Any]:

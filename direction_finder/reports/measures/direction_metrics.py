@@ -91,7 +91,7 @@ def _along(task: Task, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
     latents, classes = task.sampling.draw(task.generator, samples)
 
     def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
-        moves = zip(task.found, coordinates.T, strict=True)
+        moves = zip(task.found.straight, coordinates.T, strict=True)  # all at once, and with gradients
         return task.generator(edits.combine(latents[numbers], moves), classes[numbers])
 
     return along
