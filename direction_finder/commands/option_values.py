@@ -25,7 +25,6 @@ class Loading:
     threads: int | None
     save_every: float
     dry_run: bool
-    curved: bool
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Learning(Loading):
 
     method: str
     resume: Path | None
+    curved: bool
 
 
 @dataclass(frozen=True)
