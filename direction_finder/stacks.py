@@ -9,6 +9,8 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 
+MERGED = 256  # matrices to which those of many points are compressed, one point after the other
+
 
 def grams_by_channel(jacobian: Tensor, shape: torch.Size) -> Tensor:
     """Return J^T J of every channel (C, N, N) for derivatives (N, outputs) of an output (C, ...) of this shape.
@@ -43,6 +45,12 @@ def thin(matrices: Tensor, rank: int) -> Tensor:
         rows = vectors[:, :rank].mT.to(rows) @ rows
     filled[: len(rows)] = rows
     return filled.unflatten(1, matrices.shape[1:])
+
+
+def merged(stack: Tensor, more: Tensor) -> Tensor:
+    """Return two stacks (C, N, N), (D, N, N) as one of at most `MERGED` matrices."""
+    both = torch.cat([stack, more])
+    return thin(both, MERGED) if len(both) > MERGED else both
 
 
 def shares(stacks: Tensor, basis: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ ROWS = [
         "diagonalisation",
         "parallel",
         "torchrun",
+        "resumable",
         "stacks",
         "datasets",
         "edits",

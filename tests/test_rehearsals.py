@@ -7,11 +7,11 @@ import torch
 
 from direction_finder.diagonalisation import SOLVERS, solve, unit_norm
 from direction_finder.discovery import METHODS, configure, mean_field
-from direction_finder.discovery.direct import MERGED
 from direction_finder.discovery.peak_memory import RESET, PeakMeter
 from direction_finder.discovery.rehearsals import DOUBLE, LEAVING, SINGLE, SOLVING
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.generators import load_generator
+from direction_finder.stacks import MERGED
 from tests.conftest import NUM_CLASSES
 
 TUNED = ["jacobian", "hessian-direct", "mean-field", "local-basis", "hessian", "orojar"]

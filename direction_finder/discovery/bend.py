@@ -7,7 +7,7 @@ more diagonal. A direction turns with it, and its coordinate c(z) = q.z + z'Sz /
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import reduce
 from typing import Any
 
 import torch
@@ -22,17 +22,15 @@ from direction_finder.discovery.jacobian import resolved, stack_at
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
-from direction_finder.progress import OnStep, Progress, Reporting, reporting
+from direction_finder.progress import OnStep, Reporting, reporting
 from direction_finder.randomness import stream
+from direction_finder.resumable import Cache, in_parts, prefixed, uncached
 from direction_finder.settings import FEWEST_BENT, MOST_ROWS, MOST_SEED, check_options, option
-from direction_finder.stacks import thin
+from direction_finder.stacks import merged
 
 COMMON = 32  # points from which the basis that turns is found
-MERGED = 256  # matrices to which theirs are compressed
 PRIOR = 0.3  # the norm of those, beside that of a point
 CLEAR = 2.0  # standard errors by which bending must predict where directions point, or they stay straight
-
-Cache = Callable[[str, Callable[[], Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,6 @@ class BendSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
-
-
-def uncached(key: str, take: Callable[[], Tensor]) -> Tensor:
-    """Return the result of `take`."""
-    return take()
 
 
 def bend(
@@ -87,14 +80,7 @@ def bend_with(
     on_step: OnStep | None = None,
 ) -> Directions:
     """Bend directions as `bend` does. cache: (key, take) -> the tensor saved under the key, or else that of `take`."""
-    directions.check_fits(
-        name=generator.name,
-        dim=generator.dim,
-        num_layers=generator.num_layers,
-        weights_sha256=generator.weights_sha256,
-        space=generator.space,
-        num_classes=generator.num_classes,
-    )
+    directions = generator.fitted(directions)
     config = _config(generator, directions, settings)
     space = SearchSpace(generator, config)
     points, bases, basis = _turned(space, config, cache, on_step)
@@ -102,9 +88,8 @@ def bend_with(
     pointing = rows @ basis.mT @ bases @ basis.mT  # in coordinates along the basis, as points are: (points, num, size)
     curves = _curves(points @ basis.mT, pointing, lambda vectors: space.embed(vectors @ basis).float())
     about = {"points": settings.points, "seed": settings.seed, "at": list(config.at), "epsilon": config.epsilon}
-    scale = generator.scale if directions.weights_sha256 is None else directions.scale
     ranges = tuple(None if curve else reach for curve, reach in zip(curves, directions.ranges, strict=True))
-    return dataclasses.replace(directions, curves=curves, curvature=about, scale=scale, ranges=ranges)
+    return dataclasses.replace(directions, curves=curves, curvature=about, ranges=ranges)
 
 
 def _config(generator: Generator, directions: Directions, settings: BendSettings) -> JacobianConfig:
@@ -129,27 +114,16 @@ def _turned(
             raise InputError(f"{space.generator.name}: derivatives of {', '.join(config.at)} are not finite")
         return found
 
-    def report(number: int, phase: str, total: int) -> None:
-        if on_step:
-            on_step(Progress(number + 1, total, phase, unit="point"))
-
-    common: list[Tensor] = []
-    for number in range(few := min(COMMON, config.points)):
-        common.append(cache(f"stack {number}", partial(measured, number)))
-        report(number, "measuring the common basis", few)
-    merged = common[0]
-    for stack in common[1:]:
-        both = torch.cat([merged, stack])
-        merged = thin(both, MERGED) if len(both) > MERGED else both
-    basis, prior = joint(merged), PRIOR * merged / merged.norm()
+    few, saved = min(COMMON, config.points), prefixed(cache, "stack")
+    common = in_parts(few, measured, "measuring the common basis", "point", cache=saved, on_step=on_step)
+    stack = reduce(merged, common)
+    basis, prior = joint(stack), PRIOR * stack / stack.norm()
 
     def turn(number: int) -> Tensor:
         return turned(common[number] if number < few else measured(number), prior, basis)
 
-    bases = []
-    for number in range(config.points):
-        bases.append(cache(f"turned {number}", partial(turn, number)))
-        report(number, "turning it", config.points)
+    saved = prefixed(cache, "turned")
+    bases = in_parts(config.points, turn, "turning it", "point", cache=saved, on_step=on_step)
     points = torch.stack([space.searched(z[0]).cpu() / space.generator.scale + x.cpu() for x, (z, _) in drawn])
     return points.double(), torch.stack(bases), basis
 

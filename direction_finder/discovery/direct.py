@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
@@ -19,14 +19,13 @@ from direction_finder.generators import Generator
 from direction_finder.penalty import Repeatable
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
-from direction_finder.stacks import energies, thin
+from direction_finder.stacks import energies, merged
 
 VALIDATION = 4  # every fourth point is held out for validation while the run decides whether to stop
 FIRST_CHECK, CHECK_EVERY = 4, 2  # points before the first check of the validation share, and between two checks
 PATIENCE = 4  # checks in which the share must rise by the factor LEAST_RISE, or the run ends
 LEAST_RISE = 1.02
 ROUGH, FEW = 1e-5, 64  # tolerance, and matrices of all points by channel, with which the validation share is measured
-MERGED = 256  # matrices to which those of all points are compressed before they are diagonalised
 
 
 Measure = Callable[[SearchSpace, torch.Generator], Tensor]
@@ -34,7 +33,7 @@ Solver = Callable[[Tensor], Tensor]
 
 
 class Points:
-    """What was measured at all points so far, and how diagonal a basis of three quarters of them makes the rest.
+    """Hold what was measured at all points so far, and say how diagonal three quarters of them make the rest.
 
     matrices: (points * kept, size, size).
     """
@@ -51,7 +50,7 @@ class Points:
     def add(self, measured: Tensor) -> None:
         """Add the matrices (kept, size, size) of the next point."""
         if len(self) % VALIDATION != VALIDATION - 1:
-            self.training = self._merged(self.training, measured)
+            self.training = torch.cat([self.training, measured]) if self.kept == 1 else merged(self.training, measured)
         self.matrices = torch.cat([self.matrices, measured])
 
     def share(self) -> dict[str, float]:
@@ -66,14 +65,8 @@ class Points:
 
     def solved(self) -> Tensor:
         """Return the basis (size, size) that all points give."""
-        merged = self.matrices[:0]
-        for measured in self.stacks() if self.kept > 1 else [self.matrices]:
-            merged = self._merged(merged, measured)
-        return (self.solver or self._exact)(merged).float()
-
-    def _merged(self, stack: Tensor, measured: Tensor) -> Tensor:
-        both = torch.cat([stack, measured])
-        return thin(both, MERGED) if self.kept > 1 and len(both) > MERGED else both
+        every = self.matrices if self.kept == 1 else reduce(merged, self.stacks())
+        return (self.solver or self._exact)(every).float()
 
     def _exact(self, matrices: Tensor) -> Tensor:
         return solve(self.config.solver, matrices, weight="raw" if self.kept > 1 else self.config.weight)
@@ -109,17 +102,14 @@ def collect_and_solve(
 
     x, context = space.draw_point(config.eta, stream(config.seed, "check"))
     forward = Repeatable(space.flat_output(config.at), x[None], *context)
-    stopped, source = False, _Source(measure, space, config.seed, rng)
+    stopped, source, share = False, _Source(measure, space, config.seed, rng), None
     while _goes_on(points, shares, stopped):
         if forward.first is None:
             forward.check()
         measured = source.point(len(points))
-        if not torch.isfinite(measured).all() or not measured.any():
-            raise InputError(
-                f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
-                "; set another output as `at`"
-            )
+        check_derivatives(measured, generator, config.at)
         points.add(measured)
+        share = None
         values = {"kept": float(measured.square().sum())} if points.kept > 1 else {}
         if len(points) >= FIRST_CHECK and (len(points) - FIRST_CHECK) % CHECK_EVERY == 0:
             forward.check()
@@ -136,9 +126,19 @@ def collect_and_solve(
 
     rows = points.solved()
     recorded = dataclasses.replace(config, points=len(points))
-    last = points.share() if len(points) >= FIRST_CHECK else None
+    if share is None and len(points) >= FIRST_CHECK:
+        share = points.share()
     reason = _reason(len(points), config, stopped)
-    return finish(space, rows, recorded, method, scores=energies(points.stacks(), rows), share=last, reason=reason)
+    return finish(space, rows, recorded, method, scores=energies(points.stacks(), rows), share=share, reason=reason)
+
+
+def check_derivatives(measured: Tensor, generator: Generator, at: tuple[str, ...]) -> None:
+    """Raise InputError if what was measured at a point, matrices of any shape, is not finite or all 0."""
+    if not torch.isfinite(measured).all() or not measured.any():
+        raise InputError(
+            f"{generator.name}: the derivatives of {', '.join(at)} are zero or not finite at a random point"
+            "; set another output as `at`"
+        )
 
 
 class _Source:

@@ -24,7 +24,7 @@ BATCHES = 3  # of samples
 
 
 class Cost(NamedTuple):
-    """What a search costs at most. images: that the generator computes. gib: the peak of the process, or of the GPU."""
+    """Hold what a search costs at most. images: that it computes. gib: the peak of the process, or of the GPU."""
 
     images: int
     seconds: float
@@ -40,7 +40,7 @@ class Cost(NamedTuple):
 
 
 class _Moment(NamedTuple):
-    """How far a search was at a step: seconds since it began, and images computed."""
+    """Hold how far a search was at a step: seconds since it began, and images computed."""
 
     step: int
     seconds: float

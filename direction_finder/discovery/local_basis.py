@@ -11,8 +11,8 @@ from torch import Tensor
 
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import LocalBasisConfig
+from direction_finder.discovery.direct import check_derivatives
 from direction_finder.discovery.search_space import SearchSpace, finish
-from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian_gram
 from direction_finder.penalty import Repeatable
@@ -39,11 +39,7 @@ def find(
     forward.check()
     gram = jacobian_gram(f, x, epsilon=config.epsilon, context=context, max_batch=config.max_batch).double().cpu()
     forward.check()
-    if not torch.isfinite(gram).all() or not gram.any():
-        raise InputError(
-            f"{generator.name}: the derivatives of {', '.join(config.at)} are zero or not finite at a random point"
-            "; set another output as `at`"
-        )
+    check_derivatives(gram, generator, config.at)
     values, vectors = torch.linalg.eigh(gram)
     scores = values.clamp(min=0).sqrt()
     return finish(space, vectors.mT.float(), config, "local-basis", scores=scores, reason="one point")

@@ -10,7 +10,6 @@ from direction_finder.diagonalisation import square_eigenvectors
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import FEWEST, DirectConfig, LocalBasisConfig, LoopConfig
 from direction_finder.discovery.diagonal_share import ETA, ShareMeter, random_hessian
-from direction_finder.discovery.direct import MERGED
 from direction_finder.discovery.loop import draw_batch, starting_rows
 from direction_finder.discovery.search_space import SearchSpace, strengths
 from direction_finder.discovery.tuning import Fixed, Rehearsal, Work
@@ -19,6 +18,7 @@ from direction_finder.orthogonal import parametrise
 from direction_finder.penalty import Repeatable
 from direction_finder.progress import Progress
 from direction_finder.randomness import stream
+from direction_finder.stacks import MERGED
 
 SINGLE, DOUBLE = 4, 8  # bytes of a number
 SOLVING = 5  # doubles at the peak of solving, for each entry of the matrices

@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from direction_finder.class_names import resolve_class
-from direction_finder.directions import Probe
+from direction_finder.directions import Directions, Probe
 from direction_finder.edits import spread
 from direction_finder.errors import InputError
 from direction_finder.generators.outline import Outline
@@ -189,6 +190,21 @@ class Generator(nn.Module, abc.ABC):
             raise InputError(f"classes {numbers} do not fit: {self.name} has classes 0 to {self.num_classes - 1}")
         latents = samples.latents.expand(-1, self.num_layers, -1)
         return Samples(latents.to(self.device), classes.to(self.device), self.space)
+
+    def fitted(self, directions: Directions) -> Directions:
+        """Return directions as this generator takes them: those of no generator get the scale of its latents.
+
+        Raises InputError if they were found in another generator, or cannot act on this one.
+        """
+        directions.check_fits(
+            name=self.name,
+            dim=self.dim,
+            num_layers=self.num_layers,
+            weights_sha256=self.weights_sha256,
+            space=self.space,
+            num_classes=self.num_classes,
+        )
+        return replace(directions, scale=self.scale) if directions.weights_sha256 is None else directions
 
     @torch.no_grad()
     def probe(self, class_index: int | None = None) -> Probe:

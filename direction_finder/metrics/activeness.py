@@ -11,9 +11,9 @@ from torch import Tensor
 from direction_finder import edits
 from direction_finder.directions import Directions
 from direction_finder.generators import Generator
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
+from direction_finder.resumable import Cache, in_parts, uncached
 
 VALUES = (-2.0, 0.0, 2.0)
 ACTIVE = 0.05  # a direction below this fraction of the largest activeness counts as off

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from direction_finder.errors import InputError
 from direction_finder.metrics.intervals import Value, ratio
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.progress import OnStep
+from direction_finder.resumable import Cache, in_parts, uncached
 
 FLAT = 1e-3  # a pixel whose largest |entry| is below this fraction of its image's largest one does not bend
 

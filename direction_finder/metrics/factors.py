@@ -22,9 +22,9 @@ from direction_finder.metrics.factor_network import difference
 from direction_finder.metrics.intervals import Value, interval, of_means, resampled
 from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.readings import Readings, read_along, read_samples, varied_factors
-from direction_finder.metrics.resumable import Cache, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
+from direction_finder.resumable import Cache, uncached
 
 # to be named after a factor, a direction needs this share of its own effects and of the strongest direction's effect
 LEAST_SHARE, LEAST_PART = 0.5, 0.05

@@ -18,9 +18,9 @@ from direction_finder.metrics.factor_network import read_all
 from direction_finder.metrics.features import lite0
 from direction_finder.metrics.frechet import frechet_distance
 from direction_finder.metrics.reader import Reader
-from direction_finder.metrics.resumable import Cache, in_parts, prefixed, uncached
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
+from direction_finder.resumable import Cache, in_parts, prefixed, uncached
 
 BATCH = 50
 KINDS = ("generated", "renders", "other renders")

@@ -8,14 +8,13 @@ found, so the matrices in the state of a run are not used: a basis fits its own 
 import torch
 from torch import Tensor
 
-from direction_finder import edits
 from direction_finder.directions import Directions
 from direction_finder.generators import Generator
 from direction_finder.hessians import jacobian_gram
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
-from direction_finder.metrics.samples import DEFAULT, Sampling
+from direction_finder.metrics.samples import DEFAULT, Sampling, images_along
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
+from direction_finder.resumable import Cache, in_parts, uncached
 
 MIXED = 400  # random mixtures that directions are compared with, at least
 
@@ -35,15 +34,11 @@ def grams_along(
     """
     latents, classes = sampling.draw(generator, count)
 
+    along, origin = images_along(generator, directions, latents, classes), torch.zeros(len(directions)).to(latents)
+
     def take(number: int) -> Tensor:
-        start, labels = latents[number : number + 1], classes[number : number + 1]
-
-        def along(rows: Tensor) -> Tensor:
-            moves = zip(directions, rows.T, strict=True)
-            return generator(edits.combine(start.expand(len(rows), -1, -1), moves), labels.expand(len(rows)))
-
-        origin = torch.zeros(len(directions), device=latents.device)
-        return jacobian_gram(along, origin, max_batch=sampling.max_batch).cpu()
+        at = [torch.tensor([number], device=latents.device)]
+        return jacobian_gram(along, origin, context=at, max_batch=sampling.max_batch).cpu()
 
     parts = in_parts(len(latents), take, "measuring side effects", "point", cache=cache, on_step=on_step)
     grams = torch.stack(parts)

@@ -15,10 +15,10 @@ from direction_finder.edits import move, spread
 from direction_finder.generators import Generator
 from direction_finder.metrics.features import Similarity
 from direction_finder.metrics.intervals import Value, mean
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 from direction_finder.randomness import stream
+from direction_finder.resumable import Cache, in_parts, uncached
 
 EPSILON = 1e-4
 KEPT = (1, 99)  # only lengths between these percentiles are averaged

@@ -22,10 +22,10 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.hessians import hessian, orthogonal_probes
 from direction_finder.metrics.activeness import ACTIVE
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
-from direction_finder.metrics.samples import DEFAULT, Sampling
+from direction_finder.metrics.samples import DEFAULT, Sampling, images_along
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
+from direction_finder.resumable import Cache, in_parts, uncached
 
 NULL = 0.95  # a signal is above chance if it exceeds this quantile of random directions
 CHANCES = 1000  # random directions behind that quantile, unless each costs images
@@ -177,18 +177,14 @@ def hessians_along(
     with torch.no_grad():
         shape = generator(latents[:1], classes[:1]).shape[1:]
 
+    along, origin = images_along(generator, directions, latents, classes), torch.zeros(len(directions)).to(latents)
+
     def take(number: int) -> Tensor:
         rng = stream(sampling.seed, f"rank {number}")
         projection = torch.randn(shape, generator=rng).to(latents)
-        start_latents, labels = latents[number : number + 1], classes[number : number + 1]
-
-        def along(rows: Tensor) -> Tensor:
-            moves = zip(directions, rows.T, strict=True)
-            return generator(edits.combine(start_latents.expand(len(rows), -1, -1), moves), labels.expand(len(rows)))
-
-        origin = torch.zeros(len(directions), device=latents.device)
+        at = [torch.tensor([number], device=latents.device)]
         probes = orthogonal_probes(len(directions), rng)
-        return hessian(along, origin, projection, probes, max_batch=sampling.max_batch).cpu()
+        return hessian(along, origin, projection, probes, context=at, max_batch=sampling.max_batch).cpu()
 
     return torch.stack(in_parts(len(latents), take, "measuring Hessians", "Hessian", cache=cache, on_step=on_step))
 

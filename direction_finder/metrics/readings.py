@@ -12,9 +12,9 @@ from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.metrics.factor_network import read_all
 from direction_finder.metrics.reader import Reader
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
+from direction_finder.resumable import Cache, in_parts, uncached
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from direction_finder.generators import Generator
 from direction_finder.images import as_images
 from direction_finder.metrics.features import Features, lite0
 from direction_finder.metrics.frechet import frechet_distance
-from direction_finder.metrics.resumable import Cache, in_parts, uncached
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
+from direction_finder.resumable import Cache, in_parts, uncached
 
 BATCH = 50
 

@@ -1,9 +1,12 @@
 """The samples at which a generator is measured: their class, their latents, and how many at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from direction_finder import edits
+from direction_finder.directions import Directions
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.samples import Samples
@@ -37,3 +40,18 @@ class Sampling:
 
 
 DEFAULT = Sampling()
+
+
+def images_along(
+    generator: Generator, directions: Directions, latents: Tensor, classes: Tensor
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a function from coordinates along all directions (n, num) and numbers of latents (n,) to images.
+
+    Latents move along all directions at once, and gradients reach the coordinates.
+    """
+
+    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
+        moves = zip(directions, coordinates.T, strict=True)
+        return generator(edits.combine(latents[numbers], moves), classes[numbers])
+
+    return along

@@ -10,10 +10,10 @@ from direction_finder.metrics.activeness import activeness
 from direction_finder.metrics.distortion import Distortion, distortion, steady
 from direction_finder.metrics.grams import grams_along, mixed_views
 from direction_finder.metrics.ranking import Signal
-from direction_finder.metrics.resumable import Cache, prefixed
 from direction_finder.metrics.samples import Sampling
 from direction_finder.metrics.side_effects import separate
 from direction_finder.progress import OnStep
+from direction_finder.resumable import Cache, prefixed
 
 COMPARED = 16  # random directions whose activeness and layers are measured for comparison
 POINTS = 16  # points at which J^T J is measured, at most

@@ -13,11 +13,11 @@ from direction_finder.generators import Generator
 from direction_finder.metrics import ranking
 from direction_finder.metrics.distortion import Distortion
 from direction_finder.metrics.ranking import Signal
-from direction_finder.metrics.resumable import Cache, uncached
 from direction_finder.metrics.samples import Sampling
 from direction_finder.metrics.usable_range import FARTHEST, Drift
 from direction_finder.progress import OnStep, Reporting, counted, reporting
 from direction_finder.reports.rank_signals import of_grams, of_images, of_matrix
+from direction_finder.resumable import Cache, uncached
 from direction_finder.runs.loading import class_index, fitting
 from direction_finder.samples import Samples
 from direction_finder.settings import MOST_ROWS, check_number

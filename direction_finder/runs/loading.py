@@ -1,7 +1,7 @@
 """Open directions in files and run folders, with the generators that they belong to, if those may be loaded."""
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from direction_finder.directions import Directions
@@ -158,14 +158,4 @@ def short_list(folder: Path, directions: Directions) -> list[int]:
 
 def fitting(directions: Directions, generator: Generator) -> tuple[Directions, Generator]:
     """Check that directions fit a generator, and return both; unbound directions get the scale of its latents."""
-    directions.check_fits(
-        name=generator.name,
-        dim=generator.dim,
-        num_layers=generator.num_layers,
-        weights_sha256=generator.weights_sha256,
-        space=generator.space,
-        num_classes=generator.num_classes,
-    )
-    if directions.weights_sha256 is None:
-        directions = replace(directions, scale=generator.scale)
-    return directions, generator
+    return generator.fitted(directions), generator

@@ -31,7 +31,7 @@ Several = str | int | Sequence[str] | Sequence[int] | None
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """How a sweep is carried out.
+    """Hold how a sweep is carried out.
 
     workers: number of processes (None: one a core, or a single one on a GPU); 1: this process. threads: of each
     worker. shard: (number, count), counted from 1: carry out only every count-th run.
@@ -56,7 +56,7 @@ class How:
 
 
 class Forecast(NamedTuple):
-    """What a sweep would do. names, left: of all runs, and of those that are left. cost: of these, on `workers`."""
+    """Hold what a sweep would do. names, left: of all runs, and of those left. cost: of these, on `workers`."""
 
     names: list[str]
     left: list[str]

@@ -23,7 +23,7 @@ MOST_RUNS = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What a sweep is asked for. seeds, methods, classes, parts: their product is searched; no classes: random ones."""
+    """Hold what is asked for: the product of methods, classes (none: random ones), parts and seeds."""
 
     methods: tuple[str, ...]
     classes: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ DONE, FAILED, LEFT = "done", "failed", "left"
 
 @dataclass(frozen=True)
 class Source:
-    """How every process loads the generator; the fields are arguments of `Loader`."""
+    """Hold how every process loads the generator; the fields are arguments of `Loader`."""
 
     spec: str
     truncation: float | None
@@ -70,7 +70,7 @@ class Task:
 
 
 class Outcome(NamedTuple):
-    """How a run ended: `DONE`, `FAILED` or `LEFT`, and why. ending: an error that ends the sweep, e.g. a full disk."""
+    """Hold how a run ended: `DONE`, `FAILED` or `LEFT`, and why. ending: what ends the sweep, e.g. a full disk."""
 
     status: str
     reason: str | None = None

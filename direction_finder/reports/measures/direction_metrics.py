@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from direction_finder import edits
 from direction_finder.discovery.configs import SearchConfig
 from direction_finder.discovery.diagonal_share import ETA, random_hessian
 from direction_finder.discovery.search_space import SearchSpace
@@ -29,12 +28,13 @@ from direction_finder.metrics.diagonality import (
     pixel_hessians,
 )
 from direction_finder.metrics.intervals import Value, mean
-from direction_finder.metrics.resumable import in_parts, prefixed
+from direction_finder.metrics.samples import images_along
 from direction_finder.randomness import normal, stream
 from direction_finder.reports.measures import layouts
 from direction_finder.reports.measures.measurement import SHOWN, Cell, Metric, Quantity, Report, called, interval
 from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
+from direction_finder.resumable import in_parts, prefixed
 
 MAPPED = 5  # samples whose penalty is plotted pixel by pixel
 DIAGONALITY = {
@@ -88,13 +88,7 @@ def _plot_diagonality(report: Report, about: str, ax: Any) -> Any:
 
 def _along(task: Task, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
     """Return a function from coordinates along all directions (n, N) and numbers of latents (n,) to images."""
-    latents, classes = task.sampling.draw(task.generator, samples)
-
-    def along(coordinates: Tensor, numbers: Tensor) -> Tensor:
-        moves = zip(task.found.straight, coordinates.T, strict=True)  # all at once, and with gradients
-        return task.generator(edits.combine(latents[numbers], moves), classes[numbers])
-
-    return along
+    return images_along(task.generator, task.found.straight, *task.sampling.draw(task.generator, samples))
 
 
 def draw_diagonality(report: Report, about: str, path: Path) -> None:

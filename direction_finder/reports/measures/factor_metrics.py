@@ -18,12 +18,12 @@ from direction_finder.metrics import factors, fidelity
 from direction_finder.metrics.features import LITE0
 from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.readings import Readings, read_samples
-from direction_finder.metrics.resumable import prefixed
 from direction_finder.reports.measures import layouts
 from direction_finder.reports.measures.kinds import read_report
 from direction_finder.reports.measures.measurement import SHOWN, Cell, Metric, Quantity, Report, called, interval
 from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
+from direction_finder.resumable import prefixed
 
 UNIT = "root mean square change, in natural spreads per unit of z"
 

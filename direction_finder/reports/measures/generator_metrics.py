@@ -7,11 +7,11 @@ from direction_finder.metrics.features import INCEPTION, LPIPS
 from direction_finder.metrics.frechet import frechet_distance
 from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.kernel import kernel_distance
-from direction_finder.metrics.resumable import prefixed
 from direction_finder.reports.measures import layouts
 from direction_finder.reports.measures.measurement import Cell, Metric, Quantity, Report
 from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
+from direction_finder.resumable import prefixed
 
 DISTANCES = {  # names with the published networks, and with others
     "ppl": ("PPL", "path length"),

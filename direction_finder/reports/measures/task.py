@@ -16,10 +16,10 @@ from direction_finder.metrics.features import INCEPTION, LITE0, Similarity, ince
 from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.readings import Readings, read_along
 from direction_finder.metrics.reference import Reference, choice, features_of
-from direction_finder.metrics.resumable import Cache, prefixed, uncached
 from direction_finder.metrics.samples import Sampling
 from direction_finder.progress import OnStep
 from direction_finder.reports.measures.measurement import Report
+from direction_finder.resumable import Cache, prefixed, uncached
 from direction_finder.version import package_version
 
 

@@ -49,7 +49,7 @@ class Signal(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """How far a direction changes a factor. share: in percent of the farthest that any direction changes any."""
+    """Hold how far a direction changes a factor. share: in percent of the farthest that any direction changes any."""
 
     factor: str
     value: float

@@ -24,7 +24,7 @@ BEST = 4  # strips of a run, at most
 
 
 class Entry(NamedTuple):
-    """What a gallery says about one run. page: the address of its own page; empty if it has none."""
+    """Hold what a gallery says about one run. page: the address of its own page; empty if it has none."""
 
     folder: str
     title: str

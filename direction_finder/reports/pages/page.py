@@ -36,7 +36,7 @@ class Figure(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a page says. notes: why it shows no images, or directions that do not stand out."""
+    """Hold what a page says. notes: why it shows no images, or directions that do not stand out."""
 
     title: str
     line: str
