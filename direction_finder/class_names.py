@@ -10,6 +10,7 @@ from direction_finder.errors import InputError
 from direction_finder.numerals import ordinal
 
 SHOWN = 10
+NAMED = 3  # of several classes that are searched together
 EYES_CLASSES = ("amber", "blue", "brown", "gray", "grayscale", "green", "hazel", "red")
 BIGGANS = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 ORIGINAL = "biggan-128"  # the original BigGAN of the paper
@@ -89,3 +90,25 @@ def _listed(names: Sequence[str], indices: Sequence[int]) -> str:
 def _plain(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text)
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().replace("_", " ").split())
+
+
+def resolve_classes(names: Sequence[str], chosen: str | int | Sequence[str | int]) -> int | tuple[int, ...]:
+    """Return the number of the class that `chosen` means, or those of several.
+
+    Raises InputError if there is no such class, or if several are not two different ones at least.
+    """
+    if isinstance(chosen, str | int):
+        return resolve_class(names, str(chosen))
+    numbers = tuple(resolve_class(names, str(each)) for each in chosen)
+    if len(set(numbers)) < max(2, len(numbers)):
+        given = ", ".join(map(str, chosen)) or "none"
+        raise InputError(f"classes {given}: expected two different ones at least to search them together")
+    return numbers
+
+
+def class_text(names: Sequence[str], numbers: Sequence[int]) -> str | None:
+    """Return the name of a class, or the short names of several, e.g. "cube + sphere"; None for no class."""
+    if len(numbers) == 1:
+        return names[numbers[0]]
+    shown = [names[number].split(",")[0] for number in numbers[:NAMED]]
+    return " + ".join([*shown, *([f"{len(numbers) - NAMED:,} more"] if len(numbers) > NAMED else [])]) or None

@@ -107,7 +107,8 @@ def check_options(config: Any) -> None:
 def _flaw_of(field: dataclasses.Field, value: Any) -> str | None:
     """Return what is expected instead of the value of a field."""
     kinds = get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
-    kind, choices = kinds[0], field.metadata.get("choices")
+    several = [kind for kind in kinds if get_origin(kind) is tuple] if isinstance(value, tuple) else []
+    kind, choices = (several or kinds)[0], field.metadata.get("choices")
     if value is None and types.NoneType in kinds:
         return None
     if choices:

@@ -25,6 +25,7 @@ from direction_finder.discovery.configs import CONFIGS, DEFAULT
 WHAT = several(
     generator_option,
     class_option,
+    click.option("--together", is_flag=True, help="Find one basis for all classes together, instead of one for each."),
     part_option,
     click.option(
         "--method",

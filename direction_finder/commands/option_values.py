@@ -11,6 +11,7 @@ class Loading:
 
     spec: str | None
     class_texts: tuple[str, ...]
+    together: bool
     part_texts: tuple[str, ...]
     out: Path | None
     truncation: float | None

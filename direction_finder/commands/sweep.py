@@ -21,6 +21,7 @@ from direction_finder.settings import MOST_THREADS
 WHAT = several(
     generator_option,
     class_option,
+    click.option("--together", is_flag=True, help="Find one basis for all classes together too, beside one for each."),
     part_option,
     click.option(
         "--method",

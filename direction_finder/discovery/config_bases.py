@@ -17,10 +17,10 @@ HALVES = ("bfloat16", "float16")
 class SearchConfig:
     """Settings that all methods have.
 
-    class_index: None means random classes, or no class if the generator is unconditional.
+    class_index: None means random classes, or no class if the generator is unconditional. Several: one basis for all.
     """
 
-    class_index: int | None = None
+    class_index: int | tuple[int, ...] | None = None
     num_directions: int | None = option(None, "Return only this many of the strongest.  [default: all]", least=1)
     dims: tuple[int, int] | None = option(None, "Search only these dimensions of z, e.g. 0-39.  [default: all]")
     layers: tuple[int, int] | None = option(None, "Apply directions to these layers only, e.g. 0-4.  [default: all]")
@@ -31,6 +31,12 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    @property
+    def class_numbers(self) -> tuple[int, ...]:
+        """Return the classes to search; none: random ones."""
+        chosen = self.class_index
+        return () if chosen is None else chosen if isinstance(chosen, tuple) else (chosen,)
 
     def check(self, generator: "Generator") -> None:
         """Raise InputError if the generator lacks the dimensions, layers or class to search."""
@@ -43,8 +49,9 @@ class SearchConfig:
         size = last - first + 1 if self.dims else generator.dim
         if self.num_directions and self.num_directions > size:
             raise InputError(f"num_directions {self.num_directions}: the searched space has {size} dimensions")
-        if self.class_index is not None and not 0 <= self.class_index < generator.num_classes:
-            raise InputError(f"class {self.class_index}: {generator.name} has {generator.num_classes} classes")
+        for number in self.class_numbers:
+            if not 0 <= number < generator.num_classes:
+                raise InputError(f"class {number}: {generator.name} has {generator.num_classes} classes")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -127,6 +127,11 @@ class DirectConfig(TunedConfig):
     def check(self, generator: "Generator") -> None:
         super().check(generator)
         generator.check_activations(self.at)
+        if self.points < len(self.class_numbers):
+            raise InputError(
+                f"{self.points} points for {len(self.class_numbers)} classes together: expected a point of each at "
+                "least; set `points` higher, or name fewer classes"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,6 +217,10 @@ class LocalBasisConfig(TunedConfig):
     def check(self, generator: "Generator") -> None:
         super().check(generator)
         generator.check_activations(self.at)
+        if len(self.class_numbers) > 1:
+            raise InputError(
+                "local-basis measures one point, of one class: several classes cannot be searched together"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

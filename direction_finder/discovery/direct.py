@@ -153,16 +153,21 @@ class _Source:
         if self.rng:  # all points draw from one stream, so every process measures all
             return self.measure(self.space, self.rng).float().cpu()
         if number not in self.round:
-            own = stream(self.seed, f"point {number + torchrun.number()}")
-            self.round = dict(enumerate(torchrun.gathered(self.measure(self.space, own).float().cpu()), start=number))
+            mine = number + torchrun.number()
+            space, own = self.space.at_point(mine, VALIDATION), stream(self.seed, f"point {mine}")
+            self.round = dict(enumerate(torchrun.gathered(self.measure(space, own).float().cpu()), start=number))
         return self.round.pop(number)
 
 
 def _goes_on(points: Points, shares: Tensor, stopped: bool) -> bool:
     """Return whether the first process wants another point."""
     config = points.config
+    classes = len(config.class_numbers)  # each needs a point
     return torchrun.from_first(
-        lambda: len(points) < FEWEST or (len(points) < config.points and not (stopped or _settled(shares, config)))
+        lambda: (
+            len(points) < FEWEST
+            or (len(points) < config.points and not (stopped or (len(points) >= classes and _settled(shares, config))))
+        )
     )
 
 

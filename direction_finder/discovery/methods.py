@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from direction_finder import torchrun
+from direction_finder.class_names import resolve_classes
 from direction_finder.directions import Directions, Finding
 from direction_finder.directions_check import TOLERANCE, orthonormality_error
 from direction_finder.discovery import (
@@ -129,7 +130,7 @@ def find(
     generator: Generator,
     method: str | Own = DEFAULT,
     *,
-    class_name: str | int | None = None,
+    class_name: str | int | Sequence[str | int] | None = None,
     part: str | None = None,
     progress: Reporting = None,
     **settings: Any,
@@ -139,6 +140,7 @@ def find(
     method: one of `METHODS`, or your own callable. It receives the generator and a `SearchConfig`, and returns
     directions as rows (num, dim), strongest first, or as `Directions`.
     class_name: a name, part of one, or a number; None: random classes (or no class if the generator is unconditional).
+    Several, e.g. ["cube", "sphere"]: one basis for all of them, whose points are of these classes in turn.
     part: the name of a part of the latents (see `Outline.parts`), instead of `dims` and `layers`.
     progress: True for a bar on stderr, or a callable that receives each `Progress` and can stop the search.
     settings: fields of the method's configuration, e.g. points=24, layers=(0, 4), seed=1.
@@ -152,7 +154,7 @@ def find(
         raise InputError("`part` names dimensions or layers: leave out `dims` and `layers`")
     settings |= generator.outline.part(part)
     if class_name is not None:
-        settings["class_index"] = generator.class_index(class_name)
+        settings["class_index"] = resolve_classes(generator.class_names, class_name)
     with reporting(progress) as on_step:
         if callable(method):
             return _find_by(method, generator, _configured("a method of your own", SearchConfig, settings))
@@ -187,7 +189,7 @@ def find_with(
         share.get("share"),
         share.get("random_share"),
     )
-    return dataclasses.replace(directions, finding=finding, probe=generator.probe(config.class_index))
+    return dataclasses.replace(directions, finding=finding, probe=generator.probe(*config.class_numbers[:1]))
 
 
 def _find_by(method: Own, generator: Generator, config: SearchConfig) -> Directions:
@@ -199,7 +201,7 @@ def _find_by(method: Own, generator: Generator, config: SearchConfig) -> Directi
     if not isinstance(directions, Directions):
         directions = _as_directions(directions, generator, config, name)
     finding = Finding(f"{name} returned", meter.images, meter.gradients, time.monotonic() - began)
-    return dataclasses.replace(directions, finding=finding, probe=generator.probe(config.class_index))
+    return dataclasses.replace(directions, finding=finding, probe=generator.probe(*config.class_numbers[:1]))
 
 
 def _as_directions(rows: Tensor, generator: Generator, config: SearchConfig, name: str) -> Directions:

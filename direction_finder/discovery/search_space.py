@@ -1,13 +1,16 @@
 """Common code of all methods: the space that is searched, the strengths of directions, and the result."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from direction_finder.class_names import class_text
 from direction_finder.directions import Directions, Finding
 from direction_finder.discovery.configs import ScoredConfig, SearchConfig, TunedConfig
 from direction_finder.generators import Generator
@@ -29,18 +32,32 @@ class SearchSpace:
         self.layers = None if config.layers is None else tuple(range(top, bottom + 1))
         self.mask = torch.zeros(generator.num_layers, 1, device=generator.device)
         self.mask[top : bottom + 1] = 1
-        self.class_index = config.class_index
+        self.class_numbers = config.class_numbers
         self.half = config.half if isinstance(config, TunedConfig) else None
 
     def classes(self, n: int, rng: torch.Generator) -> Tensor:
-        """Return class numbers (n,): the chosen class, random ones, or zeros if the generator has no classes."""
-        if self.class_index is not None:
-            classes = torch.full((n,), self.class_index)
+        """Return class numbers (n,): the chosen class, random ones (of the chosen ones), or zeros without classes."""
+        if len(self.class_numbers) == 1:
+            classes = torch.full((n,), self.class_numbers[0])
+        elif self.class_numbers:
+            classes = torch.tensor(self.class_numbers)[torch.randint(len(self.class_numbers), (n,), generator=rng)]
         elif self.generator.num_classes:
             classes = torch.randint(self.generator.num_classes, (n,), generator=rng)
         else:
             classes = torch.zeros(n, dtype=torch.long)
         return classes.to(self.generator.device)
+
+    def at_point(self, number: int, held_out: int) -> "SearchSpace":
+        """Return the space for one of the points of a direct method: with one of the chosen classes, in turn.
+
+        held_out: every so many points, one is held out; the turn is such that these are of all classes too.
+        """
+        count = len(self.class_numbers)
+        if count < 2:
+            return self
+        space = copy(self)
+        space.class_numbers = (self.class_numbers[(number + number // math.lcm(count, held_out)) % count],)
+        return space
 
     def embed(self, rows: Tensor) -> Tensor:
         """Return vectors of the searched dimensions (..., size) as vectors of z (..., dim), with zeros elsewhere."""
@@ -143,8 +160,8 @@ def finish(
         config=plain(config),
         generator=generator.name,
         weights_sha256=generator.weights_sha256,
-        class_index=config.class_index,
-        class_name=None if config.class_index is None else generator.class_names[config.class_index],
+        class_index=config.class_numbers[0] if len(config.class_numbers) == 1 else None,
+        class_name=class_text(generator.class_names, config.class_numbers),
         seed=config.seed,
         orthonormal=orthonormal,
         layers=(space.layers,) * len(chosen),

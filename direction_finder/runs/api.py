@@ -1,5 +1,6 @@
 """Find directions and train generators in run folders, each by one function."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def learn(
     generator: Generator | str,
     method: str = DEFAULT,
     *,
-    class_name: str | int | None = None,
+    class_name: str | int | Sequence[str | int] | None = None,
     part: str | None = None,
     out: str | Path | None = None,
     device: str = "auto",
@@ -41,8 +42,11 @@ def learn(
             "a method of your own cannot be resumed: give it to `find`, and save the directions it returns"
         )
     loaded = Loader(device).load(generator) if isinstance(generator, str) else generator
-    names = () if class_name is None else (str(class_name),)
-    (search,) = learning.searches(loaded, method, learning.absolute_start(settings), names, (part,) if part else ())
+    several = class_name is not None and not isinstance(class_name, str | int)
+    names = tuple(map(str, [class_name] if isinstance(class_name, str | int) else class_name or ()))
+    (search,) = learning.searches(
+        loaded, method, learning.absolute_start(settings), names, (part,) if part else (), together=several
+    )
     with reporting(progress) as on_step:
         run, _ = learning.begin(search.settled(), Path(out) if out else None, save_every=save_every, on_step=on_step)
     return OpenRun(run.folder, run.config)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from direction_finder import torchrun
+from direction_finder.class_names import class_text, resolve_classes
 from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, check, configure, plain, settle
 from direction_finder.discovery.configs import STARTS, WHOLE
@@ -48,8 +49,8 @@ class Search:
 
     @property
     def class_name(self) -> str | None:
-        index = self.config.class_index
-        return None if index is None else self.generator.class_names[index]
+        """The name of the class, or of several that are searched together."""
+        return class_text(self.generator.class_names, self.config.class_numbers)
 
     @property
     def name(self) -> str:
@@ -109,14 +110,19 @@ def searches(
     settings: Mapping[str, Any],
     class_names: Sequence[str] = (),
     parts: Sequence[str] = (),
+    together: bool = False,
 ) -> list[Search]:
     """Return a search for each class and part; all of them are checked before anything slow.
 
-    Raises InputError for a setting, class or part that does not exist.
+    together: one search for all classes instead of one for each. Raises InputError for a setting, class or part that
+    does not exist.
     """
     check_parts(settings, parts)
     record = generator_record(generator)
-    classes: list[dict[str, Any]] = [{"class_index": generator.class_index(text)} for text in class_names] or [{}]
+    groups: Sequence[str | Sequence[str]] = [class_names] if together else class_names
+    classes: list[dict[str, Any]] = [
+        {"class_index": resolve_classes(generator.class_names, group)} for group in groups
+    ] or [{}]
     names: list[str | None] = [*parts] or [None]
     wanted = [
         Search(

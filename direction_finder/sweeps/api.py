@@ -70,6 +70,7 @@ def sweep(
     method: str | Sequence[str] = DEFAULT,
     *,
     class_name: Several = None,
+    together: bool = False,
     part: str | Sequence[str] | None = None,
     seed: int | Sequence[int] = 0,
     workers: int | None = None,
@@ -88,10 +89,11 @@ def sweep(
     does not end the others.
 
     generator: what `load_generator` takes; every process loads it. method, class_name, part, seed: one or several; a
-    class "0-9" stands for ten. workers: number of processes (None: one a core, or a single one on a GPU); 1: this
-    process. shard: (number, count), counted from 1: carry out only every count-th run. threads: of each worker.
-    loading: arguments of `load_generator`. progress: is also called now and then between two runs. settings: fields of
-    the methods' configurations; each is for those methods that have it.
+    class "0-9" stands for ten. together: also one run for all classes, as `find` with several. workers: number of
+    processes (None: one a core, or a single one on a GPU); 1: this process. shard: (number, count), counted from 1:
+    carry out only every count-th run. threads: of each worker. loading: arguments of `load_generator`. progress: is
+    also called now and then between two runs. settings: fields of the methods' configurations; each is for those
+    methods that have it.
 
     Returns one dict for each run, see `sweeps.table.Row`: `class`, `part`, `method`, `seed`, `status` (done, failed or
     left), `passes`, `gradients`, `seconds`, `share`, `random_share`, `reason` and `folder`. `runs.csv` and `runs.jsonl`
@@ -102,7 +104,7 @@ def sweep(
     Raises InputError for settings that do not fit, Unfinished if worker processes cannot be started.
     """
     how = How(workers, threads, shard, save_every)
-    wanted = wanted_of(method, class_name, part, seed)
+    wanted = wanted_of(method, class_name, part, seed, together)
     with reporting(progress) as on_step, _threads(threads):
         return carried_out(source_of(generator, device, loading or {}), Path(out), wanted, settings, how, on_step)
 
@@ -113,6 +115,7 @@ def forecast(
     method: str | Sequence[str] = DEFAULT,
     *,
     class_name: Several = None,
+    together: bool = False,
     part: str | Sequence[str] | None = None,
     seed: int | Sequence[int] = 0,
     how: How | None = None,
@@ -125,7 +128,7 @@ def forecast(
     One of the runs that differ only in class and seed is carried out in part, and measured.
     """
     how = how or How()
-    source, wanted = source_of(generator, device, loading or {}), wanted_of(method, class_name, part, seed)
+    source, wanted = source_of(generator, device, loading or {}), wanted_of(method, class_name, part, seed, together)
     try:
         with _threads(how.threads):
             searches = planned(source.load(), wanted, learning.absolute_start(settings))
@@ -139,10 +142,12 @@ def forecast(
     return Forecast(list(searches), left, workers, Cost(sum(cost.images for cost in costs), shared, largest * workers))
 
 
-def wanted_of(method: Several, class_name: Several, part: Several, seed: int | Sequence[int]) -> Wanted:
+def wanted_of(
+    method: Several, class_name: Several, part: Several, seed: int | Sequence[int], together: bool = False
+) -> Wanted:
     """Return what is asked for from arguments that are one or several."""
     seeds = (seed,) if isinstance(seed, int) else tuple(seed)
-    return Wanted(_texts(method), _texts(class_name), _texts(part), seeds)
+    return Wanted(_texts(method), _texts(class_name), _texts(part), seeds, together)
 
 
 def source_of(generator: str, device: str, loading: Mapping[str, Any]) -> Source:

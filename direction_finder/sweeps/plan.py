@@ -23,18 +23,22 @@ MOST_RUNS = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """Hold what is asked for: the product of methods, classes (none: random ones), parts and seeds."""
+    """Hold what is asked for: the product of methods, classes (none: random ones), parts and seeds.
+
+    together: beside the classes, all of them together.
+    """
 
     methods: tuple[str, ...]
     classes: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
+    together: bool = False
 
     @property
     def count(self) -> int:
         """Return the number of runs, before classes that are named twice are left out."""
         classes = sum(last - first + 1 for first, last in map(_numbers, self.classes)) or 1
-        return len(self.methods) * classes * max(1, len(self.parts)) * len(self.seeds)
+        return len(self.methods) * (classes + self.together) * max(1, len(self.parts)) * len(self.seeds)
 
     @property
     def class_names(self) -> list[str]:
@@ -71,7 +75,8 @@ def planned(generator: Generator, wanted: Wanted, settings: Mapping[str, Any]) -
     for method in wanted.methods:
         own = {name: value for name, value in settings.items() if name in setting_names(method)}
         for seed in wanted.seeds:
-            found += learning.searches(generator, method, {**own, "seed": seed}, names, wanted.parts)
+            for together in (False, True)[: 1 + wanted.together]:
+                found += learning.searches(generator, method, {**own, "seed": seed}, names, wanted.parts, together)
     return {folder_name(search): search for search in found}
 
 
@@ -81,10 +86,11 @@ def folder_name(search: Search) -> str:
     >>> folder_name(search)
     'jacobian-0-cube-seed-2'
     """
-    index, of = search.config.class_index, ""
-    if index is not None:
-        digits = len(str(search.generator.num_classes - 1))
-        of = f"{index:0{digits}d} {search.generator.class_names[index].split(',')[0]}"
+    numbers, of = search.config.class_numbers, (search.class_name or "").split(",")[0]
+    if len(numbers) == 1:
+        of = f"{numbers[0]:0{len(str(search.generator.num_classes - 1))}d} {of}"
+    elif numbers:
+        of = f"together {of}"
     return slug(f"{search.method} {of} {search.part or ''} seed {search.config.seed}")
 
 

@@ -62,7 +62,7 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _begin(options: Learning, settings: dict[str, Any]) -> None:
-    count = max(1, len(options.class_texts)) * max(1, len(options.part_texts))
+    count = (1 if options.together else max(1, len(options.class_texts))) * max(1, len(options.part_texts))
     if not options.spec:
         raise InputError("no generator: give --generator, e.g. --generator shapes-64 (or --resume FOLDER)")
     if options.out and count > 1:
@@ -78,7 +78,9 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
         generator = Loader(options.device, progress=True).load(
             options.spec, truncation=options.truncation, untold=_untold(options)
         )
-        searches = learning.searches(generator, options.method, settings, options.class_texts, options.part_texts)
+        searches = learning.searches(
+            generator, options.method, settings, options.class_texts, options.part_texts, options.together
+        )
     for note in generator.notes if not torchrun.number() else ():
         tell(f"{generator.name}: {as_options(note)}")
     if options.dry_run:

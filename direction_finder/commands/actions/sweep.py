@@ -52,6 +52,7 @@ def _wanted(options: Sweeping, settings: dict[str, Any]) -> dict[str, Any]:
         "out": options.out,
         "method": options.methods,
         "class_name": options.class_texts,
+        "together": options.together,
         "part": options.part_texts,
         "seed": _seeds(options.seeds),
         "device": options.device,
