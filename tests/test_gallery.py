@@ -30,7 +30,7 @@ def outputs(run_folder, tmp_path) -> Path:
 def test_runs_are_listed_newest_first_with_links_and_strips(outputs):
     notes: list[str] = []
     text = write_gallery(outputs, on_note=notes.append).read_text(encoding="utf-8")
-    sections = re.findall('<section class="run">.*?</section>', text, re.DOTALL)
+    sections = re.findall('<section class="run".*?</section>', text, re.DOTALL)
     assert ["half" in sections[0], "deep/plain" in sections[1], "a #1" in sections[2]] == [True] * 3
     assert len(sections) == 3 and "3 runs" in text
     assert [section.count('role="slider"') for section in sections] == [0, 0, 4]

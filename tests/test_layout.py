@@ -42,7 +42,8 @@ ROWS = [
     {"generators"},
     {"discovery", "metrics", "training", "scenes", "interop"},
     {"rendering", "runs"},
-    {"reports", "sweeps"},
+    {"reports"},
+    {"sweeps"},
     {"commands"},
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}

@@ -45,6 +45,7 @@ class Sweeping(Loading):
     seeds: tuple[tuple[int, int], ...]
     workers: int | None
     shard: tuple[int, int] | None
+    rank: bool
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,11 @@ HOW = several(
         type=Shard(),
         help="Carry out one shard of the runs only, e.g. 2/8, while other machines carry out the others.",
     ),
+    click.option(
+        "--rank",
+        is_flag=True,
+        help="Also rank the directions of each run, and render strips of the best for the page of the sweep.",
+    ),
     device_option,
     click.option(
         "--threads",
@@ -78,7 +83,8 @@ def sweep(options: Sweeping, **settings: Any) -> None:
     """Find directions in many runs, one for each method, class, part and seed.
 
     A class like 0-9 stands for ten. Every run is a run folder below --out. Runs that are done are left out, and
-    interrupted ones are resumed: repeat the command after any interruption. runs.csv and runs.jsonl list all runs.
+    interrupted ones are resumed: repeat the command after any interruption. runs.csv and runs.jsonl list all runs, and
+    index.html shows them.
     """
     from direction_finder.commands.actions import sweep as action
 

@@ -225,12 +225,18 @@ def agreement(directions: Directions, others: Sequence[Directions], seed: int = 
     """Compute the signal `agreement` with other runs; chance is the value for random bases, matched in the same way."""
     values = torch.stack([matched(directions, other) for other in others]).mean(0)
     used = int((directions.vectors != 0).any(0).sum())
+    random = random_matches(used, len(directions), max(1, CHANCES // len(directions)), seed)
+    return compared("agreement", values.float(), random.flatten())
+
+
+def random_matches(size: int, rows: int, count: int, seed: int = 0) -> Tensor:
+    """Return the |cosine| of `rows` directions with their matches in random bases of R^size: (count, rows)."""
     draws = []
-    for number in range(max(1, CHANCES // len(directions))):
-        turned = torch.linalg.qr(normal(used, used, stream(seed, f"random basis {number}")))[0].abs().double()
-        cosines = turned[: len(directions)]
+    for number in range(count):
+        turned = torch.linalg.qr(normal(size, size, stream(seed, f"random basis {number}")))[0].abs().double()
+        cosines = turned[:rows]
         draws.append(cosines[linear_sum_assignment(-cosines.numpy())])
-    return compared("agreement", values.float(), torch.cat(draws))
+    return torch.stack(draws)
 
 
 def short_list(signals: Sequence[Signal], most: int) -> list[int]:

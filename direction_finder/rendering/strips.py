@@ -21,6 +21,9 @@ FRAMES = 31  # positions along a direction: an odd number, so that 0 is one of t
 BEYOND = 1.5  # strips go further than the usable range, to show what happens there
 QUALITIES = (90, 80, 70, 55, 40, 25)  # of WebP, tried until a sheet is small enough
 SIDE = 192  # pixels of a frame, at most: every strip of a page is in the memory of a phone
+THINNED = 3  # a thumbnail shows every third position: the middle and both ends are among them
+THUMBNAIL = 55  # quality of thumbnails
+SMALLEST = 16  # pixels of a frame below which it is not made smaller
 MOST = 16_383  # pixels of a side of a WebP image
 
 
@@ -80,7 +83,7 @@ def encoded(
         sheet = _sheet(images, size)
         for each in QUALITIES if quality is None else (quality,):
             data = _webp(sheet, each)
-            if quality is not None or len(data) <= room or (each == QUALITIES[-1] and max(size) <= 16):
+            if quality is not None or len(data) <= room or (each == QUALITIES[-1] and max(size) <= SMALLEST):
                 return Strip(data, size, rows, tuple(positions))
         scale *= 0.7
 
@@ -108,6 +111,20 @@ def first_row(strip: Strip) -> Strip:
     with Image.open(io.BytesIO(strip.sheet)) as sheet:
         row = sheet.crop((0, 0, sheet.width, strip.size[1]))
         return Strip(_webp(row, QUALITIES[1]), strip.size, 1, strip.positions)
+
+
+def thumbnail(strip: Strip, room: float) -> Strip:
+    """Return a strip of its first sample alone in at most `room` bytes: every third position, in smaller frames."""
+    width, height = strip.size
+    with Image.open(io.BytesIO(strip.sheet)) as sheet:
+        pixels = np.asarray(sheet.convert("RGB").crop((0, 0, sheet.width, height)))
+    frames = pixels.reshape(height, len(strip.positions), width, 3).swapaxes(0, 1)
+    images, positions, side = frames[None, ::THINNED], strip.positions[::THINNED], SIDE
+    while True:  # few tries, because there are thousands of thumbnails
+        small = encoded(images, positions, quality=THUMBNAIL, room=room, side=side)
+        if len(small.sheet) <= room or max(small.size) <= SMALLEST:
+            return small
+        side = int(max(small.size) * max(0.5, 0.9 * (room / len(small.sheet)) ** 0.5))
 
 
 def _sheet(images: np.ndarray, size: tuple[int, int]) -> Image.Image:

@@ -20,7 +20,7 @@ from direction_finder.runs import learning
 from direction_finder.runs.learning import Search
 from direction_finder.runs.loading import Loader
 from direction_finder.settings import MOST_THREADS, SAVE_EVERY, check_number
-from direction_finder.sweeps import table
+from direction_finder.sweeps import page, table
 from direction_finder.sweeps.plan import Wanted, existing, planned, shard_of
 from direction_finder.sweeps.table import Row
 from direction_finder.sweeps.tasks import DONE, FAILED, LEFT, Outcome, Source, Task, carry_out, is_done, unload
@@ -34,13 +34,14 @@ class How:
     """Hold how a sweep is carried out.
 
     workers: number of processes (None: one a core, or a single one on a GPU); 1: this process. threads: of each
-    worker. shard: (number, count), counted from 1: carry out only every count-th run.
+    worker. shard: (number, count), counted from 1: carry out only every count-th run. rank: also rank and render them.
     """
 
     workers: int | None = None
     threads: int = 1
     shard: tuple[int, int] | None = None
     save_every: float = SAVE_EVERY
+    rank: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None:
@@ -79,6 +80,7 @@ def sweep(
     device: str = "auto",
     loading: Mapping[str, Any] | None = None,
     save_every: float = SAVE_EVERY,
+    rank: bool = False,
     progress: Reporting = None,
     **settings: Any,
 ) -> list[Row]:
@@ -91,19 +93,20 @@ def sweep(
     generator: what `load_generator` takes; every process loads it. method, class_name, part, seed: one or several; a
     class "0-9" stands for ten. together: also one run for all classes, as `find` with several. workers: number of
     processes (None: one a core, or a single one on a GPU); 1: this process. shard: (number, count), counted from 1:
-    carry out only every count-th run. threads: of each worker. loading: arguments of `load_generator`. progress: is
-    also called now and then between two runs. settings: fields of the methods' configurations; each is for those
-    methods that have it.
+    carry out only every count-th run. threads: of each worker. loading: arguments of `load_generator`. rank: also
+    rank each run, as `rank` does, and render strips of its best directions from one sample. progress: is also called
+    now and then between two runs. settings: fields of the methods' configurations; each is for those methods that have
+    it.
 
-    Returns one dict for each run, see `sweeps.table.Row`: `class`, `part`, `method`, `seed`, `status` (done, failed or
-    left), `passes`, `gradients`, `seconds`, `share`, `random_share`, `reason` and `folder`. `runs.csv` and `runs.jsonl`
-    in `out` hold the same.
+    Returns one dict for each run, see `sweeps.table.Row`: `class`, `classes`, `part`, `method`, `seed`, `status` (done,
+    failed or left), `passes`, `gradients`, `seconds`, `share`, `random_share`, `short_list`, `reason` and `folder`.
+    `runs.csv` and `runs.jsonl` in `out` hold the same, `index.html` shows it, `shared.csv` says what classes share.
 
     >>> table = df.sweep("shapes-64", "outputs/sweep", class_name=["cube", "sphere"], seed=range(3), points=24)
 
     Raises InputError for settings that do not fit, Unfinished if worker processes cannot be started.
     """
-    how = How(workers, threads, shard, save_every)
+    how = How(workers, threads, shard, save_every, rank)
     wanted = wanted_of(method, class_name, part, seed, together)
     with reporting(progress) as on_step, _threads(threads):
         return carried_out(source_of(generator, device, loading or {}), Path(out), wanted, settings, how, on_step)
@@ -175,6 +178,7 @@ def carried_out(
     name = LOCK if how.shard is None else f"{LOCK}-{how.shard[0]}-of-{how.shard[1]}"
     with locked(out, create=True, name=name):
         table.check_table(out)
+        page.check(out)
         try:
             searches = planned(source.load(), wanted, learning.absolute_start(dict(settings)))
             tasks = _missing(out, searches, source, how)
@@ -184,7 +188,11 @@ def carried_out(
                 searches.clear()
                 unload()  # only the workers need it from here on
             total = len(list(shard_of(list(rows), how.shard)))
-            return _finished(out, rows, tasks, workers, _Report(total, total - len(tasks), on_step))
+            report = _Report(total, total - len(tasks), on_step)
+            listed = _finished(out, rows, tasks, workers, report)
+            if not report.stopped:
+                page.write_sweep_page(out, listed)
+            return listed
         finally:
             unload()
 
@@ -202,9 +210,10 @@ def _missing(out: Path, searches: Mapping[str, Search], source: Source, how: How
             searches[name].part,
             how.threads,
             how.save_every,
+            how.rank,
         )
         for name in shard_of(list(searches), how.shard)
-        if not ((run := runs[name]) and is_done(run))
+        if not ((run := runs[name]) and is_done(run, how.rank))
     }
 
 

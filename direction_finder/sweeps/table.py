@@ -7,10 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
-from direction_finder.errors import InputError
-from direction_finder.files import CONFIG, existing_file, parse_json, replacing
+from direction_finder.errors import DirectionFinderError, InputError
+from direction_finder.files import CONFIG, RANK, existing_file, parse_json, replacing
 from direction_finder.locks import locked
 from direction_finder.runs.folder import FOUND, Run
+from direction_finder.runs.loading import read_directions
+from direction_finder.runs.ranks import read_rank
 from direction_finder.sweeps.tasks import DONE, FAILED, LEFT, Outcome
 
 CSV, JSONL = "runs.csv", "runs.jsonl"
@@ -21,6 +23,7 @@ Row = TypedDict(
     "Row",
     {
         "class": str | None,
+        "classes": int,
         "part": str | None,
         "method": str,
         "seed": int,
@@ -30,19 +33,23 @@ Row = TypedDict(
         "seconds": float | None,
         "share": float | None,
         "random_share": float | None,
+        "short_list": str | None,
         "reason": str | None,
         "folder": str,
     },
 )
-"""A run of a sweep. passes: images that the generator computed, of them `gradients` with gradients. reason: why the
+"""A run of a sweep. classes: how many it searched together; 0: random ones. passes: images that the generator computed,
+of them `gradients` with gradients. short_list: of `rank`, with usable ranges, e.g. "x ±2.1, 3 ±1.4". reason: why the
 search ended, or why the run failed. folder: its name in the folder of the sweep."""
 
 
 def row_of(run: Run) -> Row:
     """Return the row of a run: what it searched, and what came out of it if it is finished."""
     config, finding = run.config, run.config.get("finding") or {}
+    chosen = config["settings"].get("class_index")
     return {
         "class": config["class"],
+        "classes": len(chosen) if isinstance(chosen, list) else int(chosen is not None),
         "part": config.get("part"),
         "method": config["method"],
         "seed": config["settings"]["seed"],
@@ -52,9 +59,27 @@ def row_of(run: Run) -> Row:
         "seconds": finding.get("seconds"),
         "share": finding.get("share"),
         "random_share": finding.get("random_share"),
+        "short_list": _short_list(run),
         "reason": finding.get("reason"),
         "folder": run.folder.name,
     }
+
+
+def _short_list(run: Run) -> str | None:
+    """Return the short list of a run as text; None without a ranking of its directions."""
+    if not (run.folder / RANK).is_file():
+        return None
+    try:
+        directions = read_directions(run)
+        ranking = read_rank(run.folder, directions)
+    except DirectionFinderError:
+        return None
+    if ranking is None:
+        return None
+    ranges = {number: directions.ranges[number] for number in ranking["short_list"]}
+    return ", ".join(
+        f"{directions.names[number] or number}{f' ±{reach:.3g}' if reach else ''}" for number, reach in ranges.items()
+    )
 
 
 def unbegun(name: str, content: Mapping[str, Any]) -> Row:

@@ -7,14 +7,21 @@ from typing import Any, NamedTuple
 
 import torch
 
+from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig
 from direction_finder.errors import DirectionFinderError, InputError, one_line, out_of_memory
+from direction_finder.files import RANK, STRIPS
 from direction_finder.generators import Generator, Untold
-from direction_finder.progress import Progress
+from direction_finder.locks import locked
+from direction_finder.metrics.samples import Sampling
+from direction_finder.progress import OnStep, Progress
+from direction_finder.reports.pages.run_strips import Drawing, chosen, strips_of
+from direction_finder.reports.ranking import rank_with
 from direction_finder.runs import learning
 from direction_finder.runs.folder import Run
 from direction_finder.runs.learning import Search
-from direction_finder.runs.loading import Loader
+from direction_finder.runs.loading import Loader, read_directions
+from direction_finder.runs.ranks import read_rank
 from direction_finder.sweeps.plan import existing
 
 DONE, FAILED, LEFT = "done", "failed", "left"
@@ -47,7 +54,7 @@ def unload() -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """A run to carry out. record: the entry of `config.json` for the generator."""
+    """A run to carry out. record: the entry of `config.json` for the generator. rank: also rank and render it."""
 
     folder: Path
     source: Source
@@ -57,6 +64,7 @@ class Task:
     part: str | None
     threads: int
     save_every: float
+    rank: bool = False
 
     def search(self) -> Search:
         """Return the search, with the generator. Raises InputError if its weights are others than in the record."""
@@ -90,9 +98,14 @@ def carry_out(task: Task, stopping: Callable[[], bool]) -> Outcome:
         return Outcome(FAILED, one_line(text))
 
 
-def is_done(run: Run) -> bool:
-    """Return whether a run is finished and has its directions; if they were deleted, it is resumed."""
-    return run.finished and run.directions_path.is_file()
+def is_done(run: Run, rank: bool = False) -> bool:
+    """Return whether a run is finished and has its directions; if they were deleted, it is resumed.
+
+    rank: whether it also has to be ranked and rendered.
+    """
+    if not (run.finished and run.directions_path.is_file()):
+        return False
+    return not rank or ((run.folder / STRIPS).is_file() and bool(read_rank(run.folder, Directions.load(run.folder))))
 
 
 def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
@@ -103,11 +116,22 @@ def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
             progress.stop()
 
     search = task.search()
-    if run := existing(task.folder, search):
-        if not is_done(run):
-            run, _ = learning.resume(
-                task.folder, generator=search.generator, save_every=task.save_every, on_step=on_step
-            )
-        return run.finished
-    run, _ = learning.begin(search.settled(), task.folder, save_every=task.save_every, on_step=on_step)
+    run = existing(task.folder, search)
+    if not run:
+        run, _ = learning.begin(search.settled(), task.folder, save_every=task.save_every, on_step=on_step)
+    elif not is_done(run):
+        run, _ = learning.resume(task.folder, generator=search.generator, save_every=task.save_every, on_step=on_step)
+    if run.finished and not is_done(run, task.rank):
+        _ranked(run, search.generator, on_step)
     return run.finished
+
+
+def _ranked(run: Run, generator: Generator, on_step: OnStep) -> None:
+    """Rank the directions of a run as `rank` does, and save strips of the best from one sample."""
+    with locked(run.folder):
+        directions = read_directions(run)
+        ranking = rank_with(generator, directions, sampling=Sampling(directions.class_index), on_step=on_step)
+        ranking.directions.save(run.directions_path)
+        ranking.save(run.folder / RANK)
+        numbers = chosen(ranking.directions, read_rank(run.folder, ranking.directions), None)
+        strips_of(run, ranking.directions, numbers, Drawing(samples=1), lambda note: None, on_step, generator)

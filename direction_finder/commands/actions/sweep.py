@@ -11,6 +11,7 @@ from direction_finder.commands.option_values import Sweeping
 from direction_finder.commands.options import shown
 from direction_finder.commands.printing import say, tell
 from direction_finder.errors import InputError, Unfinished
+from direction_finder.files import PAGE
 from direction_finder.generators import Untold
 from direction_finder.sweeps import How, forecast
 from direction_finder.sweeps import sweep as swept
@@ -39,6 +40,7 @@ def sweep(options: Sweeping, settings: dict[str, Any]) -> None:
             shard=options.shard,
             threads=options.threads or 1,
             save_every=options.save_every,
+            rank=options.rank,
             progress=console,
             **wanted,
         )
@@ -83,4 +85,5 @@ def _report(rows: Sequence[Row], out: Path, stopped: bool) -> None:
         raise SystemExit(130)
     if failed:
         raise Unfinished(f"{len(failed)} runs failed; repeat the command to try them again")
+    tell(f"To look at all of them: {out / PAGE}")
     tell(f"To look at one of them: direction-finder render grid {shown(out / rows[0]['folder'])}")

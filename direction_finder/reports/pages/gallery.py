@@ -2,18 +2,20 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from direction_finder.directions import Directions
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import CONFIG, PAGE, STRIPS, replacing
 from direction_finder.overwriting import HTML, check_overwrite
-from direction_finder.rendering.strips import first_row
+from direction_finder.rendering.strips import Strip, first_row
 from direction_finder.reports.pages import facts
 from direction_finder.reports.pages.cards import Shown, shown
 from direction_finder.reports.pages.embedding import inside
+from direction_finder.reports.pages.facts import Table
 from direction_finder.reports.pages.run_strips import strip_of_training
 from direction_finder.reports.pages.strip_file import read_strips
 from direction_finder.reports.pages.template import rendered
@@ -24,7 +26,11 @@ BEST = 4  # strips of a run, at most
 
 
 class Entry(NamedTuple):
-    """Hold what a gallery says about one run. page: the address of its own page; empty if it has none."""
+    """Hold what a page of many runs says about one. page: the address of its own page; empty if it has none.
+
+    facts: further lines. keys: what the runs can be sorted by; numbers from the largest. more: words to search for
+    beside those that are shown.
+    """
 
     folder: str
     title: str
@@ -32,6 +38,14 @@ class Entry(NamedTuple):
     page: str
     strips: list[Shown]
     note: str
+    facts: tuple[str, ...] = ()
+    keys: Mapping[str, float | str | None] = {}
+    more: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return what a search looks in."""
+        return " ".join((self.title, self.folder, self.line, self.note, *self.facts, self.more)).lower()
 
 
 def write_gallery(
@@ -49,14 +63,32 @@ def write_gallery(
     outputs = Path(outputs)
     out = Path(out) if out else outputs / PAGE
     check_overwrite(out, HTML)
-    entries = [_entry(folder, outputs, out.parent, on_note) for folder in _runs(outputs)]
+    entries = [
+        _entry(folder, outputs, out.parent, on_note)._replace(keys={"order": -place, "name": folder.name})
+        for place, folder in enumerate(_runs(outputs))
+    ]
     if not entries:
         raise InputError(f"{outputs}: no folder in it is a run; give a folder of run folders, e.g. outputs")
     line = f"{len(entries)} {'run' if len(entries) == 1 else 'runs'}, newest first"
-    with replacing(out) as part, part.open("w", encoding="utf-8", errors="replace") as file:
-        for text in rendered("gallery.html", title=f"Runs in {outputs.resolve().name}", line=line, runs=entries):
-            file.write(text)
+    write_runs(out, f"Runs in {outputs.resolve().name}", line, entries, ("order", "name"))
     return out
+
+
+def write_runs(
+    out: Path,
+    title: str,
+    line: str,
+    entries: Iterable[Entry],
+    keys: Sequence[str],
+    tables: Sequence[Table] = (),
+    *,
+    many: bool = False,
+) -> None:
+    """Write a page of many runs, which can be sorted by `keys` and searched. many: show them small, side by side."""
+    values = {"title": title, "line": line, "runs": entries, "keys": keys, "tables": tables, "many": many}
+    with replacing(out) as part, part.open("w", encoding="utf-8", errors="replace") as file:
+        for text in rendered("gallery.html", **values):
+            file.write(text)
 
 
 def _runs(outputs: Path) -> list[Path]:
@@ -69,8 +101,8 @@ def _runs(outputs: Path) -> list[Path]:
 
 def _entry(folder: Path, outputs: Path, place: Path, on_note: Callable[[str], None]) -> Entry:
     """Describe a run. place: the folder of the gallery, to which the address of the run's page is relative."""
-    page, name = folder / PAGE, str(folder.relative_to(outputs))
-    link = quote(os.path.relpath(page.resolve(), place.resolve())) if page.is_file() else ""
+    name = str(folder.relative_to(outputs))
+    link = link_to(folder / PAGE, place)
     try:
         title, line, strips = _described(folder)
     except DirectionFinderError as error:
@@ -81,16 +113,24 @@ def _entry(folder: Path, outputs: Path, place: Path, on_note: Callable[[str], No
     return Entry(name, title, line, link, strips, note)
 
 
+def link_to(page: Path, place: Path) -> str:
+    """Return the address of a page from the folder `place`; empty if it does not exist."""
+    return quote(os.path.relpath(page.resolve(), place.resolve())) if page.is_file() else ""
+
+
 def _described(folder: Path) -> tuple[str, str, list[Shown]]:
     run = Run.open(inside(folder / CONFIG, folder).parent, ("settings",), "learn or train")
     if "model" in run.config:
         strip = strip_of_training(folder)
         return *facts.title_of_trained(run), [shown(strip, "the training", "the generator")] if strip else []
     directions = read_directions(run)
-    strips, made = read_strips(inside(folder / STRIPS, folder)) if (folder / STRIPS).exists() else ({}, {})
-    best = list(strips)[:BEST] if made.get("directions") == directions.sha256 else []
+    return *facts.title_of_found(run, directions), best_strips(run, directions, BEST, first_row)
+
+
+def best_strips(run: Run, directions: Directions, most: int, change: Callable[[Strip], Strip]) -> list[Shown]:
+    """Return the saved strips of the best directions of a run, at most `most`, each changed by `change`."""
+    path = run.folder / STRIPS
+    strips, made = read_strips(inside(path, run.folder)) if path.exists() else ({}, {})
+    best = list(strips)[:most] if made.get("directions") == directions.sha256 else []
     what = run.config["generator"].get("name") or "the generator"
-    found = [
-        shown(first_row(strips[i]), f"direction {directions.names[i] or i}", what, directions.ranges[i]) for i in best
-    ]
-    return *facts.title_of_found(run, directions), found
+    return [shown(change(strips[i]), f"direction {directions.names[i] or i}", what, directions.ranges[i]) for i in best]

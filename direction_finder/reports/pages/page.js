@@ -158,7 +158,7 @@
   all(".hint").forEach((hint) => { hint.hidden = false; });
   const tools = document.querySelector(".tools");
   if (!tools) return;
-  const cards = all(".card"), state = { sample: 0 };
+  const cards = all("[data-keys]"), state = { sample: 0 }; // of directions, or of runs
   tools.hidden = false;
   tools.addEventListener("submit", (event) => event.preventDefault());
 
@@ -196,18 +196,22 @@
   const keys = new Map(cards.map((card) => [card, JSON.parse(card.dataset.keys)]));
   const select = tools.querySelector("select"), search = tools.querySelector("input[type=search]");
   select.addEventListener("change", () => {
-    const key = select.value, value = (card) => keys.get(card)[key];
-    cards.sort((one, other) => (key === "name" ? value(one).localeCompare(value(other)) : value(other) - value(one)));
-    document.querySelector(".cards").append(...cards);
+    const value = (card) => keys.get(card)[select.value];
+    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : b - a);
+    const missing = (card) => +(value(card) === null); // these come last
+    cards.sort((one, other) => missing(one) - missing(other) || compare(value(one), value(other)));
+    cards[0].parentElement.append(...cards);
   });
+  const texts = new Map(cards.map((card) => [card, card.dataset.text.toLowerCase()]));
   search.addEventListener("input", () => {
-    const words = search.value.trim().toLowerCase();
+    const words = search.value.trim().toLowerCase().split(/\s+/);
+    let left = 0;
     for (const card of cards) {
-      const { name, number, moves } = card.dataset;
-      card.hidden = !`${name} direction ${number} ${moves}`.toLowerCase().includes(words);
+      const fits = words.every((word) => texts.get(card).includes(word));
+      if (card.hidden === fits) card.hidden = !fits;
+      left += fits;
     }
-    const left = cards.filter((card) => !card.hidden).length;
-    tools.querySelector(".found").textContent = words ? `${left} of ${cards.length} directions` : "";
+    tools.querySelector(".found").textContent = words[0] ? `${left} of ${cards.length} ${tools.dataset.of}` : "";
   });
 
   // The address names a direction, a sample and a position.
@@ -217,6 +221,7 @@
     cards.forEach((card) => card.classList.toggle("chosen", card.contains(strip.element)));
   };
   function remember() {
+    if (tools.dataset.of !== "directions") return;
     const values = new URLSearchParams();
     if (chosen) values.set("direction", chosen.element.dataset.key);
     values.set("sample", state.sample);
@@ -243,6 +248,7 @@
   // Play: every strip in view goes there and back.
   const play = tools.querySelector(".play");
   let playing = 0;
+  play.hidden = !strips.length;
   const stop = () => {
     cancelAnimationFrame(playing);
     playing = 0;

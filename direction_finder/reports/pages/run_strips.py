@@ -11,6 +11,7 @@ from PIL import Image
 from direction_finder.directions import Directions
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import PREVIEWS, STRIPS
+from direction_finder.generators import Generator
 from direction_finder.progress import OnStep
 from direction_finder.rendering.strips import FRAMES, Strip, encoded, extent_of, render_strips
 from direction_finder.reports.pages.embedding import inside, size_of_figures
@@ -70,10 +71,12 @@ def strips_of(
     drawing: Drawing,
     on_note: Callable[[str], None],
     on_step: OnStep | None = None,
+    loaded: Generator | None = None,
 ) -> Strips:
     """Return strips by the number of their direction: the saved ones if they are up to date, or else new ones.
 
-    Without a generator, on_note is called, and saved ones of the same directions are returned, if there are any.
+    loaded: the generator, if it is loaded already. Without a generator, on_note is called, and saved ones of the same
+    directions are returned, if there are any.
     """
     made = _made(directions, numbers, drawing)
     saved, saved_made = _saved(run, on_note)
@@ -82,7 +85,11 @@ def strips_of(
     if drawing.render:
         loader = Loader(drawing.device, progress=on_step is not None)
         try:
-            target = Loaded.open(run.folder, loader, drawing.generator)
+            target = (
+                Loaded(run.directions_path, directions, loaded)
+                if loaded
+                else Loaded.open(run.folder, loader, drawing.generator)
+            )
         except DirectionFinderError as error:
             if drawing.generator:
                 raise
