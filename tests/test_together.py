@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import direction_finder as df
+from direction_finder.discovery import direct
 from direction_finder.discovery.config_bases import SearchConfig
 from direction_finder.discovery.configs import JacobianConfig
 from direction_finder.discovery.direct import VALIDATION, _Source
@@ -46,6 +47,11 @@ def test_direct_methods_find_one_basis_for_several_classes(method, generator):
     assert found.orthonormal and not torch.equal(found.vectors, alone.vectors)
     assert (found.class_name, found.class_index) == ("class 0 + class 2", None)
     assert found.config["class_index"] == [0, 2] and found.config["points"] == 6
+
+
+def test_every_class_has_a_point_even_if_the_search_may_stop(generator, monkeypatch):
+    monkeypatch.setattr(direct, "_settled", lambda shares, config: True)
+    assert [df.find(generator, class_name=chosen).config["points"] for chosen in ([0, 1, 2], [0, 1], 0)] == [3, 2, 2]
 
 
 def test_other_methods_draw_one_of_the_classes_for_each_sample(generator):

@@ -141,7 +141,7 @@ def _lines(row: Row, own: Directions, others: Sequence[Directions]) -> list[Shar
             len(others),
             int((of >= CLOSE).sum()),
             int((of >= NEAR).sum()),
-            float(of.mean()),
+            round(float(of.mean()), 4),
             random,
             limit,
         )
@@ -153,4 +153,4 @@ def _lines(row: Row, own: Directions, others: Sequence[Directions]) -> list[Shar
 def _chance(size: int, rows: int, others: int) -> tuple[float, float]:
     """Return the mean |cosine| of random bases, and the quantile of its mean over so many others."""
     means = random_matches(size, rows, max(1, CHANCES // rows) * others).unflatten(0, (-1, others)).mean(1)
-    return float(means.mean()), float(means.quantile(NULL))
+    return round(float(means.mean()), 4), round(float(means.quantile(NULL)), 4)
