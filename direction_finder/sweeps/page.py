@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import PAGE
@@ -87,7 +88,7 @@ def _entries(folder: Path, rows: Sequence[Row], found: Mapping[str, Summary]) ->
             "shared": summary.clear if summary else None,
         }
         failed = row["reason"] or "it failed" if row["status"] == FAILED else ""
-        link = link_to(path / PAGE, folder) or (f"{row['folder']}/" if path.is_dir() else "")
+        link = link_to(path / PAGE, folder) or (f"{quote(row['folder'])}/" if path.is_dir() else "")
         title, facts = _title(row), tuple(filter(None, (_listed(row), _shared(summary))))
         yield Entry(
             row["folder"], title, _line(row), link, strips, failed[:LONGEST] or note, facts, keys, row["class"] or ""
