@@ -57,7 +57,7 @@ def test_every_class_has_a_point_even_if_the_search_may_stop(generator, monkeypa
 def test_other_methods_draw_one_of_the_classes_for_each_sample(generator):
     classes = SearchSpace(generator, SearchConfig(class_index=(2, 0))).classes(64, torch.Generator().manual_seed(0))
     assert set(classes.tolist()) == {0, 2}
-    found = df.find(generator, "hessian", class_name=(0, 2), steps=1, batch_size=2, share_points=0)
+    found = df.find(generator, "hessian", class_name=(0, 2), steps=1, batch_size=2, share_points=0, score_samples=0)
     assert found.config["class_index"] == [0, 2] and found.class_name == "class 0 + class 2"
 
 
