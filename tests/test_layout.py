@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "direction_finder"
 ROWS = [
     {"errors", "lazy", "numerals", "progress", "randomness", "version"},
     {"class_names", "files", "settings"},
-    {"locks", "torch_files"},
+    {"locks", "torch_files", "torchrun"},
     {"tensor_files"},
     {"overwriting", "curves"},
     {"dataset_tables", "direction", "directions_check", "directions_file", "idx", "samples"},
@@ -31,7 +31,6 @@ ROWS = [
         "hessians",
         "diagonalisation",
         "parallel",
-        "torchrun",
         "resumable",
         "stacks",
         "datasets",

@@ -1,10 +1,12 @@
 """Measure, while a method learns, how diagonal its basis makes Hessians that it was not learned from."""
 
 from copy import copy
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from direction_finder import torchrun
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.hessians import hessian, orthogonal_probes, probe_count
 from direction_finder.randomness import normal, stream
@@ -64,11 +66,19 @@ class ShareMeter:
 
     def update(self, passes: float) -> None:
         """Measure as many Hessians as a run of `passes` passes allows (a gradient counts as two passes)."""
-        cost = 4 * probe_count(self.space.size)
-        while len(self.hessians) < min(self.count, int(ALLOWANCE * passes / cost)):
-            rng = stream(self.seed, f"share {len(self.hessians)}")
+        allowed = min(self.count, int(ALLOWANCE * passes / (4 * probe_count(self.space.size))))
+        while (done := len(self.hessians)) < allowed:
+            measured = torchrun.gathered(partial(self._measured, range(done, allowed)[torchrun.number() :][:1]))
+            self.hessians = torch.cat([self.hessians, *measured])
+
+    def _measured(self, numbers: range) -> Tensor:
+        """Return the Hessians of these numbers: (numbers, size, size)."""
+        found = [torch.empty(0, *self.hessians.shape[1:])]
+        for number in numbers:
+            rng = stream(self.seed, f"share {number}")
             matrix = random_hessian(self.space, self.at, rng, eta=ETA, epsilon=0.1, max_batch=self.max_batch)
-            self.hessians = torch.cat([self.hessians, matrix.cpu()[None]])
+            found.append(matrix.cpu()[None])
+        return torch.cat(found)
 
     def of(self, rows: Tensor) -> dict[str, float]:
         """Return `shares_of` the basis `rows` (size, size); empty before the first Hessian."""

@@ -154,7 +154,8 @@ class _Source:
             return self.measure(self.space, self.rng).float().cpu()
         if number not in self.round:
             own = stream(self.seed, f"point {number + torchrun.number()}")
-            self.round = dict(enumerate(torchrun.gathered(self.measure(self.space, own).float().cpu()), start=number))
+            measured = torchrun.gathered(lambda: self.measure(self.space, own).float().cpu())
+            self.round = dict(enumerate(measured, start=number))
         return self.round.pop(number)
 
 

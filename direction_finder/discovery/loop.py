@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from direction_finder import torchrun
 from direction_finder.cayley_adam import CayleyAdam
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import STARTS, LoopConfig
@@ -57,7 +58,7 @@ def minimise(
 
     Only A gets gradients. As many directions are learned as there are searched dimensions (fewer would tend towards
     directions that do nothing); then the `num_directions` strongest are returned. If `on_step` stops the run, the
-    directions so far are returned, without scores.
+    directions so far are returned, without scores. The processes of `torchrun` share the samples of every batch.
     resume: the tensors of `Progress.state()`. A resumed run returns exactly the same result as an uninterrupted run.
     """
     config.check(generator)
@@ -97,6 +98,7 @@ def minimise(
             progress = Progress(step, config.steps, "learning", values, state)
             on_step(progress)
             stopped = progress.stopped and step < config.steps
+        stopped = torchrun.agreed(stopped)
 
     with torch.no_grad():
         rows = rows_of(free)
@@ -188,14 +190,21 @@ def draw_batch(space: SearchSpace, config: LoopConfig, num: int, rng: torch.Gene
 
 
 def batch_penalty(space: SearchSpace, config: Config, rows: Tensor, batch: Batch, penalise: Penalise[Config]) -> float:
-    """Return a batch's mean penalty, computed in slices of at most `max_batch`, and add its gradient to `rows.grad`."""
+    """Return a batch's mean penalty, computed in slices of at most `max_batch`, and its gradient as `rows.grad`.
+
+    Each process of `torchrun` computes those of its part of the samples.
+    """
     n, total = len(batch.z), 0.0
-    for part in slices(n, config.max_batch // config.rows_per_sample):
+    rows.grad = torch.zeros_like(rows)
+    z, classes, w = map(torchrun.part, batch[:3])
+    batch = Batch(z, classes, w, torchrun.part(batch.probes, 1))
+    for part in slices(len(batch.z), config.max_batch // config.rows_per_sample):
         piece = Batch(batch.z[part], batch.classes[part], batch.w[part], batch.probes[:, part])
         loss = penalise(space, config, rows, piece).sum() / n
         loss.backward()
         total += loss.item()
-    return total
+    rows.grad = torchrun.summed(rows.grad)
+    return torchrun.total(total)[0]
 
 
 def _gradient(tensor: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from direction_finder import torchrun
 from direction_finder.directions import Directions, Finding
 from direction_finder.discovery.configs import ScoredConfig, SearchConfig, TunedConfig
 from direction_finder.generators import Generator
@@ -103,19 +104,25 @@ def strengths(space: SearchSpace, rows: Tensor, config: ScoredConfig, on_step: O
     render = space.generator.forward
     zero_shift = torch.zeros(1, space.size, device=z.device)
     centres = torch.cat([render(space.latents(z[i : i + 1], zero_shift), classes[i : i + 1]) for i in range(len(z))])
-    for part in slices(len(pairs), config.max_batch // 2):
-        sample, row = (list(numbers) for numbers in zip(*pairs[part], strict=True))
+
+    def add(sample: list[int], row: list[int]) -> None:
         shift = PROBED * rows[row]
         latents = torch.cat([space.latents(z[sample], -shift), space.latents(z[sample], shift)])
         low, high = render(latents, classes[sample].repeat(2)).chunk(2)
         variance = torch.stack([low, centres[sample], high]).var(0).flatten(1).mean(1)
         totals.index_add_(0, torch.tensor(row), variance.double().cpu())
+
+    for number, part in enumerate(slices(len(pairs), config.max_batch // 2)):
+        if number % torchrun.count() == torchrun.number():
+            add(*(list(numbers) for numbers in zip(*pairs[part], strict=True)))
+        stopped = False
         if on_step:
             progress = Progress(part.stop, len(pairs), phase="scoring", unit="image")
             on_step(progress)
-            if progress.stopped:
-                return None
-    return totals / len(z)
+            stopped = progress.stopped
+        if number % torchrun.count() == 0 and torchrun.agreed(stopped):
+            return None
+    return torchrun.summed(totals) / len(z)
 
 
 def finish(

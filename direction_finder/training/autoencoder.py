@@ -47,6 +47,7 @@ class AutoencoderTrainer(Trainer):
     config: AutoencoderConfig
     players: AutoencoderPlayers
     cure = "a lower learning rate or more steps"
+    whole = "an autoencoder's losses compare all images of a batch"
 
     def __init__(self, images: np.ndarray, config: AutoencoderConfig, device: str):
         if len(images) < FEWEST:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from direction_finder import torchrun
 from direction_finder.errors import Diverged, InputError
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
@@ -25,8 +26,8 @@ class Trainer(ABC):
     """Networks, their optimisers, and one step of their training.
 
     length: the setting behind the `total` number of steps, as named in messages. cure: the advice for resuming after
-    divergence. weights: returns the state dict of the model that would be saved after a step; None if only a finished
-    run has one.
+    divergence. whole: why the processes of `torchrun` cannot share batches; None if they can. weights: returns the
+    state dict of the model that would be saved after a step; None if only a finished run has one.
     """
 
     players: nn.Module
@@ -35,6 +36,7 @@ class Trainer(ABC):
     total: int
     length: str
     cure: str
+    whole: str | None = None
     weights: Callable[[int], dict[str, Tensor]] | None = None
 
     @abstractmethod
@@ -69,16 +71,22 @@ def run(
 ) -> None:
     """Train for the total number of steps, or until `on_step` stops the training.
 
+    The processes of `torchrun` share the batch of a step, and average the gradients; `on_step` is for the first only.
     A run that was at its end already reports its last step once more, so that its results can be written again.
     resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
-    Raises InputError for a state or snapshot that does not fit, Diverged when the losses are no longer finite.
+    Raises InputError for a state or snapshot that does not fit, or batches that cannot be shared; Diverged when the
+    losses are no longer finite.
     """
+    if torchrun.count() > 1 and trainer.whole:
+        raise InputError(f"{trainer.whole}, so it is trained in one process: leave out torchrun")
     if start:
         assert isinstance(trainer.players, Networks)
         start_from(trainer.players, start)
     done = restore(trainer.players, trainer.optimisers, resume) if resume else 0
     if done > trainer.total:
         raise InputError(f"{trainer.length}: the run is at step {done} already; set it higher to train longer")
+    for optimiser in trainer.optimisers.values():
+        optimiser.register_step_pre_hook(lambda optimiser, *_: torchrun.average_gradients(optimiser))
     if done == trainer.total and on_step:
         on_step(_progress(trainer, done, {}))
     for step in range(done + 1, trainer.total + 1):
@@ -87,8 +95,9 @@ def run(
         trainer.follow(step)
         progress = _progress(trainer, step, values)
         if on_step:
-            on_step(progress)
-        if progress.stopped:
+            with torchrun.alone():  # the others wait
+                on_step(progress)
+        if torchrun.agreed(progress.stopped):
             break
 
 
@@ -111,6 +120,12 @@ def _progress(trainer: Trainer, step: int, values: dict[str, float]) -> Progress
         preview=partial(trainer.preview, step),
         weights=partial(trainer.weights, step) if trainer.weights else None,
     )
+
+
+def joint(figures: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the losses of a step, each a mean over the part of the batch that a process has, for the whole batch."""
+    means = torchrun.summed(torch.stack([*figures.values()])) / torchrun.count()
+    return dict(zip(figures, means.tolist(), strict=True))
 
 
 def build(make: Callable[[], Built], device: str) -> Built:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from direction_finder import torchrun
+from direction_finder.commands.actions.processes import together
 from direction_finder.commands.actions.shared import folder_of, going_on
 from direction_finder.commands.option_values import Measuring
 from direction_finder.commands.printing import say, say_json, tell
@@ -29,6 +31,7 @@ from direction_finder.reports.measures.again import measure_again
 from direction_finder.reports.measures.saving import save, save_together
 from direction_finder.reports.pages.page import write_page
 from direction_finder.reports.table import table
+from direction_finder.resumable import uncached
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.loading import Loaded, Loader, class_index
 from direction_finder.runs.measure_cache import MeasureCache, identity
@@ -40,18 +43,24 @@ SCORED = ("targets", "metrics", "samples", "class_text", "seed", "write_names", 
 def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] = ()) -> None:
     """Measure run folders, directions files or generators, and print the results; several also as a table.
 
-    given: the names of the options that the user gave.
+    given: the names of the options that the user gave. The processes of `torchrun` share the images; only the first
+    one writes.
     """
+    with together():
+        _measure(targets, options, given)
+
+
+def _measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> None:
     if options.write_names and "factors" not in options.metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options, given)
-    folders = {folder_of(path) for path in map(Path, targets) if path.exists()}
+    folders = {folder_of(path) for path in map(Path, targets) if path.exists() and not torchrun.number()}
     with ExitStack() as stack:
         for folder in sorted({folder.resolve(): folder for folder in folders}.values()):
             stack.enter_context(locked(folder))
         reports = _scored(targets, options, given) if options.again else _measured(targets, options)
-    if options.out:
+    if options.out and not torchrun.number():
         save_together(reports, options.out)
     if options.as_json:
         say_json(reports)
@@ -67,6 +76,8 @@ def _check(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -
         for name in options.metrics:
             if METRICS[name].of_directions:
                 raise InputError(f"{text}: not a run folder or directions file, which --metric {name} needs")
+    if options.again and torchrun.count() > 1:
+        raise InputError("--again computes no images that processes could share: leave out torchrun")
     if options.again and (without := [name for name in given if name not in SCORED]):
         raise InputError(f"`{without[0]}` has no effect with --again, which computes no images: leave it out")
 
@@ -88,9 +99,10 @@ def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[st
             for name in _names(options):
                 _tell(measurement := take(task, name), options)
                 reports[text][name] = measurement.report
-                if target:
-                    save(measurement, target.folder, task, on_note=tell)
-            if path:
+                if target and not torchrun.number():
+                    with torchrun.alone():
+                        save(measurement, target.folder, task, on_note=tell)
+            if path and not torchrun.number():
                 _finish(path, reports[text], options)
     return reports
 
@@ -152,8 +164,8 @@ def _task(
         "sampling": [options.seed, options.max_batch, loaded and loaded.sha256],
         **choices.depends_on,
     }
-    cache, bars = stack.enter_context(MeasureCache(depends_on, tell)), stack.enter_context(Bars())
-    return Task(generator, directions, sampling, choices, network, cache, bars)
+    cache = uncached if torchrun.number() else stack.enter_context(MeasureCache(depends_on, tell))
+    return Task(generator, directions, sampling, choices, network, cache, stack.enter_context(Bars()))
 
 
 def _finish(path: Path, reports: dict[str, Report], options: Measuring) -> None:

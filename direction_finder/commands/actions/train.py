@@ -8,6 +8,8 @@ from typing import Any
 import click
 import torch
 
+from direction_finder import torchrun
+from direction_finder.commands.actions.processes import together
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import given_options, shown
@@ -62,6 +64,19 @@ def _begin_or_resume(
     start: Path | None,
     label: str | None = None,
 ) -> None:
+    with together():
+        _train(ctx, model, data, options, settings, start, label)
+
+
+def _train(
+    ctx: click.Context,
+    model: str,
+    data: Path | None,
+    options: Training,
+    settings: dict[str, Any],
+    start: Path | None,
+    label: str | None,
+) -> None:
     upkeep = Upkeep(**{name: getattr(options, name) for name in UPKEEP if getattr(options, name) is not None})
     began = time.monotonic()
     with Console() as console:
@@ -89,7 +104,8 @@ def _begin_or_resume(
                 upkeep=upkeep,
                 watch=watch,
             )
-    _finish(run, time.monotonic() - began)
+    if not torchrun.number():
+        _finish(run, time.monotonic() - began)
 
 
 def _check_resumed(names: list[str], longer: str) -> None:
