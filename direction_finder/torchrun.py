@@ -5,9 +5,10 @@ Outside `together`, there is one process.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, distributed
 from direction_finder.errors import Unfinished
 
 Value = TypeVar("Value")
+Task = TypeVar("Task")
 Number = TypeVar("Number", int, float)
 PATIENCE = timedelta(days=1)  # for the others; if one of them dies, torchrun ends the rest
 _joined: list[bool] = []  # True while the processes work together
@@ -90,6 +92,20 @@ def gathered(value: Callable[[], Value]) -> list[Value]:
     sent: list = [None] * count()
     distributed.all_gather_object(sent, _sent(outcome))
     return _opened(sent, outcome)
+
+
+def shared(tasks: Sequence[Task], do: Callable[[Task], Value]) -> Iterator[Value]:
+    """Yield `do(task)` for every task, in their order, in all processes; in every round, each process does one of them.
+
+    The tasks are the same in all processes, and should take equally long; the results must be picklable.
+    """
+    for start in range(0, len(tasks), count()):
+        for results in gathered(partial(_done, do, tasks[start + number() : start + count()][:1])):
+            yield from results
+
+
+def _done(do: Callable[[Task], Value], tasks: Sequence[Task]) -> list[Value]:
+    return [do(task) for task in tasks]
 
 
 def total(*numbers: Number) -> list[Number]:

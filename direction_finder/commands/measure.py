@@ -93,6 +93,11 @@ FOLDER = Place(exists=True, file=False)
         type=Place(file=False),
         help="Folder for measures.json, measures.md with a table of all targets, and figures that compare them.",
     ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Print what each metric would cost, judging by a part of it, and write nothing.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the results as JSON."),
     generator_option,
     device_option,

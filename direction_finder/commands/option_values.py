@@ -66,6 +66,7 @@ class Measuring:
     write_names: bool
     again: bool
     out: Path | None
+    dry_run: bool
     as_json: bool
     generator: str | None
     device: str
@@ -124,6 +125,7 @@ class Training:
     save_every: float
     device: str
     threads: int | None
+    dry_run: bool
     start: Path | None = None
     resolution: int | None = None
     half: bool | None = None

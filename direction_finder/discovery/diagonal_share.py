@@ -1,7 +1,6 @@
 """Measure, while a method learns, how diagonal its basis makes Hessians that it was not learned from."""
 
 from copy import copy
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -67,18 +66,12 @@ class ShareMeter:
     def update(self, passes: float) -> None:
         """Measure as many Hessians as a run of `passes` passes allows (a gradient counts as two passes)."""
         allowed = min(self.count, int(ALLOWANCE * passes / (4 * probe_count(self.space.size))))
-        while (done := len(self.hessians)) < allowed:
-            measured = torchrun.gathered(partial(self._measured, range(done, allowed)[torchrun.number() :][:1]))
-            self.hessians = torch.cat([self.hessians, *measured])
+        for matrix in torchrun.shared(range(len(self.hessians), allowed), self._hessian):
+            self.hessians = torch.cat([self.hessians, matrix[None]])
 
-    def _measured(self, numbers: range) -> Tensor:
-        """Return the Hessians of these numbers: (numbers, size, size)."""
-        found = [torch.empty(0, *self.hessians.shape[1:])]
-        for number in numbers:
-            rng = stream(self.seed, f"share {number}")
-            matrix = random_hessian(self.space, self.at, rng, eta=ETA, epsilon=0.1, max_batch=self.max_batch)
-            found.append(matrix.cpu()[None])
-        return torch.cat(found)
+    def _hessian(self, number: int) -> Tensor:
+        rng = stream(self.seed, f"share {number}")
+        return random_hessian(self.space, self.at, rng, eta=ETA, epsilon=0.1, max_batch=self.max_batch).cpu()
 
     def of(self, rows: Tensor) -> dict[str, float]:
         """Return `shares_of` the basis `rows` (size, size); empty before the first Hessian."""

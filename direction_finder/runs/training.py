@@ -7,10 +7,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from direction_finder import torchrun
 from direction_finder.datasets import read_images
+from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators.devices import pick_device
@@ -21,6 +23,7 @@ from direction_finder.runs.latest import newest_run
 from direction_finder.runs.lifecycle import begun, held, resumed
 from direction_finder.runs.recorder import Recorder
 from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, labelled, model_of
+from direction_finder.runs.training_costs import estimate
 from direction_finder.training.loop import run as train
 from direction_finder.version import package_version
 
@@ -57,11 +60,49 @@ def begin(
     the first creates a folder. Raises InputError for data or settings that do not fit, Diverged if the training
     diverges.
     """
+    content, images, state = _prepared(model, data, settings, start, label, resolution, device)
+    watch = watch or Watch()
+    if torchrun.number():
+        run = Run(out or Path(model), content)
+        _join(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note))
+        return run
+    with begun(out, slug(f"{model} {content['data']['kind']}"), content) as run:
+        _carry_out(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note), watch)
+        return run
+
+
+def forecast(
+    model: str,
+    data: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    start: Path | None = None,
+    label: str | None = None,
+    resolution: int | None = None,
+    device: str = "auto",
+    upkeep: Upkeep | None = None,
+    watch: Watch | None = None,
+) -> tuple[dict[str, Any], Cost]:
+    """Return the configuration of a run, and what the run would cost. The arguments and errors are those of `begin`."""
+    content, images, state = _prepared(model, data, settings, start, label, resolution, device)
+    work = Work(Run(Path(model), content), images, None, state, upkeep or Upkeep(), (watch or Watch()).on_note)
+    return content, estimate(work, _configured(model, content["settings"]))
+
+
+def _prepared(
+    model: str,
+    data: str | Path,
+    settings: Mapping[str, Any],
+    start: Path | None,
+    label: str | None,
+    resolution: int | None,
+    device: str,
+) -> tuple[dict[str, Any], np.ndarray, State | None]:
+    """Return the configuration of a run, its images, and the weights of a snapshot that it begins with."""
     if label is not None:
         labelled(data, label)
     config = _configured(model, settings)
     images, about = read_images(data, resolution)
-    state = read_whole(start) if start else None
     content = {
         "direction_finder": package_version(),
         "torch": torch.__version__,
@@ -72,14 +113,7 @@ def begin(
         "threads": torch.get_num_threads(),
         "device": pick_device(device),
     }
-    watch = watch or Watch()
-    if torchrun.number():
-        run = Run(out or Path(model), content)
-        _join(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note))
-        return run
-    with begun(out, slug(f"{model} {about['kind']}"), content) as run:
-        _carry_out(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note), watch)
-        return run
+    return content, images, read_whole(start) if start else None
 
 
 def resume(

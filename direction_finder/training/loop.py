@@ -5,9 +5,9 @@ t. So a run can be resumed exactly from its weights and the moments of its optim
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,24 @@ from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 from direction_finder.training.state import Networks, Optimisers, restore, start_from, state
 
+TRIED = 4  # steps of a stage by which the others are judged
 Built = TypeVar("Built", bound=nn.Module)
+
+
+class Stage(NamedTuple):
+    """Describe steps of a training that cost about the same.
+
+    number: how many there are. images: of the data, that each of them shows. like: the numbers of some of them.
+    """
+
+    number: int
+    images: int
+    like: tuple[int, ...]
+
+
+def stage(steps: Sequence[int], images: int) -> Stage:
+    """Return the stage of these steps, which is judged by some from its middle."""
+    return Stage(len(steps), images, tuple(steps[len(steps) // 2 :][:TRIED]))
 
 
 class Trainer(ABC):
@@ -30,6 +47,7 @@ class Trainer(ABC):
     state dict of the model that would be saved after a step; None if only a finished run has one.
     """
 
+    config: Any
     players: nn.Module
     optimisers: Optimisers
     seed: int
@@ -42,6 +60,10 @@ class Trainer(ABC):
     @abstractmethod
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
         """Train every player once. Return the losses and other values of the step."""
+
+    def stages(self) -> list[Stage]:
+        """Return all steps by what they cost."""
+        return [stage(range(1, self.total + 1), self.config.batch_size)]
 
     def follow(self, step: int) -> None:  # noqa: B027
         """Move the averaged generator towards the trained one; a model without an average does nothing."""

@@ -21,7 +21,7 @@ from direction_finder.images import as_images
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 from direction_finder.training.growth import at_level, levels_of, place, plan
-from direction_finder.training.loop import Trainer, adams, build, joint, run
+from direction_finder.training.loop import Stage, Trainer, adams, build, joint, run, stage
 from direction_finder.training.progan_config import ProGANConfig
 from direction_finder.training.progan_losses import BATCH_MAX, gradient_penalty, penalty_of, penalty_weight
 from direction_finder.training.state import Networks, follow
@@ -82,6 +82,16 @@ class ProGANTrainer(Trainer):
         """Return how many kimg have been shown after a step, and how far the networks have grown."""
         growth = place(self.phases, step)
         return {"kimg": (growth.shown + growth.batch) / 1000, "level": growth.grown}
+
+    def stages(self) -> list[Stage]:
+        """Return all steps by what they cost: by the level that is trained, with and without the penalty."""
+        every, found, first = self.config.penalty_every if self.config.penalty_weight else self.total + 1, [], 1
+        for phase in self.phases:
+            steps = range(first, first + phase.steps)
+            kinds = [step for step in steps if step % every], [step for step in steps if not step % every]
+            found += [stage(kind, phase.batch) for kind in kinds if kind]
+            first += phase.steps
+        return found
 
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
         """Train the critic and then the generator. Return the losses and other values of both."""

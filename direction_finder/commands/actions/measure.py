@@ -1,7 +1,7 @@
 """Carry out `direction-finder measure`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from direction_finder.commands.actions.shared import folder_of, going_on
 from direction_finder.commands.option_values import Measuring
 from direction_finder.commands.printing import say, say_json, tell
 from direction_finder.directions import Directions
+from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, DIRECTIONS
 from direction_finder.generators.weights import state_sha256
@@ -28,6 +29,7 @@ from direction_finder.reports.measures import (
     take,
 )
 from direction_finder.reports.measures.again import measure_again
+from direction_finder.reports.measures.estimates import Estimator
 from direction_finder.reports.measures.saving import save, save_together
 from direction_finder.reports.pages.page import write_page
 from direction_finder.reports.table import table
@@ -46,7 +48,7 @@ def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] =
     given: the names of the options that the user gave. The processes of `torchrun` share the images; only the first
     one writes.
     """
-    with together():
+    with together(options.dry_run):
         _measure(targets, options, given)
 
 
@@ -55,6 +57,9 @@ def _measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str])
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options, given)
+    if options.dry_run:
+        _estimate(targets, options)
+        return
     folders = {folder_of(path) for path in map(Path, targets) if path.exists() and not torchrun.number()}
     with ExitStack() as stack:
         for folder in sorted({folder.resolve(): folder for folder in folders}.values()):
@@ -84,17 +89,9 @@ def _check(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -
 
 def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[str, Report]]:
     """Return the reports of each target, and save those of runs in their folders."""
-    reads_factors = any(METRICS[name].network for name in options.metrics)
-    network = read_network(options.factor_network, options.reader) if reads_factors else None
-    loader = Loader(options.device, progress=True)
     reports: dict[str, dict[str, Report]] = {}
     with going_on(), ExitStack() as stack:
-        for text in targets:
-            if not options.as_json:
-                say(f"{text}:")
-            path = Path(text) if Path(text).exists() else None
-            target = Loaded.open(path, loader, options.generator) if path else None
-            task = _task(target, loader, text, network, options, stack)
+        for text, target, task in _tasks(targets, options, stack):
             reports[text] = {}
             for name in _names(options):
                 _tell(measurement := take(task, name), options)
@@ -102,9 +99,33 @@ def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[st
                 if target and not torchrun.number():
                     with torchrun.alone():
                         save(measurement, target.folder, task, on_note=tell)
-            if path and not torchrun.number():
-                _finish(path, reports[text], options)
+            if target and not torchrun.number():
+                _finish(Path(text), reports[text], options)
     return reports
+
+
+def _estimate(targets: tuple[str, ...], options: Measuring) -> None:
+    """Print what each metric of each target would cost."""
+    found: dict[str, dict[str, Cost]] = {}
+    with ExitStack() as stack:
+        for text, _, task in _tasks(targets, options, stack):
+            estimator = Estimator(task)
+            found[text] = {name: estimator.cost(name) for name in _names(options)}
+    say_json({text: {name: cost.plain() for name, cost in costs.items()} for text, costs in found.items()})
+    images, seconds, gib = zip(*(cost for costs in found.values() for cost in costs.values()), strict=True)
+    tell(f"about {Cost(sum(images), sum(seconds), max(gib))}, judging by a part of it that was carried out")
+
+
+def _tasks(targets: tuple[str, ...], options: Measuring, stack: ExitStack) -> Iterator[tuple[str, Loaded | None, Task]]:
+    """Yield each target, what was loaded if it is a path, and what to measure of it; print its name before."""
+    reads_factors = any(METRICS[name].network for name in options.metrics)
+    network = read_network(options.factor_network, options.reader) if reads_factors else None
+    loader = Loader(options.device, progress=True)
+    for text in targets:
+        if not options.as_json and not options.dry_run:
+            say(f"{text}:")
+        target = Loaded.open(Path(text), loader, options.generator) if Path(text).exists() else None
+        yield text, target, _task(target, loader, text, network, options, stack)
 
 
 def _scored(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> dict[str, dict[str, Report]]:
@@ -164,7 +185,7 @@ def _task(
         "sampling": [options.seed, options.max_batch, loaded and loaded.sha256],
         **choices.depends_on,
     }
-    cache = uncached if torchrun.number() else stack.enter_context(MeasureCache(depends_on, tell))
+    cache = uncached if torchrun.number() or options.dry_run else stack.enter_context(MeasureCache(depends_on, tell))
     return Task(generator, directions, sampling, choices, network, cache, stack.enter_context(Bars()))
 
 
