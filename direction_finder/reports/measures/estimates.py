@@ -69,9 +69,7 @@ class Estimator:
         with metered(self.task.generator) as self.meter:
             take(self.task, name)
         if name == "diagonality":
-            mapped = min(
-                MAPPED, self.task.samples(100)
-            )  # samples whose Hessians are computed again, twice, for a figure
+            mapped = min(MAPPED, self.task.samples(100))  # for a figure, their Hessians are computed twice more
             self._count(self.kinds[HESSIANS].each, 2 * mapped)
             self.images += mapped
         seconds = time.perf_counter() - began + self.seconds
