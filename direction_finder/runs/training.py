@@ -103,6 +103,7 @@ def _prepared(
         labelled(data, label)
     config = _configured(model, settings)
     images, about = read_images(data, resolution)
+    state = read_whole(start) if start else None
     content = {
         "direction_finder": package_version(),
         "torch": torch.__version__,
@@ -113,7 +114,7 @@ def _prepared(
         "threads": torch.get_num_threads(),
         "device": pick_device(device),
     }
-    return content, images, read_whole(start) if start else None
+    return content, images, state
 
 
 def resume(
