@@ -213,6 +213,12 @@ def test_the_command_curves_a_run_and_edits_follow_unless_straight(run_folder, t
     assert bent.exit_code == 0 and "directions are curved" in bent.stdout
     curved = Directions.load(path)
     assert curved.curvature["points"] == 24 and curved.straight == replace(plain, ranges=curved.ranges)
+    listed = json.loads((run_folder / "rank.json").read_text())["short_list"] or list(range(6))
+    samples = df.open_run(run_folder).generator().samples(64, seed=0, class_name=1)
+    error = df.commutativity_error(samples, curved[listed])
+    pairs = error[*torch.triu_indices(len(listed), len(listed), 1)]
+    assert f"two of {len(listed)} directions end {pairs.mean():.3f} apart in the other order" in bent.stdout
+    assert f" {pairs.max():.3f}; along straight lines 0" in bent.stdout and pairs.max() > 0
     assert any(curved.curves), "nothing to test"
     assert call(*render, tmp_path / "curved.png").exit_code == 0
     assert call(*render, tmp_path / "straight.png", "--straight").exit_code == 0
