@@ -50,8 +50,9 @@ def save_strips(folder: Path, strips: Mapping[int, Strip], made: dict[str, Any])
     from safetensors.torch import save
 
     straight = {number: strip.straight for number, strip in strips.items() if strip.straight}
-    about = {"kind": KIND, "made": made, "strips": _records(strips), "straight": _records(straight)}
-    content = json.dumps({name: value for name, value in about.items() if value}, sort_keys=True, ensure_ascii=False)
+    about = {"kind": KIND, "made": made, "strips": _records(strips)}
+    about |= {"straight": _records(straight)} if straight else {}
+    content = json.dumps(about, sort_keys=True, ensure_ascii=False)
     sheets = {str(number): strip.sheet for number, strip in strips.items()}
     sheets |= {f"{number}{STRAIGHT}": strip.sheet for number, strip in straight.items()}
     tensors = {name: torch.frombuffer(bytearray(sheet), dtype=torch.uint8) for name, sheet in sheets.items()}
