@@ -227,8 +227,8 @@ def _values(along: Along | Several, value: Any) -> list[float | Tensor]:
 
 def _curved(along: Along | Edit, amount: object = None, layers: Layers = None, keep: Along | Several = ()) -> bool:
     """Return whether a move with these arguments follows a curve."""
-    given = [along, *_several(keep)]
-    return any(term.curve for each in given if not isinstance(each, Tensor) for term, _ in each.terms())
+    given = [each for each in (along, *_several(keep)) if isinstance(each, Direction | Edit)]
+    return any(term.curve for each in given for term, _ in each.terms())
 
 
 def _together(
@@ -240,10 +240,11 @@ def _together(
     """
     moving, keeping = ([_checked(latents, each) for each in group] for group in (along, keep))
     count = latents.shape[1]
-    _check_layers(layers or (), count)
+    where = [each.layers if layers is None else layers for each in moving] + [each.layers for each in keeping]
+    for each in where:
+        _check_layers(each or (), count)
     acting: dict[tuple[bool, ...], list[int]] = {}
     for layer in range(count):
-        where = [each.layers if layers is None else layers for each in moving] + [each.layers for each in keeping]
         acting.setdefault(tuple(each is None or layer in each for each in where), []).append(layer)
     amounts = torch.broadcast_tensors(*amounts, latents[:, :, 0])[:-1]
     still = [torch.zeros_like(amounts[0])] * len(keeping)

@@ -259,7 +259,12 @@ def test_commands_set_several_coordinates_and_keep_others(bent_run, tmp_path):
     assert json.loads((tmp_path / "all.json").read_text())["steps"][0]["keep"] == [1, 2, 3, 4, 5]
     align = ("align", bent_run, "--direction", "0,1", "--samples", 2)
     done = call(*align, "--to", "0,0.5", "--to", "25%,9999", "--keep", "4")
-    assert done.exit_code == 0 and "2 of 2 samples stop before" in done.stderr and "0, 0.5" not in done.stderr
+    assert (
+        done.exit_code == 0
+        and "2 of 2 samples stop before" in done.stderr
+        and ", at " in done.stderr
+        and "0, 0.5" not in done.stderr
+    )
     with Image.open(bent_run / "align-0-1.png") as sheet:
         assert json.loads(sheet.text[MADE_KEY])["keep"] == [4]
     for words, message in (

@@ -105,6 +105,7 @@ BASE = {
     "device": ["align", "RUN", "--direction", 0, "--samples", 1, "--device", "VALUE"],
     "generator": ["export", "VALUE", "--out", "RUN/m.npy"],
     "step": ["edit", "RUN", "--samples", 1, "--step", "VALUE"],
+    "keep": ["align", "RUN", "--direction", 0, "--samples", 1, "--keep", "VALUE"],
     "to": ["align", "RUN", "--direction", 0, "--samples", 1, "--to", "VALUE"],
     "out": ["export", "RUN", "--out", "RUN/VALUE.npy"],
     "text": ["classes", "VALUE"],

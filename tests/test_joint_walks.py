@@ -161,8 +161,9 @@ def test_scale_and_layers_count(bent, points):
     assert torch.equal(
         move(2 * latents, there, 0.5, (2,), kept)[:, 2] / 2, move(latents, along, 0.5, (2,), other)[:, 2]
     )
-    with pytest.raises(InputError, match="layers 0 to 2"):
-        move(latents, along, 0.5, (3,), other)
+    for arguments in ((along, 0.5, (3,), other), (along, 0.5, None, Direction(other.vector, (3,)))):
+        with pytest.raises(InputError, match="layers 0 to 2"):
+            move(latents, *arguments)
 
 
 def test_edits_and_combined_moves_keep_too(bent, points):
@@ -186,6 +187,8 @@ def test_what_cannot_be_done_is_refused(bent, points):
             align(latents, bent[:2], values)
     with pytest.raises(InputError, match="3 amounts for 40 samples"):
         align(latents, bent[:2], [torch.zeros(3), 0.0])
+    with pytest.raises(InputError, match="these are several directions"):
+        combine(latents, [(Directions(EYE, "random"), 1.0, None, bent[0])])
     with pytest.raises(InputError, match="expected \\(batch, layers, dim\\)"):
         move(latents, bent[0], 1.0, keep=torch.zeros(DIM + 1))
 

@@ -11,6 +11,7 @@ from direction_finder.directions import Directions
 from direction_finder.edits import align, move, spread
 from direction_finder.errors import InputError
 from direction_finder.recipes import Recipe, Step
+from direction_finder.reports import describe
 from direction_finder.samples import Samples
 
 
@@ -140,6 +141,7 @@ def test_a_step_keeps_other_coordinates(latents, vectors, tmp_path):
     assert str(step) == "move 1 +0.5 keeping 0, 2"
     recipe = Recipe((step, Step("align", 0, 0.0)), 0, 5)
     recipe.save(tmp_path / "edit.json")
+    assert describe(tmp_path / "edit.json")["steps"] == ["move:1=0.5, keeping 0, 2", "align:0=0.0"]
     steps = json.loads((tmp_path / "edit.json").read_text())["steps"]
     assert steps[0]["keep"] == [0, 2] and "keep" not in steps[1]
     assert Recipe.load(tmp_path / "edit.json") == recipe

@@ -35,9 +35,11 @@ def align(
         goals = [_goal(target, chosen, coordinates, drawing.seed) for coordinates in to] or default_values(chosen)
         for goal in goals:
             moved = edits.align(own, chosen, goal, keep=keeping)
-            if stopped := int(edits.short_of(moved, chosen, goal).sum()):
-                way = "the curve is flat there" if not keeping else "what is kept leaves no way, or the curve is flat"
-                tell(f"{stopped} of {len(own)} samples stop before {named(goal)}: {way} (see --straight)")
+            if (short := edits.short_of(moved, chosen, goal)).any():
+                means = [edits.coordinate(moved, each)[short].mean().item() for each in chosen]
+                way = "what is kept leaves no way, or the curve is flat" if keeping else "the curve is flat there"
+                count = f"{int(short.sum())} of {len(own)} samples stop before {named(goal)}"
+                tell(f"{count}, at {named(means)} on average: {way} (see --straight)")
         sheet = aligned(target.generator, chosen, own, goals, keep=keeping, max_batch=drawing.max_batch)
         out = out or target.folder / f"align-{'-'.join(map(str, numbers))}.png"
         settings = {"direction": numbers, "to": goals, "samples": samples, "seed": drawing.seed}

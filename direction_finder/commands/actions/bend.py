@@ -40,8 +40,8 @@ def bend(path: Path, points: int, drawing: Drawing) -> None:
 def _tell_order(target: Loaded, curved: Directions, seed: int) -> None:
     """Say how much the order of two moves matters, over all pairs of the short list."""
     numbers = target.pick(None, SHOWN)
-    error = commutativity_error(target.samples(DRAWN, seed, None), curved[numbers])
     if len(numbers) > 1:
+        error = commutativity_error(target.samples(DRAWN, seed, None), curved[numbers])
         pairs = error[*torch.triu_indices(len(numbers), len(numbers), 1)]
         first, second = (numbers[place] for place in divmod(int(error.argmax()), len(numbers)))
         say(
