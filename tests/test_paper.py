@@ -44,6 +44,17 @@ def test_directions_are_matched_one_to_one_with_their_signs(rng):
     assert torch.allclose(cosines, signs[places].double(), atol=1e-6)
 
 
+def test_what_is_shown_is_named_and_turned_like_the_published_directions(spec, tmp_path):
+    generator, matrix = df.load_generator(spec), df.import_directions(paper.GOLDENS)
+    part = paper.Part(generator, paper.CLASSES[0], tmp_path, matrix, 1)
+    part.found["ours"] = df.Directions(-matrix.vectors.flip(0), "test")
+    chosen = part.chosen("ours")
+    assert torch.equal(chosen.vectors, matrix.vectors[[5, 6, 8]])
+    assert chosen.names == ("rotation", "zoom", "smoosh") and chosen.ranges == (3.0, 5.0, 3.0)
+    assert chosen.numbers == (114, 113, 111)
+    assert torch.equal(part.references["coordinates"][paper.AXIS].vector, torch.eye(120)[11])
+
+
 def test_a_fall_has_the_error_of_its_windows():
     noise = [1.0, -1.0] * 100
     penalties = [240 + each for each in noise] + [200.0] * 17_800 + [180 + each for each in noise] * 10
