@@ -20,7 +20,7 @@ progan() { # name, data, kimg, more settings
     fi
 }
 finetune() { # name, baseline, data, settings
-    out=outputs/progan/$1 start=outputs/progan/$2 data=outputs/data/$3
+    out=outputs/progan/$1 start=$2 data=outputs/data/$3
     shift 3
     if [ -e "$out/config.json" ]; then
         $tool finetune --resume "$out"
@@ -33,7 +33,7 @@ render clevr-1fov 4000
 progan 1fov-infogan clevr-1fov 280 --codes 1
 render clevr-simple 6000
 progan u clevr-simple 200 --z-dim 3
-finetune u-hp u clevr-simple $penalty --ramp-kimg 20
+finetune u-hp outputs/progan/u clevr-simple $penalty --ramp-kimg 20
 progan simple-infogan clevr-simple 280 --codes 4
 progan 1fov-scratch clevr-1fov 280 $penalty
 progan simple-scratch clevr-simple 280 $penalty
@@ -41,7 +41,9 @@ for name in complex-clevr-complex edges-edges-and-shapes; do
     data=${name#*-} name=${name%%-*}
     render "$data" 6000
     progan "$name" "$data" 200
-    finetune "$name-hp" "$name" "$data" $penalty --ramp-kimg 20
+    finetune "$name-hp" "outputs/progan/$name" "$data" $penalty --ramp-kimg 20
 done
 progan u-infogan clevr-simple 280 --z-dim 3 --codes 3
-finetune u-plus u clevr-simple --penalty-weight 0
+finetune u-plus outputs/progan/u clevr-simple --penalty-weight 0
+finetune 1fov-plus checkpoints/training/progan-1fov.safetensors clevr-1fov --penalty-weight 0
+finetune simple-plus checkpoints/training/progan-simple.safetensors clevr-simple --penalty-weight 0
