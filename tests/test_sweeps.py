@@ -210,6 +210,22 @@ def test_a_folder_with_something_else_is_refused_and_left_as_it_is(spec, tmp_pat
     assert contents(folder) == before and (folder / "runs.csv").read_text() == "mine,2\n"
 
 
+def test_settings_that_a_run_chose_are_its_own_and_others_are_not(spec, tmp_path):
+    given, folders = {"class_name": "0-1", "points": 4}, [tmp_path / name for name in ("chosen", "named", "mixed")]
+    rows = swept(spec, folders[0], **given)
+    (at,) = {tuple(df.open_run(folders[0] / row["folder"]).config["settings"]["at"]) for row in rows}
+    assert swept(spec, folders[0], **given) == rows
+    swept(spec, folders[1], **given, at=at)
+    swept(spec, folders[1], **given)
+    swept(spec, folders[2], class_name="1", points=4, at=("image",))
+    with pytest.raises(InputError, match=r"class-1-seed-0: holds a run with at \['image'\], not \['middle'\]"):
+        swept(spec, folders[2], **given)
+    with pytest.raises(InputError, match="holds a run with precision exact, not fast"):
+        swept(spec, folders[0], **given, precision="fast")
+    swept(spec, tmp_path / "fast", **given, precision="fast")
+    assert [row["status"] for row in swept(spec, tmp_path / "fast", **given, precision="fast")] == ["done"] * 2
+
+
 def test_a_second_sweep_of_a_folder_is_refused(spec, tmp_path):
     with locked(tmp_path), pytest.raises(InputError, match="another process is writing in this folder"):
         swept(spec, tmp_path, "random")
@@ -300,7 +316,9 @@ def test_the_command_refuses_in_one_line_and_says_what_failed(spec, tmp_path):
         assert result.exit_code == 2 and expected in result.stderr and result.stderr.count("\n") == 1
     failed = call(*base, "--method", "sefa", "--read", "layer9", "--out", tmp_path / "sweep")
     assert failed.exit_code == 2 and "0 done, 1 failed, 0 left" in failed.stdout
-    assert "1 runs failed; repeat the command" in failed.stderr.splitlines()[-1]
+    assert "1 run failed; repeat the command to try it again" in failed.stderr.splitlines()[-1]
+    failed = call(*base, "--method", "sefa", "--read", "layer9", "--seed", "0-1", "--out", tmp_path / "sweep")
+    assert "2 runs failed; repeat the command to try them again" in failed.stderr.splitlines()[-1]
     done = call(*base, "--method", "random", "--seed", "1-2", "--seed", 2, "--out", tmp_path / "other")
     assert done.exit_code == 0 and "2 done, 0 failed, 0 left" in done.stdout
 

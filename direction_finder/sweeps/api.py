@@ -21,7 +21,7 @@ from direction_finder.runs.learning import Search
 from direction_finder.runs.loading import Loader
 from direction_finder.settings import MOST_THREADS, SAVE_EVERY, check_number
 from direction_finder.sweeps import table
-from direction_finder.sweeps.plan import Wanted, existing, planned, shard_of
+from direction_finder.sweeps.plan import Middles, Wanted, existing, planned, shard_of
 from direction_finder.sweeps.table import Row
 from direction_finder.sweeps.tasks import DONE, FAILED, LEFT, Outcome, Source, Task, carry_out, is_done, unload
 
@@ -186,7 +186,8 @@ def carried_out(
 
 def _missing(out: Path, searches: Mapping[str, Search], source: Source, how: How) -> dict[str, Task]:
     """Return the tasks that are left, after checking that all folders fit."""
-    runs = {name: existing(out / name, search) for name, search in searches.items()}
+    middles: Middles = {}
+    runs = {name: existing(out / name, search, middles) for name, search in searches.items()}
     return {
         name: Task(
             out / name,

@@ -81,5 +81,6 @@ def _report(rows: Sequence[Row], out: Path, stopped: bool) -> None:
         tell("Stopped; what was found is saved. Repeat the command to resume the sweep.")
         raise SystemExit(130)
     if failed:
-        raise Unfinished(f"{len(failed)} runs failed; repeat the command to try them again")
+        what, them = ("1 run", "it") if len(failed) == 1 else (f"{len(failed)} runs", "them")
+        raise Unfinished(f"{what} failed; repeat the command to try {them} again")
     tell(f"To look at one of them: direction-finder render grid {shown(out / rows[0]['folder'])}")
