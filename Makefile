@@ -39,6 +39,7 @@ check: .venv/ready
 
 # Thousands of faults on purpose, a quarter of an hour; writes the table in docs/promises.md
 campaign: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.campaign --out docs/promises.md
 
 bench: .venv/ready

@@ -14,7 +14,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import DIRECTIONS, LOG, STATE
 from direction_finder.locks import LOCK, locked
 from direction_finder.parallel import Died
-from direction_finder.sweeps import api, table, tasks
+from direction_finder.sweeps import api, running, table, tasks
 from direction_finder.sweeps.plan import MOST_RUNS
 from tests.conftest import NUM_CLASSES, call, dcgan_state
 from tests.process import finish, start, wait_for
@@ -81,7 +81,7 @@ def test_every_run_is_what_learn_makes_and_the_table_lists_it(spec, plain, tmp_p
 def test_what_is_done_is_not_computed_again_and_what_is_missing_is(spec, tmp_path, monkeypatch):
     rows = swept(spec, tmp_path / "sweep", "random", class_name="0-1")
     begun = []
-    monkeypatch.setattr(api, "carry_out", lambda task, stopping: begun.append(task.folder) or carry(task, stopping))
+    monkeypatch.setattr(running, "carry_out", lambda task, stopping: begun.append(task.folder) or carry(task, stopping))
     carry = tasks.carry_out
     assert swept(spec, tmp_path / "sweep", "random", class_name="0-1") == rows and not begun
     directions = tmp_path / "sweep" / rows[1]["folder"] / DIRECTIONS
@@ -240,13 +240,13 @@ def test_a_full_disk_ends_the_sweep_in_one_line(spec, tmp_path, monkeypatch):
 
 
 def test_a_worker_that_always_dies_is_a_failure(spec, tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "in_lasting_processes", lambda *_: [(0, Died(-9))])
+    monkeypatch.setattr(running, "in_lasting_processes", lambda *_: [(0, Died(-9))])
     (row,) = swept(spec, tmp_path / "sweep", "random")
     assert row["status"] == "failed" and "died each time (exit code -9)" in row["reason"]
 
 
 def test_other_weights_in_a_worker_are_refused(spec, tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "carry_out", lambda task, stopping: carry(changed(task), stopping))
+    monkeypatch.setattr(running, "carry_out", lambda task, stopping: carry(changed(task), stopping))
     carry = tasks.carry_out
     changed = lambda task: api.dataclasses.replace(task, record={**task.record, "weights_sha256": "0"})  # noqa: E731
     (row,) = swept(spec, tmp_path / "sweep", "random")

@@ -90,25 +90,29 @@ def folder_name(search: Search) -> str:
     return slug(f"{search.method} {of} {search.part or ''} seed {search.config.seed}")
 
 
-def existing(folder: Path, search: Search, middles: Middles | None = None) -> Run | None:
+def existing(folder: Path, search: Search, device: str | None = None, middles: Middles | None = None) -> Run | None:
     """Return the run in a folder if it has anything to keep, and None if it has to begin.
 
-    middles: is filled; the same dict for many searches saves time. Raises InputError if the folder holds another run
-    than this search would make.
+    device: on which the run is to be (None: where the generator is). middles: is filled; the same dict for many
+    searches saves time. Raises InputError if the folder holds another run than this search would make.
     """
     if not (folder / CONFIG).is_file() or holds_nothing(folder):
         return None
     run = Run.open(folder)
-    if other := _difference(run, search, {} if middles is None else middles):
+    wanted = search.content() | ({"device": device} if device else {})
+    if other := _difference(run, search, wanted, {} if middles is None else middles):
         raise InputError(f"{folder}: holds a run with {other}; give another folder as `out`")
     return run
 
 
-def _difference(run: Run, search: Search, middles: Middles) -> str | None:
-    """Describe in what a run is another one than a search; settings that were chosen by measuring are left out."""
-    here, wanted = run.config, search.content()
+def _difference(run: Run, search: Search, wanted: Mapping[str, Any], middles: Middles) -> str | None:
+    """Describe in what a run is another one than a search, whose content is `wanted`.
+
+    Settings that were chosen by measuring are left out.
+    """
+    here = run.config
     for key in ("method", "class", "part", "threads", "device"):
-        if here.get(key) != wanted[key]:
+        if _plain(here.get(key)) != _plain(wanted[key]):
             return f"{key} {here.get(key)}, not {wanted[key]}"
     if here["generator"].get("weights_sha256") != wanted["generator"]["weights_sha256"]:
         return "a generator of other weights"
@@ -119,6 +123,11 @@ def _difference(run: Run, search: Search, middles: Middles) -> str | None:
         if (old := here["settings"].get(name)) != value and not _chosen(name, run, search, middles):
             return f"{name} {old}, not {value}"
     return None
+
+
+def _plain(value: Any) -> Any:
+    """Return the name of a device as short as it can be, and anything else unchanged."""
+    return "cuda" if value == "cuda:0" else value
 
 
 def _chosen(name: str, run: Run, search: Search, middles: Middles) -> bool:

@@ -10,6 +10,7 @@ import torch
 from direction_finder.discovery import SearchConfig
 from direction_finder.errors import DirectionFinderError, InputError, one_line, out_of_memory
 from direction_finder.generators import Generator, Untold
+from direction_finder.locks import locked
 from direction_finder.progress import Progress
 from direction_finder.runs import learning
 from direction_finder.runs.folder import Run
@@ -18,6 +19,7 @@ from direction_finder.runs.loading import Loader
 from direction_finder.sweeps.plan import existing
 
 DONE, FAILED, LEFT = "done", "failed", "left"
+PATIENCE = 60.0  # seconds to wait for a run that a process of a lost node, or of a driver that was killed, still holds
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,9 @@ def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
             progress.stop()
 
     search = task.search()
+    if task.folder.is_dir():
+        with locked(task.folder, wait=PATIENCE):
+            pass
     if run := existing(task.folder, search):
         if not is_done(run):
             run, _ = learning.resume(

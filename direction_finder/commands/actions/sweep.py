@@ -30,13 +30,17 @@ def sweep(options: Sweeping, settings: dict[str, Any]) -> None:
     if not options.out:
         raise InputError("no folder: give --out, e.g. --out outputs/sweep")
     wanted = _wanted(options, settings)
+    if options.dry_run and options.address:
+        raise InputError("--dry-run measures this machine: leave out --address, and give --workers")
     if options.dry_run:
         _forecast(forecast(how=How(options.workers, options.threads or 1, options.shard), **wanted))
         return
     with Console() as console:
         rows = swept(
             workers=options.workers,
+            address=options.address,
             shard=options.shard,
+            upload=options.upload,
             threads=options.threads or 1,
             save_every=options.save_every,
             progress=console,
