@@ -20,6 +20,7 @@ QUIET = {
     "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
     "RAY_AUTH_MODE": "disabled",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # elsewhere too: use loopback, without asking which address is ours
     "RAY_agent_register_timeout_ms": "120000",  # a busy machine starts it slowly
     "RAY_raylet_start_wait_time_s": "120",
 }

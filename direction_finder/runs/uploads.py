@@ -29,7 +29,7 @@ class Storage:
             self.files.invalidate_cache()
             self.files.exists(self.root)
         except Exception as error:  # every kind of storage has errors of its own
-            raise InputError(f"upload {address}: {_reason(error)}; expected an address that fsspec knows") from error
+            raise InputError(f"`upload` {address}: {_reason(error)}; expected an address that fsspec knows") from error
         self.address = address
 
     def upload(self, folder: Path) -> None:

@@ -29,7 +29,7 @@ def check_address(address: str) -> None:
     """Raise InputError unless an address is "auto" or HOST:PORT."""
     host, _, port = address.rpartition(":")
     if address != AUTO and not (host and "/" not in host and 0 < (ordinal(port) or 0) < 65536):
-        raise InputError(f"address {address!r}: expected {AUTO}, or HOST:PORT of a Ray cluster, e.g. 10.0.0.1:6379")
+        raise InputError(f"`address` {address}: expected {AUTO}, or HOST:PORT of a Ray cluster, e.g. 10.0.0.1:6379")
 
 
 @contextmanager
