@@ -62,11 +62,19 @@ def some(plain: dict[str, bytes], *seeds: int) -> dict[str, bytes]:
 
 
 def test_small_runs_have_the_bytes_of_a_plain_loop_and_nothing_leaves_the_machine(cluster, spec, plain, tmp_path):
-    told, handler = [], signal.getsignal(signal.SIGTERM)
+    import ray
+
+    told, held, handler = [], set(), signal.getsignal(signal.SIGTERM)
+
+    def watch(progress):
+        told.append(progress)
+        held.add(ray.cluster_resources()["memory"] - ray.available_resources().get("memory", 0))
+
     rows = df.sweep(
-        spec, tmp_path / "sweep", class_name="0-2", seed=[0, 1], address=cluster.address, progress=told.append,
+        spec, tmp_path / "sweep", class_name="0-2", seed=[0, 1], address=cluster.address, progress=watch,
         upload=f"file://{tmp_path}/copies", **GIVEN,
     )  # fmt: skip
+    assert max(held) > 2 * 2**27  # two workers, which have torch in memory
     assert [row["status"] for row in rows] == ["done"] * 6
     assert contents(tmp_path / "sweep") == some(plain, 0, 1) == contents(tmp_path / "copies") != {}
     assert told[0].values == {"done": 0, "failed": 0, "left": 6} and told[-1].values["done"] == 6

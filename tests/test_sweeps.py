@@ -5,6 +5,8 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
+import time
 
 import pytest
 import torch
@@ -229,6 +231,21 @@ def test_settings_that_a_run_chose_are_its_own_and_others_are_not(spec, tmp_path
 def test_a_second_sweep_of_a_folder_is_refused(spec, tmp_path):
     with locked(tmp_path), pytest.raises(InputError, match="another process is writing in this folder"):
         swept(spec, tmp_path, "random")
+
+
+def test_a_run_that_a_dying_process_still_holds_is_waited_for(spec, tmp_path):
+    folder, held = tmp_path / "random-seed-0", threading.Event()
+
+    def hold():
+        with locked(folder, create=True):
+            held.set()
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    assert [row["status"] for row in swept(spec, tmp_path, "random")] == ["done"]
+    thread.join()
 
 
 def test_a_full_disk_ends_the_sweep_in_one_line(spec, tmp_path, monkeypatch):

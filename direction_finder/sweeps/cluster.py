@@ -12,6 +12,7 @@ import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from direction_finder.errors import InputError, MissingExtra
 from direction_finder.numerals import ordinal
@@ -53,7 +54,7 @@ def connected(address: str) -> Iterator[None]:
             ray.init(address=place, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:  # e.g. another version of Ray
             raise InputError(f"no Ray cluster can be used at {place}: {error}") from error
-    shown = worker.print_to_stdstream
+    shown: Any = getattr(worker, "print_to_stdstream", None)
     worker.print_to_stdstream = lambda *_, **__: None  # long logs of workers and nodes that died
     try:
         yield

@@ -1,6 +1,7 @@
 """Carry out one run of a sweep: begin or resume it, in whichever process is given the task."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,7 +107,7 @@ def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
 
     search = task.search()
     if task.folder.is_dir():
-        with locked(task.folder, wait=PATIENCE):
+        with suppress(FileNotFoundError), locked(task.folder, wait=PATIENCE):  # who holds it may delete it in the end
             pass
     if run := existing(task.folder, search):
         if not is_done(run):

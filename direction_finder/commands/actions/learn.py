@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
             tell(f"at most {cost}, judging by a part of it that was carried out")
         return
     results = [_learn_one(search, options) for search in searches]
+    _upload([run.folder for run, _ in results], options.upload)
     if len(results) > 1 and not torchrun.number():
         say(*_compared(results))
 
@@ -137,6 +138,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
             on_step=console,
         )
     _finish(run, directions, options)
+    _upload([run.folder], options.upload)
 
 
 def _say(run: Run, generator: Generator | None) -> None:
@@ -155,18 +157,20 @@ def _finish(run: Run, directions: Directions, options: Learning) -> None:
         bend(
             run.folder, BendSettings().points, Drawing(options.spec if options.resume else None, device=options.device)
         )
-    if options.upload:
-        _upload(run.folder, options.upload)
     tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
     tell(f"To look at them: direction-finder render grid {shown(run.folder)}")
 
 
-def _upload(run: Path, address: str) -> None:
-    try:
-        Storage(address).upload(run)
-    except Unfinished as error:
-        again = f"direction-finder learn --resume {shown(run)} --upload {shlex.quote(address)}"
-        raise Unfinished(f"{error}; it is kept here; to copy what is missing: {again}") from error
+def _upload(runs: Sequence[Path], address: str | None) -> None:
+    """Copy finished runs to other storage, once all are found."""
+    if address is None or torchrun.number():
+        return
+    for run in runs:
+        try:
+            Storage(address).upload(run)
+        except Unfinished as error:
+            again = f"direction-finder learn --resume {shown(run)} --upload {shlex.quote(address)}"
+            raise Unfinished(f"{error}; it is kept here; to copy what is missing: {again}") from error
 
 
 def _beside_random(directions: Directions) -> str:
