@@ -10,7 +10,7 @@ from direction_finder.errors import InputError, Unfinished
 from direction_finder.generators import Untold
 from direction_finder.locks import locked
 from direction_finder.parallel import Died, by_crew
-from direction_finder.sweeps import running
+from direction_finder.sweeps import nodes, running
 from direction_finder.sweeps.cluster import check_address
 from direction_finder.sweeps.nodes import Crew, Wanted, Worker
 from direction_finder.sweeps.tasks import Outcome, Source, Task, unload
@@ -106,6 +106,7 @@ def task(tmp_path):
 def hired(monkeypatch, task, most, *answers):
     ray = Cluster(*answers)
     monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(nodes, "LOOK", 1e9)  # a worker that was lost is replaced at once
     return ray, Crew("carry_out", task, Wanted(1, 0, 0), most)
 
 

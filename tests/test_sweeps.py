@@ -4,6 +4,7 @@ import csv
 import json
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -226,6 +227,11 @@ def test_settings_that_a_run_chose_are_its_own_and_others_are_not(spec, tmp_path
         swept(spec, folders[0], **given, precision="fast")
     swept(spec, tmp_path / "fast", **given, precision="fast")
     assert [row["status"] for row in swept(spec, tmp_path / "fast", **given, precision="fast")] == ["done"] * 2
+    path = tmp_path / "fast" / rows[0]["folder"] / "config.json"
+    path.write_text(re.sub('"precision": "[^"]*"', '"precision": "bfloat16:layer1"', path.read_text()))
+    swept(spec, tmp_path / "fast", **given, precision="fast")
+    with pytest.raises(InputError, match="holds a run with precision bfloat16:layer1, not exact"):
+        swept(spec, tmp_path / "fast", **given)
 
 
 def test_a_second_sweep_of_a_folder_is_refused(spec, tmp_path):
