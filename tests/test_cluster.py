@@ -12,7 +12,7 @@ from direction_finder.locks import locked
 from direction_finder.parallel import Died, by_crew
 from direction_finder.sweeps import nodes, running
 from direction_finder.sweeps.cluster import check_address
-from direction_finder.sweeps.nodes import Crew, Wanted, Worker
+from direction_finder.sweeps.nodes import Crew, Measurers, Wanted, Worker
 from direction_finder.sweeps.tasks import Outcome, Source, Task, unload
 from direction_finder.version import package_version
 from tests import netless
@@ -82,7 +82,7 @@ class Cluster:
 
     def _hire(self, *given):
         call = SimpleNamespace(remote=lambda *_: object())
-        self.hired.append(SimpleNamespace(begin=call, carry_out=call, stop=call))
+        self.hired.append(SimpleNamespace(begin=call, carry_out=call, memory=call, stop=call))
         return self.hired[-1]
 
     def wait(self, refs, timeout=0.0, num_returns=1):
@@ -103,11 +103,11 @@ def task(tmp_path):
     return Task(tmp_path / "run", Source("dcgan:x", None, Untold(), "cpu"), {"spec": "x"}, "random", None, None, 1, 0)
 
 
-def hired(monkeypatch, task, most, *answers):
+def hired(monkeypatch, task, most, *answers, kind=Crew):
     ray = Cluster(*answers)
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setattr(nodes, "LOOK", 1e9)  # a worker that was lost is replaced at once
-    return ray, Crew("carry_out", task, Wanted(1, 0, 0), most)
+    return ray, kind("carry_out" if kind is Crew else "memory", task, Wanted(1, 0, 0), most)
 
 
 def test_a_crew_hires_as_many_as_make_sense_and_replaces_lost_ones(monkeypatch, task):
@@ -119,6 +119,17 @@ def test_a_crew_hires_as_many_as_make_sense_and_replaces_lost_ones(monkeypatch, 
     ray, crew = hired(monkeypatch, task, 1, *answers)
     assert list(by_crew(crew, [task, task], lambda: False)) == [(1, Outcome("done")), (0, Died(None))]
     assert len(ray.hired) == 4 == len(ray.killed) and not ray.answers
+
+
+def test_measuring_ends_at_once_when_the_sweep_is_to_stop(monkeypatch, task):
+    ray, crew = hired(monkeypatch, task, 1, None, kind=Measurers)
+    while not crew.has_room(1):
+        assert list(crew.results()) == []
+    crew.begin(0, task)
+    crew.stop()
+    assert not crew.busy and ray.killed == ray.hired
+    ray, crew = hired(monkeypatch, task, 1, None, 7, 9, kind=Measurers)
+    assert list(by_crew(crew, [task, task], lambda: False)) == [(0, 7), (1, 9)]
 
 
 def test_workers_that_all_die_while_they_start_or_cannot_work_end_the_sweep(monkeypatch, task):

@@ -17,7 +17,7 @@ from typing import Any
 from direction_finder.errors import InputError, MissingExtra
 from direction_finder.numerals import ordinal
 from direction_finder.parallel import Died, Stopping, by_crew, same_signals
-from direction_finder.sweeps.nodes import Crew, Wanted
+from direction_finder.sweeps.nodes import Crew, Measurers, Wanted
 from direction_finder.sweeps.tasks import Outcome, Task
 
 EXTRA = "cluster"
@@ -105,5 +105,5 @@ def in_cluster(tasks: Sequence[Task], workers: int | None, stopping: Stopping) -
 def _memory(tasks: Sequence[Task], wanted: Wanted, stopping: Stopping) -> int:
     """Return how many bytes the largest of the tasks takes at its peak; 0 if that could not be measured."""
     kinds = {(task.method, dataclasses.replace(task.config, class_index=None, seed=0)): task for task in tasks}
-    crew = Crew("memory", tasks[0], wanted, 1)
+    crew = Measurers("memory", tasks[0], wanted, 1)
     return max((need for _, need in by_crew(crew, list(kinds.values()), stopping) if isinstance(need, int)), default=0)

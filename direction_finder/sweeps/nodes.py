@@ -175,3 +175,13 @@ class Crew:
         finally:
             for worker in [*self.idle, *self.starting.values(), *(worker for _, worker in self.working.values())]:
                 self.ray.kill(worker)
+
+
+class Measurers(Crew):
+    """Workers that measure. What they do is not saved, so that they end at once when they are to stop."""
+
+    def stop(self) -> None:
+        """End those at work."""
+        for _, worker in self.working.values():
+            self.ray.kill(worker)
+        self.working.clear()
