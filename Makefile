@@ -41,8 +41,9 @@ check: .venv/ready
 	$(MAKE) test
 	$(BIN)/python -m tests.wheel
 
-# Thousands of faults on purpose, a quarter of an hour; writes the table in docs/promises.md
+# Clusters that lose nodes, and thousands of faults on purpose, a quarter of an hour; writes the table in docs/promises.md
 campaign: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.campaign --out docs/promises.md
 
 bench: .venv/ready
