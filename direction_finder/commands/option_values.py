@@ -24,6 +24,7 @@ class Loading:
     device: str
     threads: int | None
     save_every: float
+    upload: str | None
     dry_run: bool
 
 
@@ -43,6 +44,7 @@ class Sweeping(Loading):
     methods: tuple[str, ...]
     seeds: tuple[tuple[int, int], ...]
     workers: int | None
+    address: str | None
     shard: tuple[int, int] | None
 
 
@@ -65,6 +67,7 @@ class Measuring:
     max_batch: int
     write_names: bool
     again: bool
+    straight: bool
     out: Path | None
     dry_run: bool
     as_json: bool

@@ -1,6 +1,7 @@
 """Carry out one run of a sweep: begin or resume it, in whichever process is given the task."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import torch
 from direction_finder.discovery import SearchConfig
 from direction_finder.errors import DirectionFinderError, InputError, one_line, out_of_memory
 from direction_finder.generators import Generator, Untold
+from direction_finder.locks import locked
 from direction_finder.progress import Progress
 from direction_finder.runs import learning
 from direction_finder.runs.folder import Run
@@ -18,6 +20,7 @@ from direction_finder.runs.loading import Loader
 from direction_finder.sweeps.plan import existing
 
 DONE, FAILED, LEFT = "done", "failed", "left"
+PATIENCE = 60.0  # seconds to wait for a run that a process of a lost node, or of a driver that was killed, still holds
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,9 @@ def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
             progress.stop()
 
     search = task.search()
+    if task.folder.is_dir():
+        with suppress(FileNotFoundError), locked(task.folder, wait=PATIENCE):  # who holds it may delete it in the end
+            pass
     if run := existing(task.folder, search):
         if not is_done(run):
             run, _ = learning.resume(

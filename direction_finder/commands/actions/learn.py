@@ -1,8 +1,10 @@
 """Carry out `direction-finder learn`."""
 
 import dataclasses
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,7 +23,7 @@ from direction_finder.discovery.bend import BendSettings
 from direction_finder.discovery.config_bases import EXACT
 from direction_finder.discovery.configs import DirectConfig, LoopConfig
 from direction_finder.discovery.methods import METHODS, method_named
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, Unfinished
 from direction_finder.generators import Generator, Untold
 from direction_finder.generators.base import class_phrase
 from direction_finder.runs import learning
@@ -30,10 +32,13 @@ from direction_finder.runs.folder import Run
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.learning import Search
 from direction_finder.runs.loading import Loader
+from direction_finder.runs.uploads import Storage
 
 
 def learn(ctx: click.Context, options: Learning, settings: dict[str, Any]) -> None:
     """Find directions in a frozen generator and write them to a run folder."""
+    if options.upload:
+        Storage(options.upload)  # refuse a wrong address before anything slow
     with together(options.dry_run):
         if torchrun.count() > 1:
             _check_shared(options)
@@ -86,6 +91,7 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
             tell(f"at most {cost}, judging by a part of it that was carried out")
         return
     results = [_learn_one(search, options) for search in searches]
+    _upload([run.folder for run, _ in results], options.upload)
     if len(results) > 1:
         say(*_compared(results))
 
@@ -110,7 +116,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
     """Resume a run. names: the options that were given; settings may only be those that the method lets change."""
     run = Run.open(newest_run(options.resume))
     changeable = method_named(run.config["method"]).config.changeable
-    allowed = (*changeable, "resume", "spec", "save_every", "curved")
+    allowed = (*changeable, "resume", "spec", "save_every", "upload", "curved")
     if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in names if name not in allowed]:
         raise InputError(f"--resume uses the run's own settings: leave out {', '.join(refused)}")
     changes = {name: settings[name] for name in names if name in changeable}
@@ -124,6 +130,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
             on_step=console,
         )
     _finish(run, directions, options)
+    _upload([run.folder], options.upload)
 
 
 def _say(run: Run, generator: Generator | None) -> None:
@@ -146,6 +153,18 @@ def _finish(run: Run, directions: Directions, options: Learning) -> None:
             bend(run.folder, BendSettings().points, drawing)
     tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
     tell(f"To look at them: direction-finder render grid {shown(run.folder)}")
+
+
+def _upload(runs: Sequence[Path], address: str | None) -> None:
+    """Copy finished runs to other storage, once all are found."""
+    if address is None or torchrun.number():
+        return
+    for run in runs:
+        try:
+            Storage(address).upload(run)
+        except Unfinished as error:
+            again = f"direction-finder learn --resume {shown(run)} --upload {shlex.quote(address)}"
+            raise Unfinished(f"{error}; it is kept here; to copy what is missing: {again}") from error
 
 
 def _beside_random(directions: Directions) -> str:

@@ -55,6 +55,8 @@ def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] =
 def _measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> None:
     if options.write_names and "factors" not in options.metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
+    if options.straight and (options.write_names or options.again):
+        raise InputError("--straight saves nothing in a run folder: leave out --name and --again")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options, given)
     if options.dry_run:
@@ -92,14 +94,15 @@ def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[st
     reports: dict[str, dict[str, Report]] = {}
     with going_on(), ExitStack() as stack:
         for text, target, task in _tasks(targets, options, stack):
+            folder = None if target is None or options.straight or torchrun.number() else target.folder
             reports[text] = {}
             for name in _names(options):
                 _tell(measurement := take(task, name), options)
                 reports[text][name] = measurement.report
-                if target and not torchrun.number():
+                if folder:
                     with torchrun.alone():
-                        save(measurement, target.folder, task, on_note=tell)
-            if target and not torchrun.number():
+                        save(measurement, folder, task, on_note=tell)
+            if folder:
                 _finish(Path(text), reports[text], options)
     return reports
 
@@ -125,6 +128,8 @@ def _tasks(targets: tuple[str, ...], options: Measuring, stack: ExitStack) -> It
         if not options.as_json and not options.dry_run:
             say(f"{text}:")
         target = Loaded.open(Path(text), loader, options.generator) if Path(text).exists() else None
+        if target and options.straight:
+            target = dataclasses.replace(target, directions=target.directions.straight)
         yield text, target, _task(target, loader, text, network, options, stack)
 
 
