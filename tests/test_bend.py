@@ -70,8 +70,10 @@ def test_known_bent_coordinates_are_found():
     straight = [ranks(edits.coordinate(latents, each)[:, 0], truth[:, i]) for i, each in enumerate(directions)]
     assert min(found) > 0.99 and min(straight) < 0.99
     assert sum(a > b for a, b in zip(found, straight, strict=True)) >= 4
-    for each in filter(None, curved.curves):  # of standard deviation 1 over z, as straight coordinates
-        assert each.coordinate(z).std() == pytest.approx(1, abs=0.1)
+    for each, vector in zip(curved.curves, curved.vectors, strict=True):
+        if each:  # of standard deviation 1 over z, as straight coordinates, and along the direction at z = 0
+            assert each.coordinate(z).std() == pytest.approx(1, abs=0.1)
+            assert torch.allclose(each.slope / each.slope.norm(), vector, atol=1e-5)
     assert torch.equal(curved.vectors, directions.vectors) and curved.straight == replace(directions, ranges=())
 
 

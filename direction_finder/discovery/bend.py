@@ -83,10 +83,9 @@ def bend_with(
     config = _config(generator, directions, settings)
     space = SearchSpace(generator, config)
     points, gradients, basis = _measured(space, config, cache, on_step)
-    rows = space.searched(directions.vectors.double().cpu())
-    # in coordinates along the basis, as points are: (points, num, size)
-    pointing = normalize(rows @ basis.mT @ gradients @ basis.mT, dim=2)
-    curves = _curves(points @ basis.mT, pointing, lambda vectors: space.embed(vectors @ basis).float())
+    rows = space.searched(directions.vectors.double().cpu()) @ basis.mT
+    pointing = normalize(rows @ gradients @ basis.mT, dim=2)
+    curves = _curves(points @ basis.mT, rows, pointing, lambda vectors: space.embed(vectors @ basis).float())
     about = {"points": settings.points, "seed": settings.seed, "at": list(config.at), "epsilon": config.epsilon}
     ranges = tuple(None if curve else reach for curve, reach in zip(curves, directions.ranges, strict=True))
     return dataclasses.replace(directions, curves=curves, curvature=about, ranges=ranges)
@@ -132,11 +131,14 @@ def _ranks(size: int) -> list[int]:
     return [rank for rank in (1, 2, 4, 8, 16, 32, 64, 128) if rank < size] + [size]
 
 
-def _curves(points: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor]) -> tuple[Curve | None, ...]:
+def _curves(
+    points: Tensor, rows: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor]
+) -> tuple[Curve | None, ...]:
     """Return the curve of each direction, or None where it stays straight.
 
-    points (points, size), pointing (points, num, size): in the coordinates in which curves are fitted; `embed` returns
-    vectors in these as latents. The coordinate has standard deviation 1 over z ~ N(0, I), as straight ones have.
+    points (points, size), directions as rows (num, size), where they point at each point, pointing (points, num, size):
+    along the basis. `embed` returns such vectors as latents. At z = 0 a curve runs along its direction: the mean of
+    pointing is less accurate. The coordinate has standard deviation 1 over z ~ N(0, I), as straight ones have.
     """
     choice, fit = chosen(points, pointing, _ranks(points.shape[1])), Fit(points, pointing)
     found = {ridge: fit.matrices(ridge) for ridge in RIDGES}
@@ -146,7 +148,7 @@ def _curves(points: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor])
             curves.append(None)
             continue
         (matrix,) = next(cut(found[float(choice.ridges[i])][i : i + 1], [rank]))
-        curve = Curve.of(fit.mean[i] - matrix @ fit.centre, matrix, rank)
+        curve = Curve.of(rows[i] * fit.mean[i].norm(), matrix, rank)
         size = (curve.slope.square().sum() + curve.bends.square().sum() / 2).sqrt()
         curves.append(Curve(embed(curve.slope / size), (curve.bends / size).float(), embed(curve.axes)))
     return tuple(curves)
