@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check campaign bench format
+.PHONY: demo paper test test-all check campaign bench format
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -21,6 +21,10 @@ demo: .venv/ready
 	$(BIN)/direction-finder page outputs/demo
 	@echo "Open outputs/demo/index.html"
 	@[ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || $(PYTHON) -m webbrowser "file://$(CURDIR)/outputs/demo/index.html"
+
+# The paper's directions of BigGAN by its loop (hours on a GPU) and by ours, its Fig. 6 and 7, in outputs/paper/index.md
+paper: .venv/ready
+	$(BIN)/python -m benchmarks.paper $(OPTIONS)
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile

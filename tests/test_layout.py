@@ -22,7 +22,7 @@ ROWS = [
     {"overwriting", "curves"},
     {"dataset_tables", "direction", "directions_check", "directions_file", "idx", "samples"},
     {"directions"},
-    {"rotations"},
+    {"rotations", "joint_walks"},
     {
         "penalty",
         "bending",
@@ -39,7 +39,7 @@ ROWS = [
         "images",
         "figures",
     },
-    {"generators"},
+    {"generators", "recipes"},
     {"discovery", "metrics", "training", "scenes", "interop"},
     {"rendering", "runs"},
     {"reports", "sweeps"},

@@ -89,6 +89,11 @@ FOLDER = Place(exists=True, file=False)
         help="Compute the results again from the raw measurements that a run folder holds, without the generator.",
     ),
     click.option(
+        "--straight",
+        is_flag=True,
+        help="Measure directions without their curves. Results are then not saved in the run folder.",
+    ),
+    click.option(
         "--out",
         type=Place(file=False),
         help="Folder for measures.json, measures.md with a table of all targets, and figures that compare them.",

@@ -65,6 +65,7 @@ class Measuring:
     max_batch: int
     write_names: bool
     again: bool
+    straight: bool
     out: Path | None
     as_json: bool
     generator: str | None

@@ -44,6 +44,8 @@ def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] =
     """
     if options.write_names and "factors" not in options.metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
+    if options.straight and (options.write_names or options.again):
+        raise InputError("--straight saves nothing in a run folder: leave out --name and --again")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options, given)
     folders = {folder_of(path) for path in map(Path, targets) if path.exists()}
@@ -83,14 +85,16 @@ def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[st
                 say(f"{text}:")
             path = Path(text) if Path(text).exists() else None
             target = Loaded.open(path, loader, options.generator) if path else None
+            if target and options.straight:
+                target = dataclasses.replace(target, directions=target.directions.straight)
             task = _task(target, loader, text, network, options, stack)
             reports[text] = {}
             for name in _names(options):
                 _tell(measurement := take(task, name), options)
                 reports[text][name] = measurement.report
-                if target:
+                if target and not options.straight:
                     save(measurement, target.folder, task, on_note=tell)
-            if path:
+            if path and not options.straight:
                 _finish(path, reports[text], options)
     return reports
 
