@@ -192,18 +192,6 @@ class Aligning:
         return dict(zip(("low", "high"), around.tolist(), strict=True))
 
 
-def commutativity(curved: Directions, latents: Tensor, amount: float = 1.0) -> Tensor:
-    """Return how far apart latents are after two moves in both orders, per unit moved, for each pair of directions."""
-    errors = []
-    for i, first in enumerate(curved):
-        for second in curved[i + 1 :] if i + 1 < len(curved) else ():
-            there, back = (
-                edits.combine(latents, [(a, amount), (b, amount)]) for a, b in ((first, second), (second, first))
-            )
-            errors.append((there - back)[:, 0].norm(dim=1).mean() / amount)
-    return torch.stack(errors)
-
-
 @click.command()
 @click.option("--generator", "which", default="shapes-64")
 @click.option("--classes", default="cube,sphere,cylinder", help="Empty: a generator without classes.")
@@ -229,7 +217,8 @@ def main(which: str, classes: str, factors: str, name: str, path: str | None, po
                 interval = f"{figures['low']:+.3f} to {figures['high']:+.3f}" if "low" in figures else ""
                 cells = " | ".join(f"{figures.get(key, math.nan):.3f}" for key in ("kept", "others", "R2", "stopped"))
                 print(f"| {class_name} | {factor} ({label}) | {row} | {cells} | {interval} |", flush=True)
-        order = commutativity(found.curved[:8], Sampling(aligning.index, 0).draw(generator, 64)[0])
+        pairs = edits.commutativity_error(Sampling(aligning.index, 0).draw(generator, 64)[0], found.curved[:8])
+        order = pairs[*torch.triu_indices(*pairs.shape, 1)]
         print(
             f"\n{class_name}: moves by 1 in another order end {order.mean():.3f} apart (most {order.max():.3f})",
             flush=True,
