@@ -73,8 +73,10 @@ def test_known_bent_coordinates_are_found():
     straight = [ranks(edits.coordinate(latents, each)[:, 0], truth[:, i]) for i, each in enumerate(directions)]
     assert min(found) > 0.99 and min(straight) < 0.99
     assert sum(a > b for a, b in zip(found, straight, strict=True)) >= 4
-    for each in filter(None, curved.curves):  # of standard deviation 1 over z, as straight coordinates
-        assert each.coordinate(z).std() == pytest.approx(1, abs=0.1)
+    for each, vector in zip(curved.curves, curved.vectors, strict=True):
+        if each:  # of standard deviation 1 over z, as straight coordinates, and along the direction at z = 0
+            assert each.coordinate(z).std() == pytest.approx(1, abs=0.1)
+            assert torch.allclose(each.slope / each.slope.norm(), vector, atol=1e-5)
     assert torch.equal(curved.vectors, directions.vectors) and curved.straight == replace(directions, ranges=())
 
 
@@ -84,6 +86,20 @@ def test_straight_directions_stay_straight_within_the_noise():
     for i, each in enumerate(curved):
         assert each.curve is None or each.curve.bends.abs().max() < 0.02
         assert ranks(edits.coordinate(edits.spread(z, 1), each)[:, 0], truth[:, i]) > 0.999
+
+
+def test_gradients_that_are_not_orthogonal_are_found(rng):
+    """Of two coordinates, one strong, one weak and bent by it, as size by hue."""
+    basis = torch.linalg.qr(torch.randn(N, N, generator=rng))[0].double()
+    truth = basis.clone()
+    truth[5] += 0.4 * basis[0]
+    strengths = torch.rand(40, N, generator=rng).double() * torch.linspace(1.0, 0.3, N)
+    matrices = torch.einsum("cf,fi,fj->cij", strengths, truth, truth)
+    found = nn.functional.normalize(bending.unmixed(matrices, basis), dim=1)
+    cosines = (found * nn.functional.normalize(truth, dim=1)).sum(1)
+    assert cosines.min() > 0.995
+    unseen = bending.unmixed(torch.zeros(3, N, N), basis)
+    assert torch.equal(unseen, basis)
 
 
 def test_a_fit_finds_the_coordinates_whose_gradients_it_is_given(rng):
@@ -303,9 +319,9 @@ def test_a_bend_that_was_stopped_resumes_to_the_same_bytes(run_folder, monkeypat
         calls.append(1)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return bending.turned(*arguments)
+        return bending.unmixed(*arguments)
 
-    monkeypatch.setattr("direction_finder.discovery.bend.turned", stopping)
+    monkeypatch.setattr("direction_finder.discovery.bend.unmixed", stopping)
     stopped = call("bend", run_folder, "--points", 12)
     assert stopped.exit_code == 130 and "Repeat the command to resume it" in stopped.stderr
     assert path.read_bytes() == plain
