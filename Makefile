@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check campaign bench format
+.PHONY: demo paper test test-all check campaign bench format
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,10 @@ demo: .venv/ready
 	@echo "Open outputs/demo/index.html"
 	@[ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || $(PYTHON) -m webbrowser "file://$(CURDIR)/outputs/demo/index.html"
 
+# The paper's directions of BigGAN by its loop (hours on a GPU) and by ours, its Fig. 6 and 7, in outputs/paper/index.md
+paper: .venv/ready
+	$(BIN)/python -m benchmarks.paper $(OPTIONS)
+
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
@@ -37,8 +41,9 @@ check: .venv/ready
 	$(MAKE) test
 	$(BIN)/python -m tests.wheel
 
-# Thousands of faults on purpose, a quarter of an hour; writes the table in docs/promises.md
+# Clusters that lose nodes, and thousands of faults on purpose, a quarter of an hour; writes the table in docs/promises.md
 campaign: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.campaign --out docs/promises.md
 
 bench: .venv/ready

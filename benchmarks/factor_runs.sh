@@ -26,6 +26,7 @@ for points in 4 8 12; do
     run jacobian-$points "0 1 2" --points $points --keep-going
 done
 run hessian-direct-24 "0 1 2" --method hessian-direct --points 24 --keep-going
+run hessian-joint "0 1 2" --method hessian-direct --solver joint --points 24 --keep-going
 run mean-field-24 "0 1 2" --method mean-field --points 24 --keep-going
 run local-basis "0 1 2" --method local-basis
 run ganspace-layer3 "0 1 2" --method ganspace --at layer3

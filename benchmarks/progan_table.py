@@ -6,7 +6,8 @@
 - Penalty per layer: of z -> activations, the last one being the image. The maximum over entries, mean over 300
   latents, 8 probes, unbiased.
 - D% and D_R: 100 latents, published and robust.
-- Frechet distance: 1,000 images and as many real ones, EfficientNet-lite0.
+- Path length: 1,000 paths, at the beginning of an arc, EfficientNet-lite0.
+- Frechet distance: 1,000 images and as many real ones, EfficientNet-lite0. It has no interval.
 - With a factor network: what each active component does to each factor (256 latents, in the factor's natural spreads
   per unit of z), and the scores of all components.
 
@@ -27,16 +28,20 @@ from direction_finder.metrics import factors
 from direction_finder.metrics.activeness import ACTIVE, active, activeness
 from direction_finder.metrics.diagonality import diagonality
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.metrics.features import Similarity, lite0_similarity
 from direction_finder.metrics.intervals import Value
+from direction_finder.metrics.path_length import path_lengths, trimmed_mean
 from direction_finder.metrics.reference import Reference
 from direction_finder.penalty import hessian_penalty
 from direction_finder.randomness import normal, stream
 
+LATENTS, HESSIANS, PATHS, IMAGES = 300, 100, 1000, 1000
 
-def penalties(generator: Generator, samples: int = 300) -> list[float]:
+
+def penalties(generator: Generator) -> list[float]:
     """Return the Hessian Penalty of each layer, in order of depth."""
     names = generator.activation_names
-    z, rng = normal(samples, generator.dim, stream(0, "penalty")), stream(0, "probes")
+    z, rng = normal(LATENTS, generator.dim, stream(0, "penalty")), stream(0, "probes")
 
     def activations(rows: torch.Tensor) -> list[torch.Tensor]:
         by_name = generator.activations(rows[:, None], None, names)
@@ -46,14 +51,17 @@ def penalties(generator: Generator, samples: int = 300) -> list[float]:
     return [torch.cat([part[layer].flatten(1).amax(1) for part in parts]).mean().item() for layer in range(len(names))]
 
 
-def row(generator: Generator, scores: torch.Tensor, reference: Reference) -> list[str]:
+def row(generator: Generator, scores: torch.Tensor, reference: Reference, similarity: Similarity) -> list[str]:
     """Return the cells of the row of a generator. scores (dim,): the activeness of each component."""
-    hessians = diagonality(lambda z, _: generator(z[:, None]), normal(100, generator.dim, stream(0, "Hessians")))
+    hessians = diagonality(lambda z, _: generator(z[:, None]), normal(HESSIANS, generator.dim, stream(0, "Hessians")))
     return [
         f"{active(scores)} of {generator.dim}",
         " ".join(f"{score:.4f}" for score in scores.sort(descending=True).values.tolist()),
         " ".join(f"{value:.3g}" for value in penalties(generator)),
         *map(str, (hessians.percent, hessians.percent_bending, hessians.ratio, hessians.ratio_of_sums)),
+        "{0.value:.1f} [{0.low:.1f}, {0.high:.1f}]".format(
+            trimmed_mean(path_lengths(generator, similarity, samples=PATHS))
+        ),
         f"{reference.distance(lambda z: generator(z[:, None]), generator.dim):.1f}",
     ]
 
@@ -80,18 +88,18 @@ def effects(name: str, generator: Generator, axes: Directions, scores: torch.Ten
 )
 def main(data: Path, models: tuple[str, ...], factor_network: Path | None, figure: Path | None) -> None:
     """Measure MODELS, given as NAME=GENERATOR, against the images of DATA, and print a table."""
-    reference = Reference(Images(data), 1000)
+    reference, similarity = Reference(Images(data), IMAGES), lite0_similarity()
     network = FactorNetwork.load(factor_network) if factor_network else None
     columns = ["model", "active", "activeness", "penalty, layer by layer", "D%", "D% bending", "D_R", "ratio of sums",
-               "Frechet"]  # fmt: skip
+               "path length", "Frechet"]  # fmt: skip
     click.echo(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     measured = {}
     for model in models:
         name, _, spec = model.partition("=")
         generator = load_generator(spec)
         axes = discovery.find(generator, "coordinates", score_samples=0)
-        measured[name] = generator, axes, activeness(generator, axes).mean(1)
-        click.echo(f"| {' | '.join([name, *row(generator, measured[name][2], reference)])} |")
+        measured[name] = generator, axes, activeness(generator, axes, samples=LATENTS).mean(1)
+        click.echo(f"| {' | '.join([name, *row(generator, measured[name][2], reference, similarity)])} |")
     for name, (generator, axes, scores) in measured.items() if network else ():
         effects(name, generator, axes, scores, network)
     if figure:

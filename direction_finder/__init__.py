@@ -20,8 +20,9 @@ Directions   find                find directions, by a method of ours or by your
              measure_again       the same from the raw measurements in a run, without the generator
              import_directions, export_directions   read and write files of other tools
 Edits        move                move samples along a direction, or by an edit such as 2 * a - b
-             align               set all samples to one value along a direction
+             align               set all samples to one value along a direction, or along several
              combine             apply several moves at once
+             commutativity_error measure how much the order of two moves matters
              coordinate          return where samples are along a direction
              percentile          return the coordinate below which a part of the samples lies
              spread, walk        give z a layer axis; coordinates of a looping video
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from direction_finder.discovery.bend import bend
     from direction_finder.discovery.configs import SearchConfig
     from direction_finder.discovery.methods import find
-    from direction_finder.edits import Recipe, align, combine, coordinate, move, percentile, spread, walk
+    from direction_finder.edits import align, combine, commutativity_error, coordinate, move, percentile, spread, walk
     from direction_finder.errors import DirectionFinderError, Diverged, InputError, MissingExtra, Unfinished
     from direction_finder.generators.base import Generator
     from direction_finder.generators.loading import load_generator, wrap
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from direction_finder.metrics.usable_range import usable_range
     from direction_finder.penalty import hessian_penalty
     from direction_finder.progress import Progress
+    from direction_finder.recipes import Recipe
     from direction_finder.rendering.api import align_sheet, compare, grid, video
     from direction_finder.rendering.videos import Video
     from direction_finder.reports.describing import describe
@@ -90,7 +92,7 @@ _HOMES = {
     "OpenRun": "runs.opened",
     "Progress": "progress",
     "Ranking": "reports.ranking",
-    "Recipe": "edits",
+    "Recipe": "recipes",
     "Row": "images",
     "Samples": "samples",
     "SearchConfig": "discovery.configs",
@@ -100,6 +102,7 @@ _HOMES = {
     "align_sheet": "rendering.api",
     "bend": "discovery.bend",
     "combine": "edits",
+    "commutativity_error": "edits",
     "compare": "rendering.api",
     "coordinate": "edits",
     "describe": "reports.describing",
@@ -157,6 +160,7 @@ __all__ = [
     "align_sheet",
     "bend",
     "combine",
+    "commutativity_error",
     "compare",
     "coordinate",
     "describe",

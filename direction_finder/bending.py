@@ -1,19 +1,21 @@
-"""Bases that turn from point to point, and the quadratic coordinates whose gradients are nearest to them."""
+"""Gradients of coordinates at single points, and the quadratic coordinates whose gradients are nearest to them."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from direction_finder.rotations import raise_energy
-
+ROUNDS = 20  # of unmixing, at most
+CLOSE = 1e-2  # it ends when no entry changes by more
+LONGEST = 0.5  # change of an entry in a round
+PENALTY = 0.05  # on squared entries, as a fraction of what is known of them
 FOLDS = 4  # parts of the points, each of which is held out once
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)  # by which S is shrunk, in units of the mean weighted covariance of points
 PASSES = 3  # of weighted least squares, after each of which the weights are computed again
 FIRST_RIDGE = 0.1  # in these passes
-FLOOR = 1e-3  # smallest variance of a component, as a fraction of the mean
+LEAST = 1e-100  # energy of a direction, whose square is above 0
+FLOOR = 1e-3  # smallest variance of a component, or energy of a direction, as a fraction of the mean
 
 
 class Choice(NamedTuple):
@@ -29,16 +31,33 @@ class Choice(NamedTuple):
     errors: Tensor
 
 
-def turned(matrices: Tensor, prior: Tensor, basis: Tensor) -> Tensor:
-    """Return a basis (N, N) turned so that matrices (C, N, N) of one point become more diagonal.
+def unmixed(matrices: Tensor, basis: Tensor) -> Tensor:
+    """Return gradients (N, N), one near each row of a basis, for matrices J^T J (C, N, N) of one point.
 
-    prior: matrices (K, N, N) that count too, so that the basis does not turn far where those of the point say little.
-    Rows are matched with those of `basis` so that the sum of |cosines| is largest, and have their signs.
+    Where coordinates change an image in orthogonal ways, each channel's J^T J is A D A^T, with their gradients as the
+    columns of A. Gradients of good coordinates need not be orthogonal, so no rotation of the basis can find them. This
+    is joint diagonalisation without that constraint, which solves for both entries of each pair at once (Ziehe et al.
+    2004, https://jmlr.org/papers/v5/ziehe04a.html), with a penalty on their squares, as ways are roughly orthogonal.
     """
-    found = raise_energy(torch.cat([matrices, prior]), basis)
-    cosines = basis.double() @ found.mT
-    found = found[linear_sum_assignment(-cosines.abs().numpy())[1]]
-    return found * (found * basis).sum(1, keepdim=True).sign()
+    turned = basis.double() @ matrices.double() @ basis.double().mT
+    eye = torch.eye(len(basis), dtype=torch.double)
+    mixing = eye.clone()
+    for _ in range(ROUNDS):
+        diagonals = turned.diagonal(dim1=1, dim2=2)
+        products, seen = diagonals.mT @ diagonals, (turned * diagonals[:, None]).sum(0)
+        sizes = products.diagonal() + FLOOR * products.diagonal().mean() + LEAST
+        penalty = PENALTY * (sizes[:, None] * sizes).sqrt()
+        own = sizes + penalty
+        seen = seen - penalty * (mixing - eye)
+        step = (own.mT * seen - products * seen.mT) / (own * own.mT - products.square())
+        step.fill_diagonal_(0)
+        longest = float(step.abs().max())
+        step = step * min(1.0, LONGEST / max(longest, LONGEST))
+        mixing, back = mixing @ (eye + step), torch.linalg.inv(eye + step)
+        turned = back @ turned @ back.mT
+        if longest < CLOSE:
+            break
+    return mixing.mT @ basis.double()
 
 
 class Fit:

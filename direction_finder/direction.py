@@ -103,7 +103,7 @@ class Direction(_Arithmetic):
 
 @dataclass(frozen=True)
 class Edit(_Arithmetic):
-    """Moves along several directions at once, each a (direction, amount); their order does not matter.
+    """Moves along several directions at once, each a (direction, amount); the order of straight ones does not matter.
 
     >>> moved = move(samples, 2 * directions["x"] - directions["hue"])
     """

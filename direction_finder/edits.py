@@ -8,12 +8,9 @@ Along a direction with a curve, edits walk along the gradient of its coordinate,
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,15 +19,15 @@ from direction_finder.curves import Curve
 from direction_finder.direction import Direction, Edit
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.files import json_bytes, parse_json, write_json
-from direction_finder.overwriting import RECIPE, check_overwrite
+from direction_finder.joint_walks import Coordinates
 from direction_finder.samples import Samples
-from direction_finder.settings import FARTHEST, MOST, MOST_ROWS, MOST_SEED, flaw
+from direction_finder.settings import flaw
 
-FORMAT = "direction-finder recipe 1"
 SHORT = 1e-3  # error of a coordinate from which on a walk stopped early
+APART = 0.05  # see `Coordinates.apart`: two directions must be 4 degrees apart
 Layers = Sequence[int] | None
 Along = Direction | Tensor
+Several = Sequence[Along] | Directions
 Latents = TypeVar("Latents", Tensor, Samples)
 
 
@@ -51,28 +48,37 @@ def coordinate(latents: Tensor | Samples, along: Along) -> Tensor:
     return latents @ along.vector.to(latents) / along.scale
 
 
-def move(latents: Latents, along: Along | Edit, amount: float | Tensor | None = None, layers: Layers = None) -> Latents:
+def move(
+    latents: Latents,
+    along: Along | Edit,
+    amount: float | Tensor | None = None,
+    layers: Layers = None,
+    keep: Along | Several = (),
+) -> Latents:
     """Add `amount` times the direction to samples, or to latents (batch, layers, dim); or all moves of an edit.
 
     amount: a number, or one per sample (batch,); none with an edit, which has its own. layers: where to move (None:
-    where the direction acts).
+    where the direction acts). keep: other directions, curved or straight, whose coordinates stay as they are.
 
     Along a curve, the coordinate rises by `amount`, and moving by -amount undoes it. Where the curve is flat, half as
     steep as at z = 0, samples stop on the way; `short_of` tells.
 
     >>> moved = move(samples, directions["x"], 2.0)
     >>> moved = move(samples, 2 * directions["x"] - directions["hue"])
+    >>> moved = move(samples, directions["x"], 2.0, keep=[directions["size"]])
 
-    Raises InputError if the latents have no layer axis or do not fit the direction.
+    Raises InputError if the latents have no layer axis or do not fit the direction, or if `keep` allows no move.
     """
     if isinstance(latents, Samples):
-        return latents.with_latents(move(latents.latents, along, amount, layers))
+        return latents.with_latents(move(latents.latents, along, amount, layers, keep))
     if isinstance(along, Edit):
         if amount is not None:
             raise InputError("an edit has its own amounts: multiply it, e.g. move(samples, 0.5 * edit)")
-        return combine(latents, ((direction, value, layers) for direction, value in along))
+        return combine(latents, ((direction, value, layers, keep) for direction, value in along))
     if amount is None:
         raise InputError("move needs an amount: how far to go along the direction")
+    if keeping := _several(keep):
+        return _together(latents, [along], [_amounts(latents, amount)], layers, keeping)
     along = _checked(latents, along)
     if along.curve:
         return _walked(latents, along, along.curve, _amounts(latents, amount), layers)
@@ -80,46 +86,83 @@ def move(latents: Latents, along: Along | Edit, amount: float | Tensor | None = 
     return latents + _mask(latents, along.layers if layers is None else layers) * change
 
 
-def align(latents: Latents, along: Along, value: float | Tensor, layers: Layers = None) -> Latents:
+def align(
+    latents: Latents,
+    along: Along | Several,
+    value: float | Tensor | Sequence[float | Tensor],
+    layers: Layers = None,
+    keep: Along | Several = (),
+) -> Latents:
     """Remove each latent's component along the direction and set it to `value` (paper, Sec. 4.4 and Fig. 7).
 
-    Afterwards `coordinate` is `value` in the layers acted on. Arguments and errors are those of `move`, but for edits,
-    which have no coordinate.
+    Afterwards `coordinate` is `value` in the layers acted on. Several directions are set together, each to the value in
+    its place: on the shortest way, on which all coordinates change in proportion. Arguments and errors are those of
+    `move`, but for edits, which have no coordinate.
 
     >>> aligned = align(samples, directions["x"], 0.0)
+    >>> aligned = align(samples, directions["x", "y"], [0.0, 1.5], keep=directions["size"])
     """
     if isinstance(latents, Samples):
-        return latents.with_latents(align(latents.latents, along, value, layers))
+        return latents.with_latents(align(latents.latents, along, value, layers, keep))
     if isinstance(along, Edit):
         raise InputError("align sets the coordinate along one direction, and an edit has several: use move")
-    along = _checked(latents, along)
+    moving, keeping = _several(along), _several(keep)
+    goals = [_amounts(latents, each) for each in _values(along, value)]
+    if keeping or len(moving) != 1:
+        changes = [goal - coordinate(latents, each) for goal, each in zip(goals, moving, strict=True)]
+        return _together(latents, moving, changes, layers, keeping)
+    along, (goal,) = _checked(latents, moving[0]), goals
     if along.curve:
-        return _walked(latents, along, along.curve, _amounts(latents, value) - coordinate(latents, along), layers)
-    target = _amounts(latents, value) * along.scale
-    change = (target - latents @ along.vector.to(latents)).unsqueeze(-1) * along.vector.to(latents)
+        return _walked(latents, along, along.curve, goal - coordinate(latents, along), layers)
+    change = (goal * along.scale - latents @ along.vector.to(latents)).unsqueeze(-1) * along.vector.to(latents)
     return latents + _mask(latents, along.layers if layers is None else layers) * change
 
 
 def combine(latents: Latents, moves: Iterable[tuple]) -> Latents:
     """Apply several moves, each with the arguments of `move`: (direction, amount).
 
-    Straight ones are added, so their order does not matter. If any is curved, they follow one another.
+    Straight ones are added, so their order does not matter. If any is curved, they follow one another; how much their
+    order matters is their `commutativity_error`.
 
     >>> moved = combine(samples, [(directions["x"], 2.0), (directions["hue"], -1.0)])
     """
     if isinstance(latents, Samples):
         return latents.with_latents(combine(latents.latents, moves))
     moves, total = list(moves), latents
-    curved = any(isinstance(along, Direction) and along.curve for along, *_ in moves)
+    curved = any(_curved(*arguments) for arguments in moves)
     for arguments in moves:
         total = move(total, *arguments) if curved else total + (move(latents, *arguments) - latents)
     return total
 
 
-def short_of(latents: Tensor | Samples, along: Direction, value: float) -> Tensor:
-    """Return which aligned samples are not at `value`, as the curve is flat on the way: (batch,) booleans."""
-    away = (coordinate(latents, along) - value).abs() > SHORT
-    return (away if along.layers is None else away[:, list(along.layers)]).any(1)
+def commutativity_error(latents: Tensor | Samples, along: Several, amount: float = 1.0) -> Tensor:
+    """Return how far apart samples end after moves along two directions in both orders, for all pairs: (num, num).
+
+    This is the mean distance over samples and layers, in units of the latents' scale: 0 for straight directions.
+
+    >>> commutativity_error(generator.samples(64), curved["x", "y"])
+    """
+    latents = latents.latents if isinstance(latents, Samples) else latents
+    directions = [_checked(latents, each) for each in _several(along)]
+    once = [move(latents, each, amount) for each in directions]
+    found = torch.zeros(len(directions), len(directions))
+    for i, j in torch.combinations(torch.arange(len(directions))).tolist():
+        apart = move(once[i], directions[j], amount) - move(once[j], directions[i], amount)
+        found[i, j] = found[j, i] = (apart.norm(dim=2) / directions[i].scale).mean()
+    return found
+
+
+def short_of(latents: Tensor | Samples, along: Along | Several, value: float | Sequence[float]) -> Tensor:
+    """Return which aligned samples are not at `value`, as the curve is flat on the way: (batch,) booleans.
+
+    Several directions have one value each.
+    """
+    latents = latents.latents if isinstance(latents, Samples) else latents
+    short = torch.zeros(len(latents), dtype=torch.bool, device=latents.device)
+    for each, goal in zip(_several(along), _values(along, value), strict=True):
+        away, layers = (coordinate(latents, each) - goal).abs() > SHORT, _checked(latents, each).layers
+        short |= (away if layers is None else away[:, list(layers)]).any(1)
+    return short
 
 
 def percentile(samples: Tensor | Samples, along: Along, percent: float) -> float:
@@ -168,6 +211,67 @@ def _checked(latents: Tensor, along: Along) -> Direction:
     return along
 
 
+def _several(along: Along | Several) -> list[Along]:
+    return [along] if isinstance(along, Direction | Tensor) else list(along)
+
+
+def _values(along: Along | Several, value: Any) -> list[float | Tensor]:
+    """Return the value of each direction. Raises InputError if there are more or fewer than directions."""
+    if isinstance(along, Direction | Tensor):
+        return [value]
+    values = list(value) if isinstance(value, Sequence) or (isinstance(value, Tensor) and value.ndim) else [value]
+    if len(values) != len(along):
+        raise InputError(f"{len(values)} values for {len(along)} directions: expected one for each")
+    return values
+
+
+def _curved(along: Along | Edit, amount: object = None, layers: Layers = None, keep: Along | Several = ()) -> bool:
+    """Return whether a move with these arguments follows a curve."""
+    given = [each for each in (along, *_several(keep)) if isinstance(each, Direction | Edit)]
+    return any(term.curve for each in given for term, _ in each.terms())
+
+
+def _together(
+    latents: Tensor, along: Sequence[Along], amounts: Sequence[Tensor], layers: Layers, keep: Sequence[Along]
+) -> Tensor:
+    """Raise the coordinates along several directions by amounts, each (batch, 1 or layers); others keep theirs.
+
+    Each layer is edited on its own, by the directions that act there.
+    """
+    moving, keeping = ([_checked(latents, each) for each in group] for group in (along, keep))
+    count = latents.shape[1]
+    where = [each.layers if layers is None else layers for each in moving] + [each.layers for each in keeping]
+    for each in where:
+        _check_layers(each or (), count)
+    acting: dict[tuple[bool, ...], list[int]] = {}
+    for layer in range(count):
+        acting.setdefault(tuple(each is None or layer in each for each in where), []).append(layer)
+    amounts = torch.broadcast_tensors(*amounts, latents[:, :, 0])[:-1]
+    still = [torch.zeros_like(amounts[0])] * len(keeping)
+    changes, edited = torch.stack([*amounts, *still], 2), latents.expand(len(amounts[0]), -1, -1).clone()
+    for acts, chosen in acting.items():
+        if any(acts[: len(moving)]):
+            here = [each for each, act in zip([*moving, *keeping], acts, strict=True) if act]
+            edited[:, chosen] = _set_apart(here).walk_layers(edited[:, chosen], changes[:, chosen][:, :, list(acts)])
+    return edited
+
+
+def _set_apart(directions: Sequence[Direction]) -> Coordinates:
+    """Return the coordinates of directions, of latents in their own units.
+
+    Raises InputError if they are too alike to change one and keep another.
+    """
+    curves = []
+    for each in directions:
+        own = each.curve or Curve(each.vector, each.vector[:0], each.vector[None][:0])
+        curves.append(Curve(own.slope / each.scale, own.bends / each.scale**2, own.axes))
+    found = Coordinates.of(curves)
+    if found.apart < APART:
+        names = ", ".join(each.label for each in directions)
+        raise InputError(f"directions {names}: too alike for one to change while others keep theirs; leave one out")
+    return found
+
+
 def _walked(latents: Tensor, along: Direction, curve: Curve, amounts: Tensor, layers: Layers) -> Tensor:
     moved = curve.walk_layers(latents / along.scale, amounts) * along.scale
     return torch.where(_mask(latents, along.layers if layers is None else layers) != 0, moved, latents)
@@ -193,108 +297,3 @@ def _amounts(latents: Tensor, given: float | Tensor) -> Tensor:
     if len(latents) != 1 and len(amounts) not in (1, len(latents)):
         raise InputError(f"{len(amounts)} amounts for {len(latents)} samples: expected one, or one for each sample")
     return amounts
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a recipe: `align` to, or `move` by, `value` along the direction with this number."""
-
-    edit: str
-    direction: int
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.edit} {self.direction} {self.value:+.3g}"
-
-
-EDITS: dict[str, Callable[..., Any]] = {"align": align, "move": move}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """An edit that can be repeated exactly, on the same samples or on others.
-
-    seed and samples give the latents (`latents`: the SHA-256 of a file of samples that they were in place of drawn
-    ones), `classes` their class numbers (empty: unconditional); `weights_sha256` and `directions_sha256` bind it to the
-    generator and the directions it was made with.
-    """
-
-    steps: tuple[Step, ...]
-    seed: int
-    samples: int
-    classes: tuple[int, ...] = ()
-    weights_sha256: str = ""
-    directions_sha256: str = ""
-    latents: str | None = None
-
-    def __post_init__(self) -> None:
-        for step in self.steps:
-            if step.edit not in EDITS or flaw(step.value, float, least=-FARTHEST, most=FARTHEST):
-                raise InputError(
-                    f"step {step.edit!r} {step.value}: expected {' or '.join(EDITS)} by a number up to {FARTHEST:g}"
-                )
-        numbers = [("direction", step.direction, MOST) for step in self.steps]
-        numbers += [("seed", self.seed, MOST_SEED), *(("class", number, MOST) for number in self.classes)]
-        for name, number, most in numbers:
-            if expected := flaw(number, int, least=0, most=most):
-                raise InputError(f"{name} is {number!r}: expected {expected}")
-        if expected := flaw(self.samples, int, least=1, most=MOST_ROWS):
-            raise InputError(f"samples is {self.samples!r}: expected {expected}")
-
-    def apply(self, latents: Latents, directions: Directions) -> Latents:
-        """Apply the steps in order to samples, or latents (batch, layers, dim), with these directions.
-
-        >>> edited = Recipe.load("edit.json").apply(generator.samples(8, seed=5), directions)
-        """
-        for step in self.steps:
-            latents = EDITS[step.edit](latents, directions[step.direction], step.value)
-        return latents
-
-    def check_fits(self, directions: Directions, weights_sha256: str) -> None:
-        """Raise InputError unless the recipe was made with these directions in this generator."""
-        for ours, theirs, what in (
-            (directions.sha256, self.directions_sha256, "other directions"),
-            (weights_sha256, self.weights_sha256, "another generator"),
-        ):
-            if ours != theirs:
-                raise InputError(f"made with {what} ({theirs[:12]}, here {ours[:12]}); replay it on its own run")
-
-    def save(self, path: str | Path) -> None:
-        """Write the recipe as a small JSON file."""
-        check_overwrite(path, RECIPE)
-        fields = {name: value for name, value in asdict(self).items() if name != "latents" or value}
-        write_json(path, {"format": FORMAT, **fields})
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Recipe":
-        """Read a recipe file. Raises InputError naming what is wrong."""
-        data = json_bytes(path, "expected an edit recipe")
-        content = parse_json(data, f"{path}: not an edit recipe", _File)
-        try:
-            if content.pop("format") != FORMAT:
-                raise InputError("not a recipe of format 1")
-            steps = tuple(Step(step["edit"], step["direction"], float(step["value"])) for step in content.pop("steps"))
-            return cls(steps, classes=tuple(content.pop("classes")), **content)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-
-
-class _FileStep(msgspec.Struct, forbid_unknown_fields=True):
-    """Describe a step in a recipe file."""
-
-    edit: str
-    direction: int
-    value: float
-
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """Describe a recipe file. Keys that this version does not know are refused: the edit would be another one."""
-
-    format: str
-    steps: list[_FileStep]
-    seed: int
-    samples: int
-    classes: list[int]
-    weights_sha256: str = ""
-    directions_sha256: str = ""
-    latents: str | None = None

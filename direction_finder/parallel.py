@@ -8,10 +8,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import connection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from direction_finder.errors import Unfinished
 
@@ -76,14 +76,41 @@ def in_lasting_processes(
                 return
             yield number, function(task, stopping)
         return
-    crew, died = _Crew(function), Counter[int]()
-    left = deque(range(len(tasks)))
+    yield from by_crew(_Crew(function, workers), tasks, stopping)
+
+
+class Crew(Protocol):
+    """Workers that carry out tasks somewhere, see `_Crew`."""
+
+    @property
+    def busy(self) -> int:
+        """Return the number of tasks that have been begun and have no result."""
+
+    def has_room(self, left: int) -> bool:
+        """Return whether a task can be begun now. left: the number of tasks that wait."""
+
+    def begin(self, number: int, task: Any) -> None:
+        """Begin a task."""
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """Wait for a moment, and yield the numbers of tasks that are done with their results, or with `Died`."""
+
+    def stop(self) -> None:
+        """Ask all workers to end soon."""
+
+    def end(self) -> None:
+        """End all workers."""
+
+
+def by_crew(crew: Crew, tasks: Sequence[Any], stopping: Stopping) -> Iterator[tuple[int, Any]]:
+    """Yield what `in_lasting_processes` does, from the workers of a crew, and end it."""
+    died, left = Counter[int](), deque(range(len(tasks)))
     try:
         while left or crew.busy:
             if stopping():
                 left.clear()
                 crew.stop()
-            while left and len(crew.busy) < workers:
+            while left and crew.has_room(len(left)):
                 crew.begin(number := left.popleft(), tasks[number])
             for number, result in crew.results():
                 died[number] += isinstance(result, Died)
@@ -96,20 +123,27 @@ def in_lasting_processes(
 
 
 class _Crew:
-    """Processes that wait for tasks. busy, idle: the pipes to those that do and do not have one."""
+    """Processes that wait for tasks. working, idle: the pipes to those that do and do not have one."""
 
-    def __init__(self, function: Lasting):
-        self.function = function
+    def __init__(self, function: Lasting, most: int):
+        self.function, self.most = function, most
         self.context = multiprocessing.get_context("spawn")
         self.processes: dict[connection.Connection, Any] = {}
-        self.busy: dict[connection.Connection, int] = {}
+        self.working: dict[connection.Connection, int] = {}
         self.idle: list[connection.Connection] = []
         self.ready = self.stopped = False
+
+    @property
+    def busy(self) -> int:
+        return len(self.working)
+
+    def has_room(self, left: int) -> bool:
+        return self.busy < self.most
 
     def begin(self, number: int, task: Any) -> None:
         """Give a task to an idle process, or to a new one."""
         pipe = self.idle.pop() if self.idle else self._hire()
-        self.busy[pipe] = number
+        self.working[pipe] = number
         with suppress(OSError):  # it has just died, which `results` finds out
             pipe.send(task)
 
@@ -123,17 +157,17 @@ class _Crew:
 
     def results(self) -> Iterator[tuple[int, Any]]:
         """Wait for a moment, and yield the tasks that are done with their results."""
-        for pipe in connection.wait(list(self.busy), TICK):
+        for pipe in connection.wait(list(self.working), TICK):
             assert isinstance(pipe, connection.Connection)
             try:
                 message = pipe.recv()
             except (EOFError, OSError):
-                yield self.busy.pop(pipe), self._buried(pipe)
+                yield self.working.pop(pipe), self._buried(pipe)
                 continue
             self.ready = True
             if message is not None:  # it has more to say than that it has started
                 self.idle.append(pipe)
-                yield self.busy.pop(pipe), message[0]
+                yield self.working.pop(pipe), message[0]
 
     def _buried(self, pipe: connection.Connection) -> Died:
         pipe.close()
@@ -167,6 +201,19 @@ class _Crew:
         finally:
             for pipe in self.processes:
                 pipe.close()
+
+
+@contextmanager
+def same_signals() -> Iterator[None]:
+    """Give every signal that stops a process its handler back, whatever the code within has installed."""
+    here = threading.current_thread() is threading.main_thread()  # other threads cannot
+    names = ("SIGINT", "SIGTERM", "SIGHUP") if here else ()
+    before = {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None))}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _serve(function: Lasting, pipe: connection.Connection) -> None:

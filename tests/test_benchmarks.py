@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks import factors, supervised
+from benchmarks.circular import agreement, best_pair
 from benchmarks.factors import Both, add_parts, bases_to_score, improvement, joined, passes_of, seconds_of, tables
 from benchmarks.pixel_reader import r_squared
 from direction_finder.datasets import Factor
@@ -205,3 +206,12 @@ def test_runs_that_stopped_after_different_passes_are_one_row():
     solvers = {("mean", 96): dict(one), ("mean", 192): dict(one)}
     joined(solvers, {})
     assert sorted(solvers) == [("mean", 96), ("mean", 192)]
+
+
+def test_the_pair_of_coordinates_whose_angle_is_a_circular_factor_is_found(rng):
+    coordinates = torch.randn(400, 4, generator=rng)
+    factor = 1.0 - torch.atan2(coordinates[:, 3], coordinates[:, 1])  # turned the other way, from elsewhere
+    assert best_pair(coordinates, factor) == (1, 3)
+    share, error = agreement(torch.atan2(coordinates[:, 3], coordinates[:, 1]), factor)
+    assert share > 0.999 and error < 0.1
+    assert agreement(torch.atan2(coordinates[:, 2], coordinates[:, 0]), factor)[0] < 0.1

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from scipy.stats import spearmanr
 from torch import nn
@@ -17,6 +19,7 @@ from direction_finder.directions_file import CURVED, CURVES, FORMAT
 from direction_finder.errors import InputError
 from direction_finder.files import METADATA_KEY
 from direction_finder.generators import WrappedModule
+from direction_finder.images import MADE_KEY
 from tests.conftest import call
 from tests.test_directions_file import raw
 
@@ -70,8 +73,10 @@ def test_known_bent_coordinates_are_found():
     straight = [ranks(edits.coordinate(latents, each)[:, 0], truth[:, i]) for i, each in enumerate(directions)]
     assert min(found) > 0.99 and min(straight) < 0.99
     assert sum(a > b for a, b in zip(found, straight, strict=True)) >= 4
-    for each in filter(None, curved.curves):  # of standard deviation 1 over z, as straight coordinates
-        assert each.coordinate(z).std() == pytest.approx(1, abs=0.1)
+    for each, vector in zip(curved.curves, curved.vectors, strict=True):
+        if each:  # of standard deviation 1 over z, as straight coordinates, and along the direction at z = 0
+            assert each.coordinate(z).std() == pytest.approx(1, abs=0.1)
+            assert torch.allclose(each.slope / each.slope.norm(), vector, atol=1e-5)
     assert torch.equal(curved.vectors, directions.vectors) and curved.straight == replace(directions, ranges=())
 
 
@@ -81,6 +86,20 @@ def test_straight_directions_stay_straight_within_the_noise():
     for i, each in enumerate(curved):
         assert each.curve is None or each.curve.bends.abs().max() < 0.02
         assert ranks(edits.coordinate(edits.spread(z, 1), each)[:, 0], truth[:, i]) > 0.999
+
+
+def test_gradients_that_are_not_orthogonal_are_found(rng):
+    """Of two coordinates, one strong, one weak and bent by it, as size by hue."""
+    basis = torch.linalg.qr(torch.randn(N, N, generator=rng))[0].double()
+    truth = basis.clone()
+    truth[5] += 0.4 * basis[0]
+    strengths = torch.rand(40, N, generator=rng).double() * torch.linspace(1.0, 0.3, N)
+    matrices = torch.einsum("cf,fi,fj->cij", strengths, truth, truth)
+    found = nn.functional.normalize(bending.unmixed(matrices, basis), dim=1)
+    cosines = (found * nn.functional.normalize(truth, dim=1)).sum(1)
+    assert cosines.min() > 0.995
+    unseen = bending.unmixed(torch.zeros(3, N, N), basis)
+    assert torch.equal(unseen, basis)
 
 
 def test_a_fit_finds_the_coordinates_whose_gradients_it_is_given(rng):
@@ -210,6 +229,12 @@ def test_the_command_curves_a_run_and_edits_follow_unless_straight(run_folder, t
     assert bent.exit_code == 0 and "directions are curved" in bent.stdout
     curved = Directions.load(path)
     assert curved.curvature["points"] == 24 and curved.straight == replace(plain, ranges=curved.ranges)
+    listed = json.loads((run_folder / "rank.json").read_text())["short_list"] or list(range(6))
+    samples = df.open_run(run_folder).generator().samples(64, seed=0, class_name=1)
+    error = df.commutativity_error(samples, curved[listed])
+    pairs = error[*torch.triu_indices(len(listed), len(listed), 1)]
+    assert f"two of {len(listed)} directions end {pairs.mean():.3f} apart in the other order" in bent.stdout
+    assert f" {pairs.max():.3f}; along straight lines 0" in bent.stdout and pairs.max() > 0
     assert any(curved.curves), "nothing to test"
     assert call(*render, tmp_path / "curved.png").exit_code == 0
     assert call(*render, tmp_path / "straight.png", "--straight").exit_code == 0
@@ -227,6 +252,62 @@ def test_the_command_curves_a_run_and_edits_follow_unless_straight(run_folder, t
     assert call("bend", run_folder, "--points", 24).exit_code == 0 and path.read_bytes() == again
 
 
+@pytest.fixture
+def bent_run(run_folder, record) -> Path:
+    """A run whose directions 0 and 1 have curves; the others are straight."""
+    plain = Directions.load(run_folder)
+    curves = (
+        *(Curve.of(v, 0.2 * v[:, None] * v.roll(1) + 0.2 * v.roll(1)[:, None] * v, 2) for v in plain.vectors[:2]),
+    )
+    curves += (None,) * (len(plain) - 2)
+    replace(plain, curves=curves, curvature=record.curvature).save(run_folder / "directions.safetensors")
+    return run_folder
+
+
+def test_commands_set_several_coordinates_and_keep_others(bent_run, tmp_path):
+    edit = ("edit", bent_run, "--samples", 2, "--out")
+    assert call(*edit, tmp_path / "a.png", "--step", "move:0=1", "--step", "align:3=0", "--keep", "1,2").exit_code == 0
+    steps = json.loads((tmp_path / "a.json").read_text())["steps"]
+    assert [each["keep"] for each in steps] == [[1, 2], [1, 2]]
+    assert call(*edit, tmp_path / "b.png", "--recipe", tmp_path / "a.json").exit_code == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert call(*edit, tmp_path / "all.png", "--step", "move:0=0.1", "--keep", "all").exit_code == 0
+    assert json.loads((tmp_path / "all.json").read_text())["steps"][0]["keep"] == [1, 2, 3, 4, 5]
+    align = ("align", bent_run, "--direction", "0,1", "--samples", 2)
+    done = call(*align, "--to", "0,0.5", "--to", "25%,9999", "--keep", "4")
+    assert (
+        done.exit_code == 0
+        and "2 of 2 samples stop before" in done.stderr
+        and ", at " in done.stderr
+        and "0, 0.5" not in done.stderr
+    )
+    with Image.open(bent_run / "align-0-1.png") as sheet:
+        assert json.loads(sheet.text[MADE_KEY])["keep"] == [4]
+    for words, message in (
+        ([*align, "--to", "0"], "--to: 1 values for 2 directions"),
+        ([*align, "--keep", "1"], "too alike"),
+        ([*align, "--keep", "9"], "direction 9: there are 6"),
+        ([*edit, tmp_path / "c.png", "--step", "move:0=1", "--keep", "0"], "too alike"),
+        ([*edit, tmp_path / "c.png", "--recipe", tmp_path / "a.json", "--keep", "1"], "belongs to --step"),
+    ):
+        refused = call(*words)
+        assert refused.exit_code == 2 and message in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
+
+
+def test_curves_are_left_out_of_measures_that_are_not_saved_then(bent_run):
+    measure = ("measure", bent_run, "--metric", "activeness", "--samples", 3, "--json")
+    before = sorted(bent_run.iterdir())
+    straight, path = call(*measure, "--straight"), bent_run / "directions.safetensors"
+    assert straight.exit_code == 0 and sorted(bent_run.iterdir()) == before
+    curved = call(*measure)
+    assert curved.stdout != straight.stdout and (bent_run / "activeness.json").exists()
+    Directions.load(path).straight.save(path)
+    assert call(*measure).stdout == straight.stdout
+    for words in (["--again"], ["--metric", "factors", "--name"]):
+        refused = call(*measure, "--straight", *words)
+        assert refused.exit_code == 2 and "--straight saves nothing" in refused.stderr
+
+
 def test_a_bend_that_was_stopped_resumes_to_the_same_bytes(run_folder, monkeypatch):
     path = run_folder / "directions.safetensors"
     plain = path.read_bytes()
@@ -238,9 +319,9 @@ def test_a_bend_that_was_stopped_resumes_to_the_same_bytes(run_folder, monkeypat
         calls.append(1)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return bending.turned(*arguments)
+        return bending.unmixed(*arguments)
 
-    monkeypatch.setattr("direction_finder.discovery.bend.turned", stopping)
+    monkeypatch.setattr("direction_finder.discovery.bend.unmixed", stopping)
     stopped = call("bend", run_folder, "--points", 12)
     assert stopped.exit_code == 130 and "Repeat the command to resume it" in stopped.stderr
     assert path.read_bytes() == plain

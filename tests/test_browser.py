@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from direction_finder.curves import Curve
 from direction_finder.directions import Directions
 from direction_finder.files import write_json
 from direction_finder.reports import write_gallery, write_page
@@ -19,6 +21,7 @@ NAMES = ("x", "<script>alert('x')</script>", 'a "quoted" name', "كلب أحمر
 LEAST = {"factors": ["size", "<b>hue</b>"], "effects": [[0.1 * i, 0.5] for i in range(6)], "strongest": list(range(6)),
          "names": ["hue"] * 6, "shares": [["hue", 0.9]] * 6,
          "scores": {"overall": {"value": 0.5, "low": 0.4, "high": 0.6}}}  # fmt: skip
+MEASURED = {"points": 8, "seed": 0, "at": ["image"], "epsilon": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, dcgan_file) -> Path:
-    """A run with odd names, usable ranges, a ranking, factors and a page; its class has 300 letters."""
+    """A run with odd names, usable ranges, a curve, a ranking, factors and a page; its class has 300 letters."""
     folder = tmp_path_factory.mktemp("outputs") / "run"
     folder.mkdir()
     spec = {"spec": f"dcgan:{dcgan_file}", "num_classes": NUM_CLASSES, "truncation": None, "weights_sha256": None}
@@ -37,11 +40,13 @@ def run(tmp_path_factory, dcgan_file) -> Path:
         "direction_finder": "0.2", "torch": "2", "class": "w" * 300, "method": "random", "settings": {},
         "generator": spec,
     })  # fmt: skip
-    found = Directions(torch.eye(6), "random", names=NAMES, ranges=(2.0,) * 5 + (None,))
+    curve = Curve(torch.eye(6)[5], torch.tensor([0.5, -0.5]), torch.eye(6)[:2])
+    found = Directions(torch.eye(6), "random", names=NAMES, ranges=(2.0,) * 5 + (None,), curvature=MEASURED,
+                       curves=(*[None] * 5, curve))  # fmt: skip
     found.save(folder / "directions.safetensors")
     signal = {"values": [1.0, 2.0, 0.1, 3.0, 0.2, 0.3], "chance": 0.5}
     write_json(folder / "rank.json", {
-        "directions_sha256": found.sha256, "short_list": list(range(6)), "signals": {"activeness": signal}
+        "directions_sha256": found.straight.sha256, "short_list": list(range(6)), "signals": {"activeness": signal}
     })  # fmt: skip
     write_json(folder / "factors.json", LEAST)
     notes: list[str] = []
@@ -139,6 +144,36 @@ def test_a_link_opens_a_direction_a_sample_and_a_position(chromium, run):
             assert page.errors == []
 
 
+def settled(page, place: int, shows: Callable[[str], bool]) -> str:
+    """Wait until a strip shows a frame for which `shows` is true, and return it."""
+    for _ in range(200):
+        if shows(frame := shown(page, place)):
+            return frame
+        page.wait_for_timeout(50)
+    raise AssertionError("the frame does not come")
+
+
+def test_a_curved_direction_can_be_followed_straight(chromium, run, page):
+    switch, slider = page.get_by_role("switch"), page.get_by_role("slider", name="direction 5")
+    assert switch.count() == 1 and switch.get_attribute("aria-label") == "Straight line, direction 5"
+    middle = shown(page, 5)
+    slider.press("End")
+    curved = settled(page, 5, lambda frame: frame != middle)
+    switch.press("Space")
+    assert switch.is_checked() and slider.get_attribute("aria-valuetext") == "+3, on a straight line"
+    assert page.evaluate("location.hash") == "#direction=5&sample=0&at=3&path=straight"
+    straight = settled(page, 5, lambda frame: frame != curved)
+    with tab(chromium, run / "index.html", "#direction=5&sample=0&at=3&path=straight") as other:
+        settled(other, 5, lambda frame: frame == straight)
+        assert other.get_by_role("switch").is_checked()
+        other.evaluate("location.hash = '#direction=5&at=3'")
+        settled(other, 5, lambda frame: frame == curved)
+        assert not other.get_by_role("switch").is_checked() and other.errors == []
+    switch.press("Space")
+    settled(page, 5, lambda frame: frame == curved)
+    assert slider.get_attribute("aria-valuetext") == "+3"
+
+
 @pytest.mark.parametrize(
     "fragment", ["#direction=nobody&sample=99&at=x", "#direction=99", "#sample=-1", "#&&=%", "#%FF"]
 )
@@ -199,7 +234,7 @@ def test_nothing_is_wider_than_the_window(chromium, run, width, scheme):
 
 def test_without_scripts_each_sheet_is_shown(chromium, run):
     with tab(chromium, run / "index.html", java_script_enabled=False) as page:
-        assert page.locator(".sheet:visible").count() == 6 and page.locator("form:visible").count() == 0
+        assert page.locator(".sheet:visible").count() == 7 and page.locator("form:visible").count() == 0
 
 
 def test_a_drag_is_answered_within_a_frame(page):

@@ -1,6 +1,7 @@
 """Curved coordinates, and walks along their gradient."""
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -120,3 +121,18 @@ def test_curves_are_equal_by_value(curve):
     assert curve == same and hash(curve) == hash(same) and curve != replace(same, slope=-same.slope)
     assert Direction(curve.slope, curve=curve) == Direction(curve.slope, curve=same) != Direction(curve.slope)
     assert Direction(curve.slope, curve=curve).straight == Direction(curve.slope)
+
+
+@pytest.mark.parametrize(("dim", "rank"), [(24, 24), (128, 16)])
+def test_an_edit_along_a_curve_takes_ten_milliseconds_at_most(dim, rank, rng):
+    """64 samples; the quickest of many tries, as the machine may be busy."""
+    matrix, slope = 0.3 * torch.randn(dim, dim, generator=rng) / dim**0.5, torch.eye(dim)[0]
+    along = Direction(slope, curve=Curve.of(slope, matrix + matrix.mT, rank))
+    latents, taken = spread(torch.randn(64, dim, generator=rng), 12), []
+    for _ in range(100):
+        begun = time.perf_counter()
+        move(latents, along, 1.5)
+        taken.append(time.perf_counter() - begun)
+        if taken[-1] < 0.01:
+            break
+    assert min(taken) < 0.01

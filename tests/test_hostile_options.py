@@ -7,7 +7,7 @@ import click
 import pytest
 
 from direction_finder.commands.numbers import (
-    CoordinateOrPercentile,
+    CoordinatesOrPercentiles,
     Number,
     NumberRange,
     SamplesOrFile,
@@ -29,7 +29,7 @@ PARAMETERS = [
     if not getattr(parameter, "is_flag", False)
 ]
 NUMBERS = [each for each in PARAMETERS if isinstance(each.values[1].type, Whole | Number | SamplesOrFile | NumberRange
-                                                     | CoordinateOrPercentile | Seeds | Shard)]  # fmt: skip
+                                                     | CoordinatesOrPercentiles | Seeds | Shard)]  # fmt: skip
 PATHS = [each for each in PARAMETERS if isinstance(each.values[1].type, Place)]
 
 
@@ -105,6 +105,7 @@ BASE = {
     "device": ["align", "RUN", "--direction", 0, "--samples", 1, "--device", "VALUE"],
     "generator": ["export", "VALUE", "--out", "RUN/m.npy"],
     "step": ["edit", "RUN", "--samples", 1, "--step", "VALUE"],
+    "keep": ["align", "RUN", "--direction", 0, "--samples", 1, "--keep", "VALUE"],
     "to": ["align", "RUN", "--direction", 0, "--samples", 1, "--to", "VALUE"],
     "out": ["export", "RUN", "--out", "RUN/VALUE.npy"],
     "text": ["classes", "VALUE"],

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from direction_finder.commands.numbers import CoordinateOrPercentile, NumberRange, SamplesOrFile
+from direction_finder.commands.numbers import CoordinatesOrPercentiles, NumberRange, SamplesOrFile
 from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.commands.options import config_options, drawing_options, given_options, grouped, shown
 from direction_finder.commands.paths import RunPath
@@ -96,21 +96,21 @@ def test_what_are_no_samples_is_refused(text, least, words):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1.5", Coordinate(1.5)),
-        ("-2", Coordinate(-2.0)),
-        ("75%", Coordinate(75.0, True)),
-        ("-1e-3", Coordinate(-0.001)),
-        ("12.5%", Coordinate(12.5, True)),
+        ("1.5", (Coordinate(1.5),)),
+        ("-2", (Coordinate(-2.0),)),
+        ("75%", (Coordinate(75.0, True),)),
+        ("-1e-3", (Coordinate(-0.001),)),
+        ("12.5%,-1", (Coordinate(12.5, True), Coordinate(-1.0))),
     ],
 )
 def test_a_coordinate_is_a_number_or_a_percentile(text, value):
-    assert parsed(CoordinateOrPercentile(), text) == value and parsed(CoordinateOrPercentile(), value) is value
+    assert parsed(CoordinatesOrPercentiles(), text) == value and parsed(CoordinatesOrPercentiles(), value) is value
 
 
-@pytest.mark.parametrize("text", ["", "%", "far", "75%%", "%75"])
+@pytest.mark.parametrize("text", ["", "%", "far", "75%%", "%75", "1,", ",", "1;2"])
 def test_what_is_no_coordinate_is_refused(text):
     with pytest.raises(click.BadParameter, match="expected a number, or a percentile like 75%"):
-        parsed(CoordinateOrPercentile(), text)
+        parsed(CoordinatesOrPercentiles(), text)
 
 
 def test_a_range_is_first_and_last():

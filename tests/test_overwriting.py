@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from direction_finder.directions import Directions
-from direction_finder.edits import Recipe, Step
 from direction_finder.errors import InputError
 from direction_finder.images import Row, write_sheet, write_video
 from direction_finder.overwriting import (
@@ -26,6 +25,7 @@ from direction_finder.overwriting import (
     check_overwrite,
     kind_of,
 )
+from direction_finder.recipes import Recipe, Step
 from direction_finder.samples import Samples
 from tests.conftest import call
 

@@ -3,14 +3,18 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+from direction_finder.curves import Curve
 from direction_finder.directions import Directions
 from direction_finder.errors import InputError
-from direction_finder.files import STRIPS, write_json
+from direction_finder.files import METADATA_KEY, STRIPS, write_json
 from direction_finder.reports import write_page
 from direction_finder.reports.pages import run_strips
 from direction_finder.reports.pages.run_strips import chosen, strip_of_training
@@ -63,6 +67,52 @@ def test_strips_are_rendered_again_only_if_what_they_depend_on_changed(run_folde
     assert len(rendered) == 1 and 'aria-valuemax="3.0"' in text and "Usable range ±2" in text
     written(run_folder, strips=False, seed=7)
     assert len(rendered) == 1
+
+
+@pytest.fixture
+def curved_run(run_folder) -> Path:
+    """A run whose direction 1 has a curve."""
+    plain = Directions.load(run_folder)
+    curve = Curve(plain.vectors[1], torch.tensor([0.5]), plain.vectors[:1])
+    curves = (None, curve, *[None] * (len(plain) - 2))
+    about = {"points": 8, "seed": 0, "at": ["image"], "epsilon": 0.1}
+    replace(plain, curves=curves, curvature=about).save(run_folder / "directions.safetensors")
+    return run_folder
+
+
+def test_a_curved_direction_has_a_straight_strip_too(curved_run, monkeypatch):
+    text, notes = written(curved_run, directions="0,1")
+    saved, made = read_strips(curved_run / STRIPS)
+    assert notes == [] and made["also_straight"] == [1] and saved[0].straight is None
+    straight = saved[1].straight
+    assert straight and straight.positions == saved[1].positions and straight.sheet != saved[1].sheet
+    assert sheets(text) == [saved[0].sheet, saved[1].sheet, straight.sheet]
+    assert text.count('role="switch"') == 1 and 'aria-label="Straight line, direction 1"' in text
+    assert "to +3, from left to right, along its curve" in text and "left to right, along a straight line" in text
+    assert written(curved_run, directions="0,1") == (text, notes)
+    rooms = []
+    real = run_strips.render_strips
+    monkeypatch.setattr(run_strips, "render_strips", lambda *a, **b: rooms.append(b["room"]) or real(*a, **b))
+    written(curved_run, directions="1,2,3")
+    directions = Directions.load(curved_run).straight
+    directions.save(curved_run / "directions.safetensors")
+    text, _ = written(curved_run, directions="1,2,3")
+    assert sheets(text)[0] == straight.sheet and 'role="switch"' not in text
+    assert rooms[0] == pytest.approx(rooms[1] * 3 / 4)  # four sheets have the room of three
+
+
+def test_straight_strips_that_do_not_fit_are_refused(curved_run):
+    written(curved_run, directions="0,1")
+    path = curved_run / STRIPS
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        record = json.loads(file.metadata()[METADATA_KEY])
+    (straight,) = record["straight"]
+    for change in ({"direction": 2}, {"direction": 0}, {"positions": straight["positions"][::-1]}, {"size": [1, 1]}):
+        record["straight"] = [straight | change]
+        save_file(tensors, path, metadata={METADATA_KEY: json.dumps(record)})
+        with pytest.raises(InputError, match=r"direction . do not fit|has no strip of direction . straight|damaged"):
+            read_strips(path)
 
 
 def test_without_a_generator_the_saved_strips_are_shown(run_folder, tmp_path, dcgan_file):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from direction_finder.direction import Direction
 from direction_finder.errors import InputError
 from direction_finder.rendering.alignment import aligned, compared, default_values
 from direction_finder.samples import Samples
@@ -53,6 +54,20 @@ def test_values_that_read_alike_have_a_row_each(samples):
 
 
 def test_by_default_they_are_0_and_the_ends_of_the_usable_range(samples):
-    assert default_values(channels()["red"]) == (-2.0, 0.0, 2.0) and default_values(channels()[1]) == (0.0,)
+    red, green = channels()["red"], channels()[1]
+    assert default_values([red]) == [(-2.0,), (0.0,), (2.0,)] and default_values([green]) == [(0.0,)]
+    assert default_values([red, green]) == [(0.0, 0.0)]
     sheet = aligned(flat(), channels()["red"], samples)
     assert sheet.labels == ["original", "set to -2", "set to 0", "set to 2"]
+
+
+def test_several_coordinates_have_their_values_and_others_are_kept(samples):
+    red, blue = channels()["red"], channels()["blue"]
+    sheet = aligned(flat(), [red, blue], samples, [(1.0, -1.5), (1.0001, -1.5)])
+    original, row, _ = sheet.rows()
+    assert original.title == "direction 0: red; direction 2: blue  (score 0.5)"
+    assert sheet.labels == ["original", "set to 1, -1.5", "set to 1.0001, -1.5"]
+    assert colours(row.images) == bytes_of([1.0, A[1], -1.5], [1.0, B[1], -1.5])
+    slanted = Direction(torch.tensor([0.6, 0.8, 0.0]))
+    (_, row) = aligned(flat(), slanted, samples, [1.0], keep=red).rows()
+    assert colours(row.images) == bytes_of(*([x, (1 - 0.6 * x) / 0.8, z] for x, _, z in (A, B)))

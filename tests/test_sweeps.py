@@ -4,7 +4,10 @@ import csv
 import json
 import multiprocessing
 import os
+import re
 import signal
+import threading
+import time
 
 import pytest
 import torch
@@ -14,7 +17,7 @@ from direction_finder.errors import InputError
 from direction_finder.files import DIRECTIONS, LOG, STATE
 from direction_finder.locks import LOCK, locked
 from direction_finder.parallel import Died
-from direction_finder.sweeps import api, table, tasks
+from direction_finder.sweeps import api, running, table, tasks
 from direction_finder.sweeps.plan import MOST_RUNS
 from tests.conftest import NUM_CLASSES, call, dcgan_state
 from tests.process import finish, start, wait_for
@@ -81,7 +84,7 @@ def test_every_run_is_what_learn_makes_and_the_table_lists_it(spec, plain, tmp_p
 def test_what_is_done_is_not_computed_again_and_what_is_missing_is(spec, tmp_path, monkeypatch):
     rows = swept(spec, tmp_path / "sweep", "random", class_name="0-1")
     begun = []
-    monkeypatch.setattr(api, "carry_out", lambda task, stopping: begun.append(task.folder) or carry(task, stopping))
+    monkeypatch.setattr(running, "carry_out", lambda task, stopping: begun.append(task.folder) or carry(task, stopping))
     carry = tasks.carry_out
     assert swept(spec, tmp_path / "sweep", "random", class_name="0-1") == rows and not begun
     directions = tmp_path / "sweep" / rows[1]["folder"] / DIRECTIONS
@@ -210,9 +213,45 @@ def test_a_folder_with_something_else_is_refused_and_left_as_it_is(spec, tmp_pat
     assert contents(folder) == before and (folder / "runs.csv").read_text() == "mine,2\n"
 
 
+def test_settings_that_a_run_chose_are_its_own_and_others_are_not(spec, tmp_path):
+    given, folders = {"class_name": "0-1", "points": 4}, [tmp_path / name for name in ("chosen", "named", "mixed")]
+    rows = swept(spec, folders[0], **given)
+    (at,) = {tuple(df.open_run(folders[0] / row["folder"]).config["settings"]["at"]) for row in rows}
+    assert swept(spec, folders[0], **given) == rows
+    swept(spec, folders[1], **given, at=at)
+    swept(spec, folders[1], **given)
+    swept(spec, folders[2], class_name="1", points=4, at=("image",))
+    with pytest.raises(InputError, match=r"class-1-seed-0: holds a run with at \['image'\], not \['middle'\]"):
+        swept(spec, folders[2], **given)
+    with pytest.raises(InputError, match="holds a run with precision exact, not fast"):
+        swept(spec, folders[0], **given, precision="fast")
+    swept(spec, tmp_path / "fast", **given, precision="fast")
+    assert [row["status"] for row in swept(spec, tmp_path / "fast", **given, precision="fast")] == ["done"] * 2
+    path = tmp_path / "fast" / rows[0]["folder"] / "config.json"
+    path.write_text(re.sub('"precision": "[^"]*"', '"precision": "bfloat16:layer1"', path.read_text()))
+    swept(spec, tmp_path / "fast", **given, precision="fast")
+    with pytest.raises(InputError, match="holds a run with precision bfloat16:layer1, not exact"):
+        swept(spec, tmp_path / "fast", **given)
+
+
 def test_a_second_sweep_of_a_folder_is_refused(spec, tmp_path):
     with locked(tmp_path), pytest.raises(InputError, match="another process is writing in this folder"):
         swept(spec, tmp_path, "random")
+
+
+def test_a_run_that_a_dying_process_still_holds_is_waited_for(spec, tmp_path):
+    folder, held = tmp_path / "random-seed-0", threading.Event()
+
+    def hold():
+        with locked(folder, create=True):
+            held.set()
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    assert [row["status"] for row in swept(spec, tmp_path, "random")] == ["done"]
+    thread.join()
 
 
 def test_a_full_disk_ends_the_sweep_in_one_line(spec, tmp_path, monkeypatch):
@@ -224,13 +263,13 @@ def test_a_full_disk_ends_the_sweep_in_one_line(spec, tmp_path, monkeypatch):
 
 
 def test_a_worker_that_always_dies_is_a_failure(spec, tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "in_lasting_processes", lambda *_: [(0, Died(-9))])
+    monkeypatch.setattr(running, "in_lasting_processes", lambda *_: [(0, Died(-9))])
     (row,) = swept(spec, tmp_path / "sweep", "random")
     assert row["status"] == "failed" and "died each time (exit code -9)" in row["reason"]
 
 
 def test_other_weights_in_a_worker_are_refused(spec, tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "carry_out", lambda task, stopping: carry(changed(task), stopping))
+    monkeypatch.setattr(running, "carry_out", lambda task, stopping: carry(changed(task), stopping))
     carry = tasks.carry_out
     changed = lambda task: api.dataclasses.replace(task, record={**task.record, "weights_sha256": "0"})  # noqa: E731
     (row,) = swept(spec, tmp_path / "sweep", "random")
@@ -300,7 +339,9 @@ def test_the_command_refuses_in_one_line_and_says_what_failed(spec, tmp_path):
         assert result.exit_code == 2 and expected in result.stderr and result.stderr.count("\n") == 1
     failed = call(*base, "--method", "sefa", "--read", "layer9", "--out", tmp_path / "sweep")
     assert failed.exit_code == 2 and "0 done, 1 failed, 0 left" in failed.stdout
-    assert "1 runs failed; repeat the command" in failed.stderr.splitlines()[-1]
+    assert "1 run failed; repeat the command to try it again" in failed.stderr.splitlines()[-1]
+    failed = call(*base, "--method", "sefa", "--read", "layer9", "--seed", "0-1", "--out", tmp_path / "sweep")
+    assert "2 runs failed; repeat the command to try them again" in failed.stderr.splitlines()[-1]
     done = call(*base, "--method", "random", "--seed", "1-2", "--seed", 2, "--out", tmp_path / "other")
     assert done.exit_code == 0 and "2 done, 0 failed, 0 left" in done.stdout
 

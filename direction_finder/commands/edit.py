@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from direction_finder.commands.option_values import Drawing
-from direction_finder.commands.options import editing_options, force_option, given_options, samples_option
+from direction_finder.commands.options import editing_options, force_option, given_options, keep_option, samples_option
 from direction_finder.commands.paths import Place, RunPath
 
 
@@ -26,6 +26,7 @@ from direction_finder.commands.paths import Place, RunPath
     type=Place(exists=True, folder=False),
     help="Recipe to apply instead of --step. It uses its own samples, unless --samples, --seed or --class change them.",
 )
+@keep_option
 @samples_option
 @click.option(
     "--out",
@@ -40,6 +41,7 @@ def edit(
     target: Path,
     steps: tuple[str, ...],
     recipe: Path | None,
+    keep: str | None,
     samples: int | Path,
     out: Path | None,
     force: bool,
@@ -54,4 +56,4 @@ def edit(
     """
     from direction_finder.commands.actions import edit as action
 
-    action.edit(target, steps, recipe, samples, out, force, given_options(ctx), drawing)
+    action.edit(target, steps, recipe, keep, samples, out, force, given_options(ctx), drawing)

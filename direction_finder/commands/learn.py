@@ -10,6 +10,7 @@ from direction_finder.commands.learning_options import (
     loading_options,
     part_option,
     save_option,
+    upload_option,
 )
 from direction_finder.commands.option_values import Learning
 from direction_finder.commands.options import (
@@ -47,6 +48,7 @@ HOW = several(
     device_option,
     threads_option,
     save_option,
+    upload_option,
     click.option(
         "--dry-run",
         is_flag=True,

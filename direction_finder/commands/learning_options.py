@@ -77,3 +77,10 @@ save_option = click.option(
     metavar="SECONDS",
     help="Seconds between two saves of the state.",
 )
+upload_option = click.option(
+    "--upload",
+    type=Text(),
+    metavar="ADDRESS",
+    help="Copy every run, once it is finished, to this folder in other storage, e.g. s3://bucket/folder; any address "
+    "that fsspec knows.",
+)

@@ -89,9 +89,19 @@ FOLDER = Place(exists=True, file=False)
         help="Compute the results again from the raw measurements that a run folder holds, without the generator.",
     ),
     click.option(
+        "--straight",
+        is_flag=True,
+        help="Measure directions without their curves. Results are then not saved in the run folder.",
+    ),
+    click.option(
         "--out",
         type=Place(file=False),
         help="Folder for measures.json, measures.md with a table of all targets, and figures that compare them.",
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Print what each metric would cost, judging by a part of it, and write nothing.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the results as JSON."),
     generator_option,

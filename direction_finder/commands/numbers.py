@@ -123,16 +123,17 @@ class SamplesOrFile(click.ParamType):
         return Path(value)
 
 
-class CoordinateOrPercentile(click.ParamType):
-    """Parse a number, or a percentile like 75%."""
+class CoordinatesOrPercentiles(click.ParamType):
+    """Parse numbers, or percentiles like 75%, with commas between them."""
 
-    name = "NUMBER|PERCENT%"
+    name = "NUMBER|PERCENT%,..."
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Coordinate:
-        """Return the coordinate or the percentile."""
-        if isinstance(value, Coordinate):
-            return value
-        percent = value.endswith("%")
-        if real_number(value.removesuffix("%")) is None:
-            self.fail(f"{value!r}: expected a number, or a percentile like 75%", param, ctx)
-        return Coordinate((PERCENT if percent else COORDINATE).convert(value.removesuffix("%"), param, ctx), percent)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Coordinate, ...]:
+        """Return the coordinates and percentiles."""
+        return value if isinstance(value, tuple) else tuple(self._one(each, param, ctx) for each in value.split(","))
+
+    def _one(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Coordinate:
+        percent = text.endswith("%")
+        if real_number(text.removesuffix("%")) is None:
+            self.fail(f"{text!r}: expected a number, or a percentile like 75%", param, ctx)
+        return Coordinate((PERCENT if percent else COORDINATE).convert(text.removesuffix("%"), param, ctx), percent)

@@ -25,6 +25,7 @@ class Loading:
     device: str
     threads: int | None
     save_every: float
+    upload: str | None
     dry_run: bool
 
 
@@ -44,6 +45,7 @@ class Sweeping(Loading):
     methods: tuple[str, ...]
     seeds: tuple[tuple[int, int], ...]
     workers: int | None
+    address: str | None
     shard: tuple[int, int] | None
     rank: bool
 
@@ -67,7 +69,9 @@ class Measuring:
     max_batch: int
     write_names: bool
     again: bool
+    straight: bool
     out: Path | None
+    dry_run: bool
     as_json: bool
     generator: str | None
     device: str
@@ -126,6 +130,7 @@ class Training:
     save_every: float
     device: str
     threads: int | None
+    dry_run: bool
     start: Path | None = None
     resolution: int | None = None
     half: bool | None = None

@@ -99,7 +99,12 @@ editing_options = grouped(
     click.option("--straight", is_flag=True, help="Edit along straight lines, even if directions are curved."),
 )
 
-
+keep_option = click.option(
+    "--keep",
+    shell_complete=completion.directions,
+    metavar="NUMBERS",
+    help="Other directions along which samples keep their coordinates: numbers like 0-7,12, names, or all.",
+)
 samples_option = click.option(
     "--samples",
     default=6,

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -14,6 +15,19 @@ from direction_finder.errors import one_line
 
 # control characters except tabs, line breaks of Unicode, half characters, and those that reverse the direction of text
 UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+_silent: list[bool] = []  # True while nothing is printed
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Print nothing, because another process prints the same."""
+    _silent.append(True)
+    try:
+        yield
+    finally:
+        _silent.pop()
 
 
 def say(*lines: object, err: bool = False) -> None:
@@ -68,6 +82,8 @@ def let_go() -> None:
 
 
 def _print(text: str, err: bool) -> None:
+    if _silent:
+        return
     try:
         click.echo(text, err=err)
     except BrokenPipeError:

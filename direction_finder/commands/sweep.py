@@ -10,11 +10,12 @@ from direction_finder.commands.learning_options import (
     loading_options,
     part_option,
     save_option,
+    upload_option,
 )
 from direction_finder.commands.numbers import Seeds, Shard, Whole
 from direction_finder.commands.option_values import Sweeping
 from direction_finder.commands.options import config_options, device_option, grouped, several
-from direction_finder.commands.paths import Place
+from direction_finder.commands.paths import Place, Text
 from direction_finder.discovery.configs import CONFIGS, DEFAULT
 from direction_finder.settings import MOST_THREADS
 
@@ -47,7 +48,14 @@ HOW = several(
     click.option(
         "--workers",
         type=Whole(least=1, most=1024),
-        help="Number of processes.  [default: one per core, or a single one on a GPU]",
+        help="Number of processes, or of runs at once on a cluster.  [default: one per core, a single one on a GPU, as "
+        "many as fit on a cluster]",
+    ),
+    click.option(
+        "--address",
+        type=Text(),
+        metavar="auto|HOST:PORT",
+        help="Ray cluster whose nodes carry out the runs; auto: the one that Ray finds. All nodes need to see --out.",
     ),
     click.option(
         "--shard",
@@ -68,6 +76,7 @@ HOW = several(
         help="Number of CPU threads of each process.",
     ),
     save_option,
+    upload_option,
     click.option(
         "--dry-run", is_flag=True, help="Print which runs are left, and what they would cost, judging by a part of one."
     ),

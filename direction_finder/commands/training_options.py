@@ -21,6 +21,8 @@ how_options = several(
                  help="Seconds between two saves of the state."),
     device_option,
     threads_option,
+    click.option("--dry-run", is_flag=True,
+                 help="Print the full configuration, and what the run would cost, judging by a few of its steps."),
 )  # fmt: skip
 score_options = several(
     click.option(

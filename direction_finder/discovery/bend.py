@@ -1,7 +1,8 @@
-"""Bend directions: give each the curved coordinate whose gradient follows how the best basis turns from point to point.
+"""Bend directions: give each the curved coordinate whose gradient is nearest to those found at many points.
 
-At random points, the joint diagonaliser of all points turns so that the matrices J^T J of the channels there become
-more diagonal. A direction turns with it, and its coordinate c(z) = q.z + z'Sz / 2 is fitted to where it points.
+At each of many random points, gradients of coordinates are found near the common basis of all points: those of which
+the matrices J^T J of the channels there are weighted sums of squares. They need not be orthogonal, as the basis is. The
+coordinate c(z) = q.z + z'Sz / 2 of a direction is fitted to where its gradient points.
 """
 
 import dataclasses
@@ -12,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from direction_finder.bending import RIDGES, Fit, chosen, cut, turned
+from direction_finder.bending import RIDGES, Fit, chosen, cut, unmixed
 from direction_finder.curves import Curve
 from direction_finder.diagonalisation import joint
 from direction_finder.directions import Directions
@@ -28,8 +30,7 @@ from direction_finder.resumable import Cache, in_parts, prefixed, uncached
 from direction_finder.settings import FEWEST_BENT, MOST_ROWS, MOST_SEED, check_options, option
 from direction_finder.stacks import merged
 
-COMMON = 32  # points from which the basis that turns is found
-PRIOR = 0.3  # the norm of those, beside that of a point
+COMMON = 32  # points from which the basis is found
 CLEAR = 2.0  # standard errors by which bending must predict where directions point, or they stay straight
 
 
@@ -37,9 +38,7 @@ CLEAR = 2.0  # standard errors by which bending must predict where directions po
 class BendSettings:
     """Settings of `bend`."""
 
-    points: int = option(
-        128, "Random points z at which the turned basis is measured.", least=FEWEST_BENT, most=MOST_ROWS
-    )
+    points: int = option(128, "Random points z at which gradients are measured.", least=FEWEST_BENT, most=MOST_ROWS)
     seed: int = option(0, "Seed of the points.", least=0, most=MOST_SEED)
     max_batch: int = option(32, "Largest batch for the generator; larger batches are split.", least=2, most=MOST_ROWS)
 
@@ -83,10 +82,10 @@ def bend_with(
     directions = generator.fitted(directions)
     config = _config(generator, directions, settings)
     space = SearchSpace(generator, config)
-    points, bases, basis = _turned(space, config, cache, on_step)
-    rows = space.searched(directions.vectors.double().cpu())
-    pointing = rows @ basis.mT @ bases @ basis.mT  # in coordinates along the basis, as points are: (points, num, size)
-    curves = _curves(points @ basis.mT, pointing, lambda vectors: space.embed(vectors @ basis).float())
+    points, gradients, basis = _measured(space, config, cache, on_step)
+    rows = space.searched(directions.vectors.double().cpu()) @ basis.mT
+    pointing = normalize(rows @ gradients @ basis.mT, dim=2)
+    curves = _curves(points @ basis.mT, rows, pointing, lambda vectors: space.embed(vectors @ basis).float())
     about = {"points": settings.points, "seed": settings.seed, "at": list(config.at), "epsilon": config.epsilon}
     ranges = tuple(None if curve else reach for curve, reach in zip(curves, directions.ranges, strict=True))
     return dataclasses.replace(directions, curves=curves, curvature=about, ranges=ranges)
@@ -102,10 +101,10 @@ def _config(generator: Generator, directions: Directions, settings: BendSettings
     return resolved(generator, config)
 
 
-def _turned(
+def _measured(
     space: SearchSpace, config: JacobianConfig, cache: Cache, on_step: OnStep | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return points (points, size), the basis turned at each (points, size, size), and the basis (size, size)."""
+    """Return points (points, size), gradients at each (points, size, size), and the basis (size, size)."""
     drawn = [space.draw_point(config.eta, stream(config.seed, f"bend {i}")) for i in range(config.points)]
 
     def measured(number: int) -> Tensor:
@@ -116,16 +115,15 @@ def _turned(
 
     few, saved = min(COMMON, config.points), prefixed(cache, "stack")
     common = in_parts(few, measured, "measuring the common basis", "point", cache=saved, on_step=on_step)
-    stack = reduce(merged, common)
-    basis, prior = joint(stack), PRIOR * stack / stack.norm()
+    basis = joint(reduce(merged, common))
 
-    def turn(number: int) -> Tensor:
-        return turned(common[number] if number < few else measured(number), prior, basis)
+    def unmix(number: int) -> Tensor:
+        return unmixed(common[number] if number < few else measured(number), basis)
 
-    saved = prefixed(cache, "turned")
-    bases = in_parts(config.points, turn, "turning it", "point", cache=saved, on_step=on_step)
+    saved = prefixed(cache, "gradients")
+    gradients = in_parts(config.points, unmix, "measuring gradients", "point", cache=saved, on_step=on_step)
     points = torch.stack([space.searched(z[0]).cpu() / space.generator.scale + x.cpu() for x, (z, _) in drawn])
-    return points.double(), torch.stack(bases), basis
+    return points.double(), torch.stack(gradients), basis
 
 
 def _ranks(size: int) -> list[int]:
@@ -133,11 +131,14 @@ def _ranks(size: int) -> list[int]:
     return [rank for rank in (1, 2, 4, 8, 16, 32, 64, 128) if rank < size] + [size]
 
 
-def _curves(points: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor]) -> tuple[Curve | None, ...]:
+def _curves(
+    points: Tensor, rows: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor]
+) -> tuple[Curve | None, ...]:
     """Return the curve of each direction, or None where it stays straight.
 
-    points (points, size), pointing (points, num, size): in the coordinates in which curves are fitted; `embed` returns
-    vectors in these as latents. The coordinate has standard deviation 1 over z ~ N(0, I), as straight ones have.
+    points (points, size), directions as rows (num, size), where they point at each point, pointing (points, num, size):
+    along the basis. `embed` returns such vectors as latents. At z = 0 a curve runs along its direction: the mean of
+    pointing is less accurate. The coordinate has standard deviation 1 over z ~ N(0, I), as straight ones have.
     """
     choice, fit = chosen(points, pointing, _ranks(points.shape[1])), Fit(points, pointing)
     found = {ridge: fit.matrices(ridge) for ridge in RIDGES}
@@ -147,7 +148,7 @@ def _curves(points: Tensor, pointing: Tensor, embed: Callable[[Tensor], Tensor])
             curves.append(None)
             continue
         (matrix,) = next(cut(found[float(choice.ridges[i])][i : i + 1], [rank]))
-        curve = Curve.of(fit.mean[i] - matrix @ fit.centre, matrix, rank)
+        curve = Curve.of(rows[i] * fit.mean[i].norm(), matrix, rank)
         size = (curve.slope.square().sum() + curve.bends.square().sum() / 2).sqrt()
         curves.append(Curve(embed(curve.slope / size), (curve.bends / size).float(), embed(curve.axes)))
     return tuple(curves)

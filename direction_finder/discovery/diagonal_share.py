@@ -5,6 +5,7 @@ from copy import copy
 import torch
 from torch import Tensor
 
+from direction_finder import torchrun
 from direction_finder.discovery.search_space import SearchSpace
 from direction_finder.hessians import hessian, orthogonal_probes, probe_count
 from direction_finder.randomness import normal, stream
@@ -64,11 +65,13 @@ class ShareMeter:
 
     def update(self, passes: float) -> None:
         """Measure as many Hessians as a run of `passes` passes allows (a gradient counts as two passes)."""
-        cost = 4 * probe_count(self.space.size)
-        while len(self.hessians) < min(self.count, int(ALLOWANCE * passes / cost)):
-            rng = stream(self.seed, f"share {len(self.hessians)}")
-            matrix = random_hessian(self.space, self.at, rng, eta=ETA, epsilon=0.1, max_batch=self.max_batch)
-            self.hessians = torch.cat([self.hessians, matrix.cpu()[None]])
+        allowed = min(self.count, int(ALLOWANCE * passes / (4 * probe_count(self.space.size))))
+        for matrix in torchrun.shared(range(len(self.hessians), allowed), self._hessian):
+            self.hessians = torch.cat([self.hessians, matrix[None]])
+
+    def _hessian(self, number: int) -> Tensor:
+        rng = stream(self.seed, f"share {number}")
+        return random_hessian(self.space, self.at, rng, eta=ETA, epsilon=0.1, max_batch=self.max_batch).cpu()
 
     def of(self, rows: Tensor) -> dict[str, float]:
         """Return `shares_of` the basis `rows` (size, size); empty before the first Hessian."""

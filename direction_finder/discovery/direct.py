@@ -155,7 +155,8 @@ class _Source:
         if number not in self.round:
             mine = number + torchrun.number()
             space, own = self.space.at_point(mine, VALIDATION), stream(self.seed, f"point {mine}")
-            self.round = dict(enumerate(torchrun.gathered(self.measure(space, own).float().cpu()), start=number))
+            measured = torchrun.gathered(lambda: self.measure(space, own).float().cpu())
+            self.round = dict(enumerate(measured, start=number))
         return self.round.pop(number)
 
 

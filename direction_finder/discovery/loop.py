@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from direction_finder import torchrun
 from direction_finder.cayley_adam import CayleyAdam
 from direction_finder.directions import Directions
 from direction_finder.discovery.configs import STARTS, LoopConfig
@@ -57,7 +58,7 @@ def minimise(
 
     Only A gets gradients. As many directions are learned as there are searched dimensions (fewer would tend towards
     directions that do nothing); then the `num_directions` strongest are returned. If `on_step` stops the run, the
-    directions so far are returned, without scores.
+    directions so far are returned, without scores. The processes of `torchrun` share every batch.
     resume: the tensors of `Progress.state()`. A resumed run returns exactly the same result as an uninterrupted run.
     """
     config.check(generator)
@@ -97,6 +98,7 @@ def minimise(
             progress = Progress(step, config.steps, "learning", values, state)
             on_step(progress)
             stopped = progress.stopped and step < config.steps
+        stopped = torchrun.agreed(stopped)
 
     with torch.no_grad():
         rows = rows_of(free)
@@ -188,13 +190,24 @@ def draw_batch(space: SearchSpace, config: LoopConfig, num: int, rng: torch.Gene
 
 
 def batch_penalty(space: SearchSpace, config: Config, rows: Tensor, batch: Batch, penalise: Penalise[Config]) -> float:
-    """Return a batch's mean penalty, computed in slices of at most `max_batch`, and add its gradient to `rows.grad`."""
-    n, total = len(batch.z), 0.0
-    for part in slices(n, config.max_batch // config.rows_per_sample):
+    """Return a batch's mean penalty, computed in slices of at most `max_batch`, and set `rows.grad` to its gradient.
+
+    The processes of `torchrun` share the slices. What they find is summed in the order of the slices, so the result has
+    the bytes of one process. Rounding would otherwise grow tenfold from step to step.
+    """
+    n, total, gradient = len(batch.z), 0.0, None
+
+    def measured(part: slice) -> tuple[float, Tensor]:
         piece = Batch(batch.z[part], batch.classes[part], batch.w[part], batch.probes[:, part])
         loss = penalise(space, config, rows, piece).sum() / n
-        loss.backward()
-        total += loss.item()
+        (found,) = torch.autograd.grad(loss, rows)
+        return loss.item(), found.cpu()
+
+    for loss, found in torchrun.shared([*slices(n, config.max_batch // config.rows_per_sample)], measured):
+        total += loss
+        gradient = found if gradient is None else gradient + found
+    assert gradient is not None
+    rows.grad = gradient.to(rows.device)
     return total
 
 

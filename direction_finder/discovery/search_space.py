@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from direction_finder import torchrun
 from direction_finder.class_names import class_text
 from direction_finder.directions import Directions, Finding
 from direction_finder.discovery.configs import ScoredConfig, SearchConfig, TunedConfig
@@ -120,18 +121,24 @@ def strengths(space: SearchSpace, rows: Tensor, config: ScoredConfig, on_step: O
     render = space.generator.forward
     zero_shift = torch.zeros(1, space.size, device=z.device)
     centres = torch.cat([render(space.latents(z[i : i + 1], zero_shift), classes[i : i + 1]) for i in range(len(z))])
-    for part in slices(len(pairs), config.max_batch // 2):
+
+    def measured(part: slice) -> tuple[list[int], Tensor, int]:
         sample, row = (list(numbers) for numbers in zip(*pairs[part], strict=True))
         shift = PROBED * rows[row]
         latents = torch.cat([space.latents(z[sample], -shift), space.latents(z[sample], shift)])
         low, high = render(latents, classes[sample].repeat(2)).chunk(2)
         variance = torch.stack([low, centres[sample], high]).var(0).flatten(1).mean(1)
-        totals.index_add_(0, torch.tensor(row), variance.double().cpu())
+        return row, variance.double().cpu(), part.stop
+
+    stopped = False
+    for row, variance, done in torchrun.shared([*slices(len(pairs), config.max_batch // 2)], measured):
+        totals.index_add_(0, torch.tensor(row), variance)
         if on_step:
-            progress = Progress(part.stop, len(pairs), phase="scoring", unit="image")
+            progress = Progress(done, len(pairs), phase="scoring", unit="image")
             on_step(progress)
-            if progress.stopped:
-                return None
+            stopped = progress.stopped
+        if torchrun.agreed(stopped):
+            return None
     return totals / len(z)
 
 

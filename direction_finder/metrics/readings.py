@@ -14,7 +14,7 @@ from direction_finder.metrics.factor_network import read_all
 from direction_finder.metrics.reader import Reader
 from direction_finder.metrics.samples import DEFAULT, Sampling
 from direction_finder.progress import OnStep
-from direction_finder.resumable import Cache, in_parts, uncached
+from direction_finder.resumable import Cache, in_parts, once, uncached
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_along(
         return torch.stack([read(edits.move(latents, direction, amount)) for amount in (-step, step)])
 
     varied = varied_factors(generator, network)
-    base = cache("unmoved", lambda: read(latents))
+    base = once(cache, "unmoved", lambda: read(latents))
     rows = in_parts(len(directions), along, "measuring factors", "direction", cache=cache, on_step=on_step)
     return Readings(network.factors, varied, base, torch.stack(rows), step)
 

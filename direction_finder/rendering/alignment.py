@@ -7,7 +7,7 @@ from direction_finder.direction import Direction
 from direction_finder.errors import InputError
 from direction_finder.generators import Generator
 from direction_finder.images import Row
-from direction_finder.rendering.drawing import drawn, label, sample_labels
+from direction_finder.rendering.drawing import drawn, label, sample_labels, several
 from direction_finder.rendering.sheets import Sheet
 from direction_finder.samples import Samples
 
@@ -41,24 +41,33 @@ def compared(
 
 def aligned(
     generator: Generator,
-    direction: Direction,
+    direction: Direction | Sequence[Direction],
     samples: Samples,
-    to: Sequence[float] = (),
+    to: Sequence[float | Sequence[float]] = (),
     *,
+    keep: edits.Along | edits.Several = (),
     max_batch: int = 32,
 ) -> Sheet:
     """Return a sheet of the samples, then a row for each value that their coordinates are set to (paper, Fig. 7).
 
-    to: the values (default: 0, and the ends of the usable range where it is known).
+    to: the values (default: 0, and the ends of the usable range where it is known); for several directions, one for
+    each of them in each row (default: 0). keep: directions along which samples keep their coordinates.
     """
-    rows = {"original": samples}
-    for value in to or default_values(direction):
-        name = f"set to {value:.3g}"
-        rows[f"set to {value}" if name in rows else name] = edits.align(samples, direction, value)
-    return compared(generator, rows, [label(direction)], max_batch=max_batch)
+    directions, rows = several(direction), {"original": samples}
+    for value in to or default_values(directions):
+        goal = [float(each) for each in value] if isinstance(value, Sequence) else [float(value)]
+        name = f"set to {named(goal)}"
+        name = f"set to {', '.join(map(str, goal))}" if name in rows else name
+        rows[name] = edits.align(samples, directions, goal, keep=keep)
+    return compared(generator, rows, ["; ".join(map(label, directions))], max_batch=max_batch)
 
 
-def default_values(direction: Direction) -> tuple[float, ...]:
-    """Return the default values for aligning along a direction: 0, and the ends of its usable range if it is known."""
-    reach = direction.usable_range
-    return (-reach, 0.0, reach) if reach else (0.0,)
+def named(goal: Sequence[float]) -> str:
+    """Return values to set as text, e.g. "0, 1.5"."""
+    return ", ".join(f"{each:.3g}" for each in goal)
+
+
+def default_values(directions: Sequence[Direction]) -> list[tuple[float, ...]]:
+    """Return the default values for aligning: 0, and the ends of the usable range of a single direction if known."""
+    reach = directions[0].usable_range if len(directions) == 1 else None
+    return [(-reach,), (0.0,), (reach,)] if reach else [(0.0,) * len(directions)]

@@ -7,6 +7,7 @@ from PIL import Image
 
 from direction_finder.direction import Direction
 from direction_finder.directions import Directions
+from direction_finder.edits import Along, Several
 from direction_finder.generators import Generator
 from direction_finder.progress import Reporting, reporting
 from direction_finder.rendering.alignment import aligned, compared
@@ -89,16 +90,24 @@ def video(
 
 
 def align_sheet(
-    generator: Generator, direction: Direction, samples: Samples, to: Sequence[float] = (), *, max_batch: int = 32
+    generator: Generator,
+    direction: Direction | Sequence[Direction] | Directions,
+    samples: Samples,
+    to: Sequence[float | Sequence[float]] = (),
+    *,
+    keep: Along | Several = (),
+    max_batch: int = 32,
 ) -> Image.Image:
     """Render samples unchanged, then a row for each value that their coordinates along a direction are set to.
 
     This is the paper's Fig. 7. to: the values (default: 0, and the ends of the usable range where it is known);
-    `df.percentile` computes such values.
+    `df.percentile` computes such values. Several directions are set together, each to its value in every row. keep:
+    see `df.align`.
 
     >>> df.align_sheet(generator, directions["x"], generator.samples(6), to=[-1.5, 0, 1.5]).save("align.png")
     """
-    return aligned(generator, direction, checked_samples(samples), to, max_batch=max_batch).image()
+    chosen = several(direction)
+    return aligned(generator, chosen, checked_samples(samples), to, keep=keep, max_batch=max_batch).image()
 
 
 def compare(generator: Generator, rows: Mapping[str, Samples], *, title: str = "", max_batch: int = 32) -> Image.Image:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,13 +31,14 @@ MOST = 16_383  # pixels of a side of a WebP image
 class Strip:
     """Hold frames of several samples at `positions`: a WebP sheet with samples down and positions across.
 
-    size: width and height of a frame in pixels.
+    size: width and height of a frame in pixels. straight: the strip along a straight line, where this one is curved.
     """
 
     sheet: bytes
     size: tuple[int, int]
     samples: int
     positions: tuple[float, ...]
+    straight: "Strip | None" = None
 
 
 def extent_of(direction: Direction) -> float:
@@ -98,12 +99,20 @@ def render_strips(
     max_batch: int = 32,
     on_step: OnStep | None = None,
 ) -> Iterator[Strip]:
-    """Yield a strip for each direction, one at a time. quality, room: see `encoded`."""
+    """Yield a strip for each direction, one at a time. quality, room: of each sheet, see `encoded`."""
     chosen = list(directions)
     for direction in counted(chosen, len(chosen), "rendering strips", "direction", on_step):
         positions = positions_along(direction)
-        images = frames_along(generator, direction, samples, positions, max_batch)
-        yield encoded(images, positions.tolist(), quality=quality, room=room)
+        first, *other = [
+            encoded(
+                frames_along(generator, path, samples, positions, max_batch),
+                positions.tolist(),
+                quality=quality,
+                room=room,
+            )
+            for path in ((direction, direction.straight) if direction.curve else (direction,))
+        ]
+        yield replace(first, straight=other[0]) if other else first
 
 
 def first_row(strip: Strip) -> Strip:

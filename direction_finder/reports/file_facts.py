@@ -7,7 +7,6 @@ from typing import Any
 
 from direction_finder.datasets import DATASET, Dataset
 from direction_finder.directions import Directions
-from direction_finder.edits import Recipe
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, RANK, STATE, existing_file, file_sha256, read_json
 from direction_finder.generators import Generator, load_generator
@@ -20,6 +19,7 @@ from direction_finder.images import CODECS
 from direction_finder.interop import read_matrix
 from direction_finder.metrics.factor_network import KIND as FACTOR_NETWORK
 from direction_finder.metrics.factor_network import FactorNetwork
+from direction_finder.recipes import Recipe, Step
 from direction_finder.reports import media_facts
 from direction_finder.reports.logs import read_log
 from direction_finder.reports.measures import METRICS, TOGETHER
@@ -200,8 +200,13 @@ def _json(path: Path) -> Facts:
         return {"kind": "measures", "of": sorted(read_together(path))}
     recipe = Recipe.load(path)
     return {"kind": "edit recipe", "samples": recipe.samples, "seed": recipe.seed} | {
-        "steps": [f"{step.edit}:{step.direction}={step.value}" for step in recipe.steps]
+        "steps": [_written(step) for step in recipe.steps]
     }
+
+
+def _written(step: Step) -> str:
+    kept = f", keeping {', '.join(map(str, step.keep))}" if step.keep else ""
+    return f"{step.edit}:{step.direction}={step.value}{kept}"
 
 
 def _chosen(report: Mapping[str, Any], keys: Sequence[str]) -> Facts:

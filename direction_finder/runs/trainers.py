@@ -2,9 +2,9 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
+from direction_finder import torchrun
 from direction_finder.datasets import Dataset, Factor
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, replacing, write_json
@@ -25,6 +26,7 @@ from direction_finder.runs.recorder import Recorder
 from direction_finder.settings import ST_RKM, VAE
 from direction_finder.training import biggan, progan
 from direction_finder.training.autoencoder_config import StRKMConfig, VAEConfig
+from direction_finder.training.loop import Trainer
 from direction_finder.training.loop import run as train
 from direction_finder.training.st_rkm import StRKMTrainer
 from direction_finder.training.state import snapshot
@@ -76,25 +78,33 @@ def labelled(folder: str | Path, label: str) -> tuple[Dataset, Factor]:
     return data, factor
 
 
-def _train_biggan(work: Work, config: biggan.BigGANConfig, recorder: Recorder) -> None:
-    run, recorded = work.run, work.run.config["data"]
+def _biggan(work: Work, config: biggan.BigGANConfig) -> biggan.BigGANTrainer:
+    recorded = work.run.config["data"]
     data, factor = labelled(recorded["folder"], recorded["label"])
-    names = list(factor.choices)
-    players = biggan.train(
-        work.images,
-        data.values[factor.name],
-        names,
-        config,
-        device=work.device,
-        on_step=recorder,
-        resume=work.state,
-        start=work.start,
-    )
+    return biggan.BigGANTrainer(work.images, data.values[factor.name], list(factor.choices), config, work.device)
+
+
+def _progan(work: Work, config: progan.ProGANConfig) -> progan.ProGANTrainer:
+    return progan.ProGANTrainer(work.images, config, work.device, work.run.config["start"] is not None)
+
+
+def _st_rkm(work: Work, config: StRKMConfig) -> StRKMTrainer:
+    return StRKMTrainer(work.images, config, work.device)
+
+
+def _vae(work: Work, config: VAEConfig) -> VAETrainer:
+    return VAETrainer(work.images, config, work.device)
+
+
+def _train_biggan(work: Work, config: biggan.BigGANConfig, recorder: Recorder) -> None:
+    run, trainer = work.run, _biggan(work, config)
+    train(trainer, on_step=recorder, resume=work.state, start=work.start)
+    players = trainer.players
     _write_snapshot(run, players)
     if recorder.stopped:
         return
     weights = biggan.finished(players, config, recorder)
-    content = biggan.package_config(config, recorded["resolution"], names)
+    content = biggan.package_config(config, run.config["data"]["resolution"], trainer.class_names)
     write_json(run.folder / GENERATOR / CONFIG, content)
     buffer = io.BytesIO()  # a file would hold its own name, that of a temporary
     torch.save({name: tensor.half() for name, tensor in weights.items()} if work.upkeep.half else weights, buffer)
@@ -104,7 +114,8 @@ def _train_biggan(work: Work, config: biggan.BigGANConfig, recorder: Recorder) -
 
 def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -> None:
     run, upkeep = work.run, work.upkeep
-    best = BestCheckpoint(run, work.images, config.seed, upkeep.score_every, upkeep.score_samples, work.on_note)
+    with torchrun.alone():  # the others wait while the first process scores
+        best = BestCheckpoint(run, work.images, config.seed, upkeep.score_every, upkeep.score_samples, work.on_note)
     start_time, start_kimg = time.monotonic(), None
 
     def on_step(progress: Progress) -> None:
@@ -117,30 +128,33 @@ def _train_progan(work: Work, config: progan.ProGANConfig, recorder: Recorder) -
         recorder(progress)
         _write_last(run, progress)
 
-    players = progan.train(
-        work.images,
-        config,
-        device=work.device,
-        on_step=on_step,
-        resume=work.state,
-        start=work.start,
-        grown=run.config["start"] is not None,
-    )
-    _write_snapshot(run, players)
+    trainer = _progan(work, config)
+    train(trainer, on_step=on_step, resume=work.state, start=work.start)
+    _write_snapshot(run, trainer.players)
 
 
-def _train_autoencoder(kind: type[StRKMTrainer | VAETrainer], work: Work, config: Any, recorder: Recorder) -> None:
-    run, trainer = work.run, kind(work.images, config, work.device)
-    model = run.config["model"]
+def _train_autoencoder(work: Work, config: Any, recorder: Recorder) -> None:
+    run, model = work.run, work.run.config["model"]
+    trainer = MODELS[model].trainer(work, config)
 
     def on_step(progress: Progress) -> None:
         recorder(progress)
         if file := _write_last(run, progress):
             load_autoencoder(file, model, name=f"{model}:{file.resolve()}").columns().save(run.folder / COLUMNS)
 
-    torch.set_flush_denormal(True)  # dark images make many: steps are up to eight times faster without them
-    try:
+    with flushed(model):
         train(trainer, on_step=on_step, resume=work.state)
+
+
+@contextmanager
+def flushed(model: str) -> Iterator[None]:
+    """Turn denormal numbers into 0 while an autoencoder is trained: dark images make many.
+
+    Without them, steps are up to eight times faster.
+    """
+    torch.set_flush_denormal(model in (ST_RKM, VAE))
+    try:
+        yield
     finally:
         torch.set_flush_denormal(False)
 
@@ -164,7 +178,8 @@ class Model(NamedTuple):
     """Describe a kind of model that can be trained.
 
     title: its name; config: its settings; longer: the setting that makes a run longer; work: the function that trains
-    it; spec: the name of the trained generator for `load_generator`, with {} for the run folder.
+    it; spec: the name of the trained generator for `load_generator`, with {} for the run folder; trainer: returns the
+    trainer that `work` uses.
     """
 
     title: str
@@ -172,25 +187,20 @@ class Model(NamedTuple):
     longer: str
     work: Callable[[Work, Any, Recorder], None]
     spec: str
+    trainer: Callable[[Work, Any], Trainer]
 
 
 MODELS = {
-    "biggan": Model("BigGAN-deep", biggan.BigGANConfig, "steps", _train_biggan, f"biggan-deep:{{}}/{GENERATOR}"),
-    "progan": Model("ProGAN", progan.ProGANConfig, "kimg", _train_progan, f"progan:{{}}/{GENERATOR}.safetensors"),
+    "biggan": Model(
+        "BigGAN-deep", biggan.BigGANConfig, "steps", _train_biggan, f"biggan-deep:{{}}/{GENERATOR}", _biggan
+    ),
+    "progan": Model(
+        "ProGAN", progan.ProGANConfig, "kimg", _train_progan, f"progan:{{}}/{GENERATOR}.safetensors", _progan
+    ),
     ST_RKM: Model(
-        "St-RKM",
-        StRKMConfig,
-        "steps",
-        partial(_train_autoencoder, StRKMTrainer),
-        f"{ST_RKM}:{{}}/{GENERATOR}.safetensors",
+        "St-RKM", StRKMConfig, "steps", _train_autoencoder, f"{ST_RKM}:{{}}/{GENERATOR}.safetensors", _st_rkm
     ),
-    VAE: Model(
-        "autoencoder",
-        VAEConfig,
-        "steps",
-        partial(_train_autoencoder, VAETrainer),
-        f"{VAE}:{{}}/{GENERATOR}.safetensors",
-    ),
+    VAE: Model("autoencoder", VAEConfig, "steps", _train_autoencoder, f"{VAE}:{{}}/{GENERATOR}.safetensors", _vae),
 }
 
 

@@ -3,12 +3,16 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from direction_finder import torchrun
 from direction_finder.datasets import read_images
+from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.generators.devices import pick_device
@@ -19,6 +23,8 @@ from direction_finder.runs.latest import newest_run
 from direction_finder.runs.lifecycle import begun, held, resumed
 from direction_finder.runs.recorder import Recorder
 from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, labelled, model_of
+from direction_finder.runs.training_costs import estimate
+from direction_finder.training.loop import run as train
 from direction_finder.version import package_version
 
 NEEDED = ("data", "model", "settings", "start", "threads", "device", "direction_finder")
@@ -50,9 +56,49 @@ def begin(
 ) -> Run:
     """Train a model of `MODELS` in a new run folder; `run.finished` is False if it was stopped.
 
-    start: a snapshot to begin with. label: the factor that is the class (biggan). Raises InputError for data or
-    settings that do not fit, Diverged if the training diverges.
+    start: a snapshot to begin with. label: the factor that is the class (biggan). Of the processes of `torchrun`, only
+    the first creates a folder. Raises InputError for data or settings that do not fit, Diverged if the training
+    diverges.
     """
+    content, images, state = _prepared(model, data, settings, start, label, resolution, device)
+    watch = watch or Watch()
+    if torchrun.number():
+        run = Run(out or Path(model), content)
+        _join(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note))
+        return run
+    with begun(out, slug(f"{model} {content['data']['kind']}"), content) as run:
+        _carry_out(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note), watch)
+        return run
+
+
+def forecast(
+    model: str,
+    data: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    start: Path | None = None,
+    label: str | None = None,
+    resolution: int | None = None,
+    device: str = "auto",
+    upkeep: Upkeep | None = None,
+    watch: Watch | None = None,
+) -> tuple[dict[str, Any], Cost]:
+    """Return the configuration of a run, and what the run would cost. The arguments and errors are those of `begin`."""
+    content, images, state = _prepared(model, data, settings, start, label, resolution, device)
+    work = Work(Run(Path(model), content), images, None, state, upkeep or Upkeep(), (watch or Watch()).on_note)
+    return content, estimate(work, _configured(model, content["settings"]))
+
+
+def _prepared(
+    model: str,
+    data: str | Path,
+    settings: Mapping[str, Any],
+    start: Path | None,
+    label: str | None,
+    resolution: int | None,
+    device: str,
+) -> tuple[dict[str, Any], np.ndarray, State | None]:
+    """Return the configuration of a run, its images, and the weights of a snapshot that it begins with."""
     if label is not None:
         labelled(data, label)
     config = _configured(model, settings)
@@ -68,10 +114,7 @@ def begin(
         "threads": torch.get_num_threads(),
         "device": pick_device(device),
     }
-    watch = watch or Watch()
-    with begun(out, slug(f"{model} {about['kind']}"), content) as run:
-        _carry_out(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note), watch)
-        return run
+    return content, images, state
 
 
 def resume(
@@ -86,7 +129,9 @@ def resume(
 
     Raises InputError, and leaves the run unchanged, if it trains another model or its images have changed.
     """
-    with held(newest_run(folder), NEEDED, f"train {model or '...'}") as run:
+    folder, verb = newest_run(folder), f"train {model or '...'}"
+    opened = nullcontext(Run.open(folder, NEEDED, verb)) if torchrun.number() else held(folder, NEEDED, verb)
+    with opened as run:
         if model not in (None, run.config["model"]):
             raise InputError(f"{folder}: a run of `train {run.config['model']}`, not of `train {model}`")
         _resumed(run, longer, upkeep or Upkeep(), watch or Watch())
@@ -107,8 +152,13 @@ def _resumed(run: Run, longer: float | None, upkeep: Upkeep, watch: Watch) -> No
     _configured(run.config["model"], settings)
     pick_device(run.config["device"])
     torch.set_num_threads(run.config["threads"])
-    with resumed(run, {"settings": settings}, int(state["step"]) if state else 0):
-        _carry_out(Work(run, images, state, first, upkeep, watch.on_note), watch)
+    work, changes = Work(run, images, state, first, upkeep, watch.on_note), {"settings": settings}
+    if torchrun.number():
+        run.config.update(changes)
+        _join(work)
+        return
+    with resumed(run, changes, int(state["step"]) if state else 0):
+        _carry_out(work, watch)
 
 
 def _configured(model: str, settings: Mapping[str, Any]) -> Any:
@@ -136,6 +186,12 @@ def _carry_out(work: Work, watch: Watch) -> None:
         model_of(run).work(work, config, recorder)
     if not recorder.stopped:
         run.finish()
+
+
+def _join(work: Work) -> None:
+    """Take part in the steps of a training that the first process carries out."""
+    config = _configured(work.run.config["model"], work.run.config["settings"])
+    train(model_of(work.run).trainer(work, config), resume=work.state, start=work.start)
 
 
 def snapshot_settings(checkpoint: Path) -> tuple[Path, dict[str, Any]]:

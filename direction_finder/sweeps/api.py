@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,46 +14,19 @@ from direction_finder.errors import InputError
 from direction_finder.files import CONFIG
 from direction_finder.generators import Untold
 from direction_finder.locks import LOCK, locked
-from direction_finder.parallel import Died, available_cores, in_lasting_processes
-from direction_finder.progress import OnStep, Progress, Reporting, reporting
+from direction_finder.progress import OnStep, Reporting, reporting
 from direction_finder.runs import learning
 from direction_finder.runs.learning import Search
 from direction_finder.runs.loading import Loader
-from direction_finder.settings import MOST_THREADS, SAVE_EVERY, check_number
-from direction_finder.sweeps import page, table
-from direction_finder.sweeps.plan import Wanted, existing, planned, shard_of
+from direction_finder.runs.uploads import uploading
+from direction_finder.settings import SAVE_EVERY
+from direction_finder.sweeps import cluster, page, table
+from direction_finder.sweeps.plan import Middles, Wanted, existing, planned, shard_of
+from direction_finder.sweeps.running import How, finished
 from direction_finder.sweeps.table import Row
-from direction_finder.sweeps.tasks import DONE, FAILED, LEFT, Outcome, Source, Task, carry_out, is_done, unload
+from direction_finder.sweeps.tasks import Source, Task, is_done, unload
 
-MOST_WORKERS = 1024
 Several = str | int | Sequence[str] | Sequence[int] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class How:
-    """Hold how a sweep is carried out.
-
-    workers: number of processes (None: one a core, or a single one on a GPU); 1: this process. threads: of each
-    worker. shard: (number, count), counted from 1: carry out only every count-th run. rank: also rank and render them.
-    """
-
-    workers: int | None = None
-    threads: int = 1
-    shard: tuple[int, int] | None = None
-    save_every: float = SAVE_EVERY
-    rank: bool = False
-
-    def __post_init__(self) -> None:
-        if self.workers is not None:
-            check_number("workers", self.workers, int, least=1, most=MOST_WORKERS)
-        check_number("threads", self.threads, int, least=1, most=MOST_THREADS)
-        check_number("save_every", self.save_every, float, least=0)
-        if self.shard is not None:
-            shard_of([], self.shard)
-
-    def workers_for(self, device: str, runs: int) -> int:
-        """Return the number of processes for so many runs."""
-        return max(1, min(runs, self.workers or (available_cores() if device == "cpu" else 1)))
 
 
 class Forecast(NamedTuple):
@@ -75,7 +48,9 @@ def sweep(
     part: str | Sequence[str] | None = None,
     seed: int | Sequence[int] = 0,
     workers: int | None = None,
+    address: str | None = None,
     shard: tuple[int, int] | None = None,
+    upload: str | None = None,
     threads: int = 1,
     device: str = "auto",
     loading: Mapping[str, Any] | None = None,
@@ -92,11 +67,12 @@ def sweep(
 
     generator: what `load_generator` takes; every process loads it. method, class_name, part, seed: one or several; a
     class "0-9" stands for ten. together: also one run for all classes, as `find` with several. workers: number of
-    processes (None: one a core, or a single one on a GPU); 1: this process. shard: (number, count), counted from 1:
-    carry out only every count-th run. threads: of each worker. loading: arguments of `load_generator`. rank: also
-    rank each run, as `rank` does, and render strips of its best directions from one sample. progress: is also called
-    now and then between two runs. settings: fields of the methods' configurations; each is for those methods that have
-    it.
+    processes (None: one a core, or a single one on a GPU); 1: this process. address: "auto" or HOST:PORT of a Ray
+    cluster whose nodes carry out the runs, `workers` at once (None: as many as they have room for). shard: (number,
+    count), counted from 1: carry out only every count-th run. upload: address of a folder, for fsspec, to which each
+    run is copied once it is finished. threads: of each worker. loading: arguments of `load_generator`. rank: also rank
+    each run, as `rank` does, and render strips of its best directions from one sample. progress: is also called now
+    and then between two runs. settings: fields of the methods' configurations; each is for those methods that have it.
 
     Returns one dict for each run, see `sweeps.table.Row`: `class`, `classes`, `part`, `method`, `seed`, `status` (done,
     failed or left), `passes`, `gradients`, `seconds`, `share`, `random_share`, `short_list`, `reason` and `folder`.
@@ -104,12 +80,14 @@ def sweep(
 
     >>> table = df.sweep("shapes-64", "outputs/sweep", class_name=["cube", "sphere"], seed=range(3), points=24)
 
-    Raises InputError for settings that do not fit, Unfinished if worker processes cannot be started.
+    Raises InputError for settings that do not fit, Unfinished if worker processes cannot be started or finished runs
+    cannot be copied.
     """
-    how = How(workers, threads, shard, save_every, rank)
+    how = How(workers, threads, shard, save_every, address, upload, rank)
+    source = source_of(generator, device, loading or {}, address)
     wanted = wanted_of(method, class_name, part, seed, together)
     with reporting(progress) as on_step, _threads(threads):
-        return carried_out(source_of(generator, device, loading or {}), Path(out), wanted, settings, how, on_step)
+        return carried_out(source, Path(out).absolute(), wanted, settings, how, on_step)
 
 
 def forecast(
@@ -153,15 +131,18 @@ def wanted_of(
     return Wanted(_texts(method), _texts(class_name), _texts(part), seeds, together)
 
 
-def source_of(generator: str, device: str, loading: Mapping[str, Any]) -> Source:
-    """Return how processes load a generator. Raises InputError for anything but a text, and unknown arguments."""
+def source_of(generator: str, device: str, loading: Mapping[str, Any], address: str | None = None) -> Source:
+    """Return how processes load a generator; the nodes of a cluster at an address have devices of their own.
+
+    Raises InputError for anything but a text, and unknown arguments.
+    """
     if not isinstance(generator, str):
         raise InputError("every process of a sweep loads the generator: give what `load_generator` takes, a text")
     rest = dict(loading)
     truncation = rest.pop("truncation", None)
     if unknown := rest.keys() - {field.name for field in dataclasses.fields(Untold)}:
         raise InputError(f"loading: load_generator has no argument {min(unknown)}")
-    return Source(generator, truncation, Untold(**rest), Loader(device).device)
+    return Source(generator, truncation, Untold(**rest), device if address else Loader(device).device)
 
 
 def carried_out(
@@ -176,30 +157,34 @@ def carried_out(
     if (out / CONFIG).exists():
         raise InputError(f"{out}: is a run folder; give another folder as `out`")
     name = LOCK if how.shard is None else f"{LOCK}-{how.shard[0]}-of-{how.shard[1]}"
-    with locked(out, create=True, name=name):
+    with (
+        locked(out, create=True, name=name),
+        uploading(how.upload, out) as uploaded,
+        cluster.connected(how.address) if how.address else nullcontext(),
+    ):
         table.check_table(out)
         page.check(out)
+        here = source
+        if how.address:  # the runs are on devices of the nodes
+            here = dataclasses.replace(source, device="cpu")
+            source = dataclasses.replace(source, device=cluster.device_of(source.device))
         try:
-            searches = planned(source.load(), wanted, learning.absolute_start(dict(settings)))
+            searches = planned(here.load(), wanted, learning.absolute_start(dict(settings)))
             tasks = _missing(out, searches, source, how)
             rows = {name: table.unbegun(name, search.content()) for name, search in searches.items()}
-            workers = how.workers_for(source.device, len(tasks))
-            if workers > 1:
+            if how.address or how.workers_for(source.device, len(tasks)) > 1:
                 searches.clear()
                 unload()  # only the workers need it from here on
-            total = len(list(shard_of(list(rows), how.shard)))
-            report = _Report(total, total - len(tasks), on_step)
-            listed = _finished(out, rows, tasks, workers, report)
-            if not report.stopped:
-                page.write_sweep_page(out, listed)
-            return listed
+            return finished(out, rows, tasks, how, uploaded, on_step)
         finally:
             unload()
 
 
 def _missing(out: Path, searches: Mapping[str, Search], source: Source, how: How) -> dict[str, Task]:
     """Return the tasks that are left, after checking that all folders fit."""
-    runs = {name: existing(out / name, search) for name, search in searches.items()}
+    middles: Middles = {}
+    device = source.device if how.address else None
+    runs = {name: existing(out / name, search, device, middles) for name, search in searches.items()}
     return {
         name: Task(
             out / name,
@@ -215,55 +200,6 @@ def _missing(out: Path, searches: Mapping[str, Search], source: Source, how: How
         for name in shard_of(list(searches), how.shard)
         if not ((run := runs[name]) and is_done(run, how.rank))
     }
-
-
-def _finished(
-    out: Path, rows: Mapping[str, Row], tasks: Mapping[str, Task], workers: int, report: "_Report"
-) -> list[Row]:
-    """Carry out the tasks, and write the table also if that is interrupted."""
-    names, outcomes = list(tasks), dict[str, Outcome]()
-    try:
-        for number, result in in_lasting_processes(carry_out, list(tasks.values()), workers, report.stopping):
-            outcome = Outcome(FAILED, _death(result)) if isinstance(result, Died) else result
-            if outcome.ending:
-                raise outcome.ending
-            outcomes[names[number]] = outcome
-            report.count(outcome)
-    finally:
-        listed = table.update(out, rows, outcomes)
-    return listed
-
-
-def _death(died: Died) -> str:
-    return (
-        f"its worker process died each time (exit code {died.code}), perhaps because memory ran out: repeat the sweep "
-        "with fewer workers"
-    )
-
-
-class _Report:
-    """Counts what is done, failed and left, tells `on_step`, and asks it whether to stop."""
-
-    def __init__(self, total: int, done: int, on_step: OnStep | None):
-        self.total, self.done, self.failed, self.on_step = total, done, 0, on_step
-        self.stopped = False
-
-    def count(self, outcome: Outcome) -> None:
-        """Count a run that has ended."""
-        self.done += outcome.status == DONE
-        self.failed += outcome.status == FAILED
-        if outcome.status != LEFT:
-            self.stopping()
-
-    def stopping(self) -> bool:
-        """Report the counts; return whether the sweep was asked to stop."""
-        ended = self.done + self.failed
-        if self.on_step and not self.stopped:
-            values: dict[str, float] = {"done": self.done, "failed": self.failed, "left": self.total - ended}
-            progress = Progress(ended, self.total, "sweep", values, unit="run")
-            self.on_step(progress)
-            self.stopped = progress.stopped
-        return self.stopped
 
 
 def _texts(value: Several) -> tuple[str, ...]:

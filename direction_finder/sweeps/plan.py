@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from direction_finder.discovery.config_bases import FAST
+from direction_finder.discovery.config_bases import FAST, SearchConfig
 from direction_finder.discovery.methods import METHODS, method_named, setting_names
 from direction_finder.discovery.search_space import plain
 from direction_finder.errors import InputError
@@ -19,6 +19,8 @@ from direction_finder.runs.learning import Search
 from direction_finder.settings import MIDDLE, number_range
 
 MOST_RUNS = 100_000
+Middles = dict[SearchConfig, list[str]]
+"""What "middle" means in searches that differ in class and seed only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,36 +96,62 @@ def folder_name(search: Search) -> str:
     return slug(f"{search.method} {of} {search.part or ''} seed {search.config.seed}")
 
 
-def existing(folder: Path, search: Search) -> Run | None:
+def existing(folder: Path, search: Search, device: str | None = None, middles: Middles | None = None) -> Run | None:
     """Return the run in a folder if it has anything to keep, and None if it has to begin.
 
-    Raises InputError if the folder holds another run than this search would make.
+    device: on which the run is to be (None: where the generator is). middles: is filled; the same dict for many
+    searches saves time. Raises InputError if the folder holds another run than this search would make.
     """
     if not (folder / CONFIG).is_file() or holds_nothing(folder):
         return None
     run = Run.open(folder)
-    if other := _difference(run, search):
+    wanted = search.content() | ({"device": device} if device else {})
+    if other := _difference(run, search, wanted, {} if middles is None else middles):
         raise InputError(f"{folder}: holds a run with {other}; give another folder as `out`")
     return run
 
 
-def _difference(run: Run, search: Search) -> str | None:
-    """Describe in what a run is another one than a search; settings that were chosen by measuring are left out."""
-    here, wanted = run.config, search.content()
+def _difference(run: Run, search: Search, wanted: Mapping[str, Any], middles: Middles) -> str | None:
+    """Describe in what a run is another one than a search, whose content is `wanted`.
+
+    Settings that were chosen by measuring are left out.
+    """
+    here = run.config
     for key in ("method", "class", "part", "threads", "device"):
-        if here.get(key) != wanted[key]:
+        if _plain(here.get(key)) != _plain(wanted[key]):
             return f"{key} {here.get(key)}, not {wanted[key]}"
     if here["generator"].get("weights_sha256") != wanted["generator"]["weights_sha256"]:
         return "a generator of other weights"
     for key in ("truncation", *(field.name for field in dataclasses.fields(Untold))):
         if here["generator"].get(key) != wanted["generator"].get(key):
             return f"{key} {here['generator'].get(key)}, not {wanted['generator'].get(key)}"
-    chosen = {"precision": FAST, "at": [MIDDLE]}  # what stands for a value that the run then chose by measuring
     for name, value in plain(search.config).items():
-        measured = value == chosen.get(name, ...) or (name == "max_batch" and "memory" in here.get("measured", {}))
-        if not measured and here["settings"].get(name) != value:
-            return f"{name} {here['settings'].get(name)}, not {value}"
+        if (old := here["settings"].get(name)) != value and not _chosen(name, run, search, middles):
+            return f"{name} {old}, not {value}"
     return None
+
+
+def _plain(value: Any) -> Any:
+    """Return the name of a device as short as it can be, and anything else unchanged."""
+    return "cuda" if value == "cuda:0" else value
+
+
+def _chosen(name: str, run: Run, search: Search, middles: Middles) -> bool:
+    """Return whether a run chose the value of a setting itself, because the search leaves it open."""
+    measured, value = run.config.get("measured", {}), getattr(search.config, name)
+    if name == "at":
+        return value == (MIDDLE,) and _is_middle(run.config["settings"].get(name), search, middles)
+    if name == "precision":
+        return value == FAST and bool({"precision", "memory"} & measured.keys())
+    return name == "max_batch" and "memory" in measured
+
+
+def _is_middle(at: Any, search: Search, middles: Middles) -> bool:
+    """Return whether "middle" means these activations; it hardly depends on class and seed, so try others' first."""
+    like = dataclasses.replace(search.config, class_index=None, seed=0)
+    if at != middles.get(like):
+        middles[like] = plain(METHODS[search.method].resolve(search.generator, search.config))["at"]
+    return at == middles[like]
 
 
 def shard_of(names: Sequence[str], shard: tuple[int, int] | None) -> Iterable[str]:

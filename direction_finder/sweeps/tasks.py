@@ -1,6 +1,7 @@
 """Carry out one run of a sweep: begin or resume it, in whichever process is given the task."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from direction_finder.runs.ranks import read_rank
 from direction_finder.sweeps.plan import existing
 
 DONE, FAILED, LEFT = "done", "failed", "left"
+PATIENCE = 60.0  # seconds to wait for a run that a process of a lost node, or of a driver that was killed, still holds
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,9 @@ def _learned(task: Task, stopping: Callable[[], bool]) -> bool:
             progress.stop()
 
     search = task.search()
+    if task.folder.is_dir():
+        with suppress(FileNotFoundError), locked(task.folder, wait=PATIENCE):  # who holds it may delete it in the end
+            pass
     run = existing(task.folder, search)
     if not run:
         run, _ = learning.begin(search.settled(), task.folder, save_every=task.save_every, on_step=on_step)

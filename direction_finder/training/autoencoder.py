@@ -18,7 +18,7 @@ from direction_finder.generators.base import as_rgb
 from direction_finder.generators.networks.autoencoder import Decoder, Encoder, initialise
 from direction_finder.randomness import stream
 from direction_finder.training.autoencoder_config import AutoencoderConfig
-from direction_finder.training.loop import Trainer, build
+from direction_finder.training.loop import Stage, Trainer, build, stage
 
 SMALLEST = 4  # pixels of a side after the last convolution; fewer than twice as many
 FEWEST = 20  # images, of which at least two are left out
@@ -47,6 +47,7 @@ class AutoencoderTrainer(Trainer):
     config: AutoencoderConfig
     players: AutoencoderPlayers
     cure = "a lower learning rate or more steps"
+    whole = "an autoencoder's losses compare all images of a batch"
 
     def __init__(self, images: np.ndarray, config: AutoencoderConfig, device: str):
         if len(images) < FEWEST:
@@ -111,6 +112,12 @@ class AutoencoderTrainer(Trainer):
             self.players.held_out_error.fill_(self.error(None if self.ended else MOST_HELD_OUT))
         values = torch.stack([*losses.values(), self.players.held_out_error]).tolist()
         return dict(zip([*losses, "held_out_error"], values, strict=True))
+
+    def stages(self) -> list[Stage]:
+        """Return all steps by what they cost: after some, and after the last, the error is measured."""
+        steps = range(1, self.total)
+        kinds = [step for step in steps if step % MEASURE_EVERY], [*steps[MEASURE_EVERY - 1 :: MEASURE_EVERY]]
+        return [stage(kind, self.config.batch_size) for kind in (*kinds, [self.total]) if kind]
 
     def _update(self, rng: torch.Generator) -> None:
         for optimiser in self.optimisers.values():

@@ -114,16 +114,23 @@ class BigGANTrainer(Trainer):
 
     players: Players
     cure = "lower learning rates"
+    whole = "a BigGAN-deep has batch norms, which need the whole batch"
 
     def __init__(
         self, images: np.ndarray, classes: np.ndarray, class_names: list[str], config: BigGANConfig, device: str
     ):
+        if len(images) < config.batch_size:
+            raise InputError(
+                f"{len(images)} images are fewer than a batch of {config.batch_size}: give more images or a smaller "
+                "`batch_size`"
+            )
         content = package_config(config, images.shape[1], class_names)
         self.players = build(lambda: Players(config, content), device)
         self.rates = {"generator": config.learning_rate, "discriminator": config.discriminator_learning_rate}
         self.optimisers = adams(self.players, self.rates, 0.999)
         self.config, self.seed, self.total = config, config.seed, config.steps
-        self.length, self.num_classes, self.device = f"`steps` {config.steps}", len(class_names), device
+        self.length, self.class_names, self.device = f"`steps` {config.steps}", class_names, device
+        self.num_classes = len(class_names)
         self.pixels, self.labels = torch.from_numpy(images), torch.from_numpy(classes).long()
         preview_z = normal(8, config.z_dim, stream(config.seed, "preview"))
         self.preview_z = preview_z.repeat(self.num_classes, 1).to(device)
@@ -204,11 +211,6 @@ def train(
     (classes * 8, 3, H, W). Raises InputError for data or settings that do not fit, Diverged when the losses are no
     longer finite.
     """
-    if len(images) < config.batch_size:
-        raise InputError(
-            f"{len(images)} images are fewer than a batch of {config.batch_size}: give more images or a smaller "
-            "`batch_size`"
-        )
     trainer = BigGANTrainer(images, classes, class_names, config, device)
     run(trainer, on_step=on_step, resume=resume, start=start)
     return trainer.players

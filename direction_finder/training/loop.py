@@ -5,41 +5,65 @@ t. So a run can be resumed exactly from its weights and the moments of its optim
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from direction_finder import torchrun
 from direction_finder.errors import Diverged, InputError
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import stream
 from direction_finder.training.state import Networks, Optimisers, restore, start_from, state
 
+TRIED = 4  # steps of a stage by which the others are judged
 Built = TypeVar("Built", bound=nn.Module)
+
+
+class Stage(NamedTuple):
+    """Describe steps of a training that cost about the same.
+
+    number: how many there are. images: of the data, that each of them shows. like: the numbers of some of them.
+    """
+
+    number: int
+    images: int
+    like: tuple[int, ...]
+
+
+def stage(steps: Sequence[int], images: int) -> Stage:
+    """Return the stage of these steps, which is judged by some from its middle."""
+    return Stage(len(steps), images, tuple(steps[len(steps) // 2 :][:TRIED]))
 
 
 class Trainer(ABC):
     """Networks, their optimisers, and one step of their training.
 
     length: the setting behind the `total` number of steps, as named in messages. cure: the advice for resuming after
-    divergence. weights: returns the state dict of the model that would be saved after a step; None if only a finished
-    run has one.
+    divergence. whole: why the processes of `torchrun` cannot share batches; None if they can. weights: returns the
+    state dict of the model that would be saved after a step; None if only a finished run has one.
     """
 
+    config: Any
     players: nn.Module
     optimisers: Optimisers
     seed: int
     total: int
     length: str
     cure: str
+    whole: str | None = None
     weights: Callable[[int], dict[str, Tensor]] | None = None
 
     @abstractmethod
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
         """Train every player once. Return the losses and other values of the step."""
+
+    def stages(self) -> list[Stage]:
+        """Return all steps by what they cost."""
+        return [stage(range(1, self.total + 1), self.config.batch_size)]
 
     def follow(self, step: int) -> None:  # noqa: B027
         """Move the averaged generator towards the trained one; a model without an average does nothing."""
@@ -69,16 +93,22 @@ def run(
 ) -> None:
     """Train for the total number of steps, or until `on_step` stops the training.
 
+    The processes of `torchrun` share the batch of a step, and average the gradients; `on_step` is for the first only.
     A run that was at its end already reports its last step once more, so that its results can be written again.
     resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
-    Raises InputError for a state or snapshot that does not fit, Diverged when the losses are no longer finite.
+    Raises InputError for a state or snapshot that does not fit, or batches that cannot be shared; Diverged when the
+    losses are no longer finite.
     """
+    if torchrun.count() > 1 and trainer.whole:
+        raise InputError(f"{trainer.whole}, so it is trained in one process: leave out torchrun")
     if start:
         assert isinstance(trainer.players, Networks)
         start_from(trainer.players, start)
     done = restore(trainer.players, trainer.optimisers, resume) if resume else 0
     if done > trainer.total:
         raise InputError(f"{trainer.length}: the run is at step {done} already; set it higher to train longer")
+    for optimiser in trainer.optimisers.values():
+        optimiser.register_step_pre_hook(lambda optimiser, *_: torchrun.average_gradients(optimiser))
     if done == trainer.total and on_step:
         on_step(_progress(trainer, done, {}))
     for step in range(done + 1, trainer.total + 1):
@@ -87,8 +117,9 @@ def run(
         trainer.follow(step)
         progress = _progress(trainer, step, values)
         if on_step:
-            on_step(progress)
-        if progress.stopped:
+            with torchrun.alone():  # the others wait
+                on_step(progress)
+        if torchrun.agreed(progress.stopped):
             break
 
 
@@ -111,6 +142,12 @@ def _progress(trainer: Trainer, step: int, values: dict[str, float]) -> Progress
         preview=partial(trainer.preview, step),
         weights=partial(trainer.weights, step) if trainer.weights else None,
     )
+
+
+def joint(figures: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the losses of a step, each a mean over the part of the batch that a process has, for the whole batch."""
+    means = torchrun.summed(torch.stack([*figures.values()])) / torchrun.count()
+    return dict(zip(figures, means.tolist(), strict=True))
 
 
 def build(make: Callable[[], Built], device: str) -> Built:

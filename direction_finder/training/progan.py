@@ -14,15 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from direction_finder import torchrun
 from direction_finder.errors import InputError
-from direction_finder.generators.networks.progan import Critic, EqualisedConv, ProGAN, double, pixel_norm
+from direction_finder.generators.networks.progan import GROUP, Critic, EqualisedConv, ProGAN, double, pixel_norm
 from direction_finder.images import as_images
 from direction_finder.progress import OnStep
 from direction_finder.randomness import normal, stream
 from direction_finder.training.growth import at_level, levels_of, place, plan
-from direction_finder.training.loop import Trainer, adams, build, run
+from direction_finder.training.loop import Stage, Trainer, adams, build, joint, run, stage
 from direction_finder.training.progan_config import ProGANConfig
-from direction_finder.training.progan_losses import gradient_penalty, penalty_of, penalty_weight
+from direction_finder.training.progan_losses import BATCH_MAX, gradient_penalty, penalty_of, penalty_weight
 from direction_finder.training.state import Networks, follow
 
 GRADIENT_PENALTY, DRIFT = 10.0, 1e-3
@@ -66,6 +67,7 @@ class ProGANTrainer(Trainer):
             raise InputError(
                 f"{len(images)} images are fewer than a batch of {smallest}: give more images or a smaller `batch_size`"
             )
+        _check_shared(config, {config.batch_at(level, self.levels) for level in range(self.levels)})
         self.phases = plan(config, self.levels, grown)
         self.layers = config.penalised(self.levels)
         self.players = build(lambda: Players(config, self.levels), device)
@@ -81,18 +83,28 @@ class ProGANTrainer(Trainer):
         growth = place(self.phases, step)
         return {"kimg": (growth.shown + growth.batch) / 1000, "level": growth.grown}
 
+    def stages(self) -> list[Stage]:
+        """Return all steps by what they cost: by the level that is trained, with and without the penalty."""
+        every, found, first = self.config.penalty_every if self.config.penalty_weight else self.total + 1, [], 1
+        for phase in self.phases:
+            steps = range(first, first + phase.steps)
+            kinds = [step for step in steps if step % every], [step for step in steps if not step % every]
+            found += [stage(kind, phase.batch) for kind in kinds if kind]
+            first += phase.steps
+        return found
+
     def step(self, step: int, rng: torch.Generator) -> dict[str, float]:
         """Train the critic and then the generator. Return the losses and other values of both."""
         growth = place(self.phases, step)
         weight = penalty_weight(self.config, step, growth)
         real = at_level(_images(self.pixels, growth.batch, self.config.mirror, rng).to(self.device), growth.grown)
-        z = normal(growth.batch, self.config.z_dim, rng).to(self.device)
+        z = torchrun.part(normal(growth.batch, self.config.z_dim, rng)).to(self.device)
         generated = self.players.generator(z, growth.grown)
         # the critic guesses normalised z: the generator normalises z, so images do not depend on its length
         codes = pixel_norm(z)[:, : self.config.codes]
         figures = self._train_critic(real, generated, codes, growth.grown, rng)
         figures |= self._train_generator(z, generated, codes, growth.grown, weight, rng)
-        values = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
+        values = joint(figures)
         self.flat = self.flat + 1 if values["spread"] < FLAT else 0
         return {**{name: values[name] for name in REPORTED if name in values}, "penalty_weight": weight}
 
@@ -184,10 +196,25 @@ def train(
     return trainer.players
 
 
+def _check_shared(config: ProGANConfig, batches: set[int]) -> None:
+    """Raise InputError if the processes of `torchrun` cannot share batches without changing the result."""
+    groups = GROUP * torchrun.count()
+    if torchrun.count() > 1 and any(batch % groups for batch in batches):
+        raise InputError(
+            f"{torchrun.count()} processes share batches in groups of {GROUP} images: set `batch_size` and "
+            f"`largest_batch` to multiples of {groups}"
+        )
+    if torchrun.count() > 1 and config.penalty_weight and config.penalty_reduction == BATCH_MAX:
+        raise InputError(f"`penalty_reduction` {BATCH_MAX} needs the whole batch in one process: leave out torchrun")
+
+
 def _images(pixels: Tensor, n: int, mirror: bool, rng: torch.Generator) -> Tensor:
-    """Draw n images (n, 3, H, W) with replacement; if `mirror`, each is mirrored with probability 1/2."""
-    chosen = torch.randint(len(pixels), (n,), generator=rng)
-    mirrored = torch.rand(n, generator=rng) < 0.5 * mirror
+    """Draw n images (n, 3, H, W) with replacement; if `mirror`, each is mirrored with probability 1/2.
+
+    Of these, each process of `torchrun` gets its part.
+    """
+    chosen = torchrun.part(torch.randint(len(pixels), (n,), generator=rng))
+    mirrored = torchrun.part(torch.rand(n, generator=rng)) < 0.5 * mirror
     images = as_images(pixels[chosen])
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 

@@ -6,10 +6,14 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
+from direction_finder import torchrun
 from direction_finder.generators.networks.progan import ProGAN
 from direction_finder.penalty import hessian_penalty
+from direction_finder.randomness import rademacher
 from direction_finder.training.growth import Place
 from direction_finder.training.progan_config import ProGANConfig
+
+BATCH_MAX = "batch-max"  # the reduction that needs the whole batch
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, drawn: Tensor, grown: float, rng: torch.Generator) -> Tensor:
@@ -17,7 +21,7 @@ def gradient_penalty(critic: nn.Module, real: Tensor, drawn: Tensor, grown: floa
 
     Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028. real, drawn: images (batch, 3, H, W).
     """
-    between = torch.rand(len(real), 1, 1, 1, generator=rng).to(real)
+    between = torchrun.part(torch.rand(torchrun.count() * len(real), 1, 1, 1, generator=rng)).to(real)
     mixed = torch.lerp(real, drawn, between).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(mixed, grown)[0].sum(), mixed, create_graph=True)
     # the small number avoids 0, where the square root has no finite gradient
@@ -48,7 +52,8 @@ def penalty_of(
         deepest = islice(generator.stages(rows, grown), present[-1])
         return [tensor for number, (_, tensor) in enumerate(deepest, start=1) if number in present]
 
-    penalties = hessian_penalty(activations, z, rng=rng, num_probes=config.num_probes, epsilon=config.epsilon)
+    drawn = rademacher((config.num_probes, torchrun.count() * len(z), z.shape[1]), rng)
+    penalties = hessian_penalty(activations, z, probes=torchrun.part(drawn, 1), epsilon=config.epsilon)
     faded = [min(1.0, grown - (layer - 1) // 2 + 1) for layer in present]
     return torch.stack(
         [w * reduced(entries, config.penalty_reduction) for w, entries in zip(faded, penalties, strict=True)]
@@ -59,4 +64,4 @@ def reduced(penalties: Tensor, reduction: str) -> Tensor:
     """Reduce the penalties of an activation's entries (batch, ...) to one number."""
     if reduction == "mean":
         return penalties.mean()
-    return penalties.max() if reduction == "batch-max" else penalties.flatten(1).amax(1).mean()
+    return penalties.max() if reduction == BATCH_MAX else penalties.flatten(1).amax(1).mean()

@@ -29,7 +29,7 @@ ROWS = {
 BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
 SIGNALS = ("int", "term", "hup")
 TOGETHER = (  # verbs that write in the same folder
-    ("rank", "name", "measure", "render grid", "render video", "align", "edit", "page"),
+    ("rank", "bend", "name", "measure", "render grid", "render video", "align", "edit", "page"),
     ("learn", "import", "train progan", "finetune", "train biggan", "scenes"),
     ("learn --resume", "learn --resume"),
     ("train progan --resume", "train progan --resume"),

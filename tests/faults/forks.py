@@ -20,7 +20,7 @@ FORKED.set_forkserver_preload(
     [
         *(
             f"direction_finder.commands.actions.{verb}"
-            for verb in ("learn", "measure", "render", "rank", "edit", "align")
+            for verb in ("learn", "measure", "render", "rank", "edit", "align", "bend")
         ),
         *("direction_finder.commands.actions.train", "direction_finder.commands.actions.import_"),
         *(

@@ -5,12 +5,15 @@ import os
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from direction_finder.curves import Curve
+from direction_finder.directions import Directions
+from direction_finder.files import DIRECTIONS as DIRECTIONS_FILE
 from direction_finder.samples import Samples
 from tests.faults.crashes import fresh
 from tests.faults.forks import Outcome, run
@@ -36,6 +39,13 @@ DATA = (
 READERS: dict[str, tuple[tuple[Any, ...], ...]] = {  # a file of the template, and commands that read it
     "run/config.json": DIRECTIONS,
     "run/directions.safetensors": DIRECTIONS,
+    "bent/directions.safetensors": (
+        ("render", "grid", "bent", "--samples", 1, "--steps", 2),
+        ("align", "bent", "--direction", "0,1", "--to", "0,1", "--keep", 2, "--samples", 1),
+        ("edit", "bent", "--step", "move:0=1", "--keep", 1, "--samples", 1),
+        ("bend", "bent", "--points", 8),
+        ("info", "bent"),
+    ),
     "run/rank.json": (*DIRECTIONS[:1], ("page", "run"), ("info", "run/rank.json")),
     "run/share.json": (("page", "run"), ("info", "run/share.json")),
     "run/log.jsonl": (("page", "run"), ("info", "run/log.jsonl"), ("learn", "--resume", "run")),
@@ -104,9 +114,15 @@ OPTIONS = [
 
 
 def extend(root: Path) -> None:
-    """Add to what `scenarios.build` made: samples, a matrix, and what was ranked, measured and edited."""
+    """Add to what `scenarios.build` made: samples, a matrix, curves, and what was ranked, measured and edited."""
     torch.save(torch.eye(6)[:4], root / "matrix.pt")
     Samples(torch.ones(2, 1, 6), torch.ones(2, dtype=torch.long)).save(root / "samples.safetensors")
+    shutil.copytree(root / "run", root / "bent")
+    plain = Directions.load(root / "bent")
+    curve = Curve.of(plain.vectors[0], 0.2 * plain.vectors[1][:, None] * plain.vectors[1], 1)
+    about = {"points": 8, "seed": 0, "at": ["image"], "epsilon": 0.1}
+    curves = (curve, *[None] * (len(plain) - 1))
+    replace(plain, curves=curves, curvature=about).save(root / "bent" / DIRECTIONS_FILE)
     for name in ("rank", "measure", "edit"):
         scenario = next(each for each in SCENARIOS if each.name == name)
         assert (outcome := run(root, *scenario.arguments)).code == 0, outcome

@@ -60,6 +60,7 @@ SCENARIOS = [
     Scenario("import, numbered", ("import", "matrix.npy")),
     Scenario("import", ("import", "matrix.npy", "--out", "new")),
     Scenario("rank", ("rank", "run", "--samples", 2, "--hessians", 2)),
+    Scenario("bend", ("bend", "run", "--points", 8)),
     Scenario("name", ("name", "run", 0, "first")),
     Scenario("measure", ("measure", "run", "--metric", "share", "--metric", "activeness", "--samples", 3)),
     Scenario("measure --out", ("measure", "run", "--metric", "activeness", "--samples", 3, "--out", "new")),

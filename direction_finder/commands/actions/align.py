@@ -1,12 +1,16 @@
 """Carry out `direction-finder align`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from direction_finder import edits
-from direction_finder.commands.actions.shared import made, opened, writing
+from direction_finder.commands.actions.shared import kept, made, opened, writing
 from direction_finder.commands.option_values import Coordinate, Drawing
 from direction_finder.commands.printing import say, tell
-from direction_finder.rendering.alignment import aligned, default_values
+from direction_finder.direction import Direction
+from direction_finder.errors import InputError
+from direction_finder.rendering.alignment import aligned, default_values, named
+from direction_finder.runs.loading import Loaded
 
 DRAWN = 1000  # samples of whose coordinates a percentile is computed
 
@@ -14,30 +18,43 @@ DRAWN = 1000  # samples of whose coordinates a percentile is computed
 def align(
     path: Path,
     direction: str,
-    to: tuple[Coordinate, ...],
+    to: tuple[tuple[Coordinate, ...], ...],
+    keep: str | None,
     samples: int | Path,
     out: Path | None,
     force: bool,
     drawing: Drawing,
 ) -> None:
-    """Render samples unchanged, and with their coordinate along one direction set to each value."""
+    """Render samples unchanged, and with their coordinates along directions set to values, a row for each --to."""
     with writing(path, out, force):
         target = opened(path, drawing)
-        index = target.pick_one(direction)
-        chosen = target.directions[index]
+        numbers = target.pick(direction)
+        chosen, keep_numbers = [target.directions[number] for number in numbers], kept(target, keep, numbers)
+        keeping = [target.directions[number] for number in keep_numbers]
         own = target.samples(samples, drawing.seed, drawing.class_text)
-        values = [
-            edits.percentile(target.generator.samples(DRAWN, seed=drawing.seed), chosen, coordinate.value)
-            if coordinate.percent
-            else coordinate.value
-            for coordinate in to
-        ] or list(default_values(chosen))
-        for value in values:
-            if stopped := int(edits.short_of(edits.align(own, chosen, value), chosen, value).sum()):
-                tell(
-                    f"{stopped} of {len(own)} samples stop before {value:.3g}: the curve is flat there (see --straight)"
-                )
-        sheet = aligned(target.generator, chosen, own, values, max_batch=drawing.max_batch)
-        out = out or target.folder / f"align-{index}.png"
-        sheet.save(out, made(target, "align", direction=index, to=values, samples=samples, seed=drawing.seed))
+        goals = [_goal(target, chosen, coordinates, drawing.seed) for coordinates in to] or default_values(chosen)
+        for goal in goals:
+            moved = edits.align(own, chosen, goal, keep=keeping)
+            if (short := edits.short_of(moved, chosen, goal)).any():
+                means = [edits.coordinate(moved, each)[short].mean().item() for each in chosen]
+                way = "what is kept leaves no way, or the curve is flat" if keeping else "the curve is flat there"
+                count = f"{int(short.sum())} of {len(own)} samples stop before {named(goal)}"
+                tell(f"{count}, at {named(means)} on average: {way} (see --straight)")
+        sheet = aligned(target.generator, chosen, own, goals, keep=keeping, max_batch=drawing.max_batch)
+        out = out or target.folder / f"align-{'-'.join(map(str, numbers))}.png"
+        settings = {"direction": numbers, "to": goals, "samples": samples, "seed": drawing.seed}
+        sheet.save(out, made(target, "align", **settings, **({"keep": keep_numbers} if keep else {})))
         say(out)
+
+
+def _goal(
+    target: Loaded, directions: Sequence[Direction], coordinates: Sequence[Coordinate], seed: int
+) -> tuple[float, ...]:
+    """Return the values to set. Percentiles are those of the coordinates of random samples."""
+    if len(coordinates) != len(directions):
+        raise InputError(f"`to`: {len(coordinates)} values for {len(directions)} directions: expected one for each")
+    values = []
+    for along, each in zip(directions, coordinates, strict=True):
+        drawn = target.generator.samples(DRAWN, seed=seed) if each.percent else None
+        values.append(edits.percentile(drawn, along, each.value) if drawn else each.value)
+    return tuple(values)

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from direction_finder.commands.actions.shared import made, opened, writing
+from direction_finder.commands.actions.shared import kept, made, opened, writing
 from direction_finder.commands.option_values import Drawing
 from direction_finder.commands.printing import say
-from direction_finder.edits import EDITS, Recipe, Step
 from direction_finder.errors import InputError
 from direction_finder.files import file_sha256
 from direction_finder.numerals import real_number
 from direction_finder.overwriting import RECIPE, check_overwrite
+from direction_finder.recipes import EDITS, Recipe, Step
 from direction_finder.rendering.alignment import compared
 from direction_finder.runs.loading import Loaded
 from direction_finder.samples import Samples
@@ -21,6 +21,7 @@ def edit(
     path: Path,
     steps: tuple[str, ...],
     recipe: Path | None,
+    keep: str | None,
     samples: int | Path,
     out: Path | None,
     force: bool,
@@ -33,6 +34,8 @@ def edit(
     """
     if bool(steps) == bool(recipe):
         raise InputError("give --step (one or more) or --recipe FILE, not both")
+    if keep and recipe:
+        raise InputError("`keep` belongs to --step: a recipe says itself what its steps keep")
     if out:
         check_overwrite(out.with_suffix(".json"), RECIPE, force=force)
     with writing(path, out, force):
@@ -42,7 +45,7 @@ def edit(
         else:
             own = target.samples(samples, drawing.seed, drawing.class_text)
             loaded = Recipe(
-                steps=tuple(_step(target, text) for text in steps),
+                steps=tuple(_step(target, text, keep) for text in steps),
                 seed=drawing.seed,
                 samples=len(own),
                 classes=_numbers(own),
@@ -88,10 +91,11 @@ def _digest(samples: int | Path) -> str | None:
     return file_sha256(samples) if isinstance(samples, Path) else None
 
 
-def _step(target: Loaded, text: str) -> Step:
+def _step(target: Loaded, text: str, keep: str | None) -> Step:
     name, _, rest = text.partition(":")
     number, _, value = rest.partition("=")
     amount = real_number(value)
     if name not in EDITS or amount is None:
         raise InputError(f"step {text!r}: expected e.g. align:5=0 or move:3=2.5")
-    return Step(name, target.pick_one(number), amount)
+    along = target.pick_one(number)
+    return Step(name, along, amount, kept(target, keep, [along]))

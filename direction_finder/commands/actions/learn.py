@@ -1,8 +1,10 @@
 """Carry out `direction-finder learn`."""
 
 import dataclasses
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +12,7 @@ import torch
 
 from direction_finder import torchrun
 from direction_finder.commands.actions.bend import bend
+from direction_finder.commands.actions.processes import together
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Drawing, Learning
 from direction_finder.commands.options import given_options, shown
@@ -18,9 +21,9 @@ from direction_finder.directions import Directions
 from direction_finder.discovery import SearchConfig, configure
 from direction_finder.discovery.bend import BendSettings
 from direction_finder.discovery.config_bases import EXACT
-from direction_finder.discovery.configs import DirectConfig
+from direction_finder.discovery.configs import DirectConfig, LoopConfig
 from direction_finder.discovery.methods import METHODS, method_named
-from direction_finder.errors import InputError
+from direction_finder.errors import InputError, Unfinished
 from direction_finder.generators import Generator, Untold
 from direction_finder.generators.base import class_phrase
 from direction_finder.runs import learning
@@ -29,11 +32,14 @@ from direction_finder.runs.folder import Run
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.learning import Search
 from direction_finder.runs.loading import Loader
+from direction_finder.runs.uploads import Storage
 
 
 def learn(ctx: click.Context, options: Learning, settings: dict[str, Any]) -> None:
     """Find directions in a frozen generator and write them to a run folder."""
-    with torchrun.together():
+    if options.upload:
+        Storage(options.upload)  # refuse a wrong address before anything slow
+    with together(options.dry_run):
         if torchrun.count() > 1:
             _check_shared(options)
         if options.resume:
@@ -43,12 +49,10 @@ def learn(ctx: click.Context, options: Learning, settings: dict[str, Any]) -> No
 
 
 def _check_shared(options: Learning) -> None:
-    """Raise InputError unless the method is one whose points the processes of `torchrun` can share."""
-    if options.dry_run:
-        raise InputError("--dry-run measures one process: leave out torchrun")
+    """Raise InputError unless the method is one whose points or steps the processes of `torchrun` can share."""
     method = Run.open(newest_run(options.resume)).config["method"] if options.resume else options.method
-    if not issubclass(method_named(method).config, DirectConfig):
-        able = [name for name, each in METHODS.items() if issubclass(each.config, DirectConfig)]
+    able = [name for name, each in METHODS.items() if issubclass(each.config, DirectConfig | LoopConfig)]
+    if method not in able:
         raise InputError(f"`method` {method} runs in one process: leave out torchrun, or give {', '.join(able)}")
 
 
@@ -81,7 +85,7 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
         searches = learning.searches(
             generator, options.method, settings, options.class_texts, options.part_texts, options.together
         )
-    for note in generator.notes if not torchrun.number() else ():
+    for note in generator.notes:
         tell(f"{generator.name}: {as_options(note)}")
     if options.dry_run:
         for search, cost in zip(searches, learning.costs(searches), strict=True):
@@ -89,15 +93,13 @@ def _begin(options: Learning, settings: dict[str, Any]) -> None:
             tell(f"at most {cost}, judging by a part of it that was carried out")
         return
     results = [_learn_one(search, options) for search in searches]
-    if len(results) > 1 and not torchrun.number():
+    _upload([run.folder for run, _ in results], options.upload)
+    if len(results) > 1:
         say(*_compared(results))
 
 
 def _learn_one(search: Search, options: Learning) -> tuple[Run, Directions]:
     search = search.settled()
-    if torchrun.number():
-        with Console():  # the first process decides when to stop
-            return learning.begin(search, options.out)
     for quantity, figures in search.measured.items():
         tell(f"{quantity}: {_chosen(search.config, quantity, figures)}")
     with Console() as console:
@@ -116,14 +118,10 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
     """Resume a run. names: the options that were given; settings may only be those that the method lets change."""
     run = Run.open(newest_run(options.resume))
     changeable = method_named(run.config["method"]).config.changeable
-    allowed = (*changeable, "resume", "spec", "save_every", "curved")
+    allowed = (*changeable, "resume", "spec", "save_every", "upload", "curved")
     if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in names if name not in allowed]:
         raise InputError(f"--resume uses the run's own settings: leave out {', '.join(refused)}")
     changes = {name: settings[name] for name in names if name in changeable}
-    if torchrun.number():
-        with Console():
-            learning.resume(run.folder, changes, spec=options.spec)
-        return
     with Console() as console:
         run, directions = learning.resume(
             run.folder,
@@ -134,6 +132,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
             on_step=console,
         )
     _finish(run, directions, options)
+    _upload([run.folder], options.upload)
 
 
 def _say(run: Run, generator: Generator | None) -> None:
@@ -143,17 +142,31 @@ def _say(run: Run, generator: Generator | None) -> None:
 
 
 def _finish(run: Run, directions: Directions, options: Learning) -> None:
+    if torchrun.number():
+        return
     if not run.finished:
         tell(f"Stopped; the state is saved. To resume: direction-finder learn --resume {shown(run.folder)}")
         raise SystemExit(130)
     say(f"{len(directions)} directions in {run.directions_path}")
     tell(str(directions.finding))
     if options.curved:
-        bend(
-            run.folder, BendSettings().points, Drawing(options.spec if options.resume else None, device=options.device)
-        )
+        drawing = Drawing(options.spec if options.resume else None, device=options.device)
+        with torchrun.alone():
+            bend(run.folder, BendSettings().points, drawing)
     tell(f"To see which directions matter: direction-finder rank {shown(run.folder)}")
     tell(f"To look at them: direction-finder render grid {shown(run.folder)}")
+
+
+def _upload(runs: Sequence[Path], address: str | None) -> None:
+    """Copy finished runs to other storage, once all are found."""
+    if address is None or torchrun.number():
+        return
+    for run in runs:
+        try:
+            Storage(address).upload(run)
+        except Unfinished as error:
+            again = f"direction-finder learn --resume {shown(run)} --upload {shlex.quote(address)}"
+            raise Unfinished(f"{error}; it is kept here; to copy what is missing: {again}") from error
 
 
 def _beside_random(directions: Directions) -> str:

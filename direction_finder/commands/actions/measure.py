@@ -1,14 +1,17 @@
 """Carry out `direction-finder measure`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from direction_finder import torchrun
+from direction_finder.commands.actions.processes import together
 from direction_finder.commands.actions.shared import folder_of, going_on
 from direction_finder.commands.option_values import Measuring
 from direction_finder.commands.printing import say, say_json, tell
 from direction_finder.directions import Directions
+from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.files import CONFIG, DIRECTIONS
 from direction_finder.generators.weights import state_sha256
@@ -26,9 +29,11 @@ from direction_finder.reports.measures import (
     take,
 )
 from direction_finder.reports.measures.again import measure_again
+from direction_finder.reports.measures.estimates import Estimator
 from direction_finder.reports.measures.saving import save, save_together
 from direction_finder.reports.pages.page import write_page
 from direction_finder.reports.table import table
+from direction_finder.resumable import uncached
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.loading import Loaded, Loader, class_index
 from direction_finder.runs.measure_cache import MeasureCache, identity
@@ -40,18 +45,29 @@ SCORED = ("targets", "metrics", "samples", "class_text", "seed", "write_names", 
 def measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str] = ()) -> None:
     """Measure run folders, directions files or generators, and print the results; several also as a table.
 
-    given: the names of the options that the user gave.
+    given: the names of the options that the user gave. The processes of `torchrun` share the images; only the first
+    one writes.
     """
+    with together(options.dry_run):
+        _measure(targets, options, given)
+
+
+def _measure(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> None:
     if options.write_names and "factors" not in options.metrics:
         raise InputError("--name needs --metric factors: directions are named after the factors that they change")
+    if options.straight and (options.write_names or options.again):
+        raise InputError("--straight saves nothing in a run folder: leave out --name and --again")
     targets = tuple(str(newest_run(text)) for text in targets)
     _check(targets, options, given)
-    folders = {folder_of(path) for path in map(Path, targets) if path.exists()}
+    if options.dry_run:
+        _estimate(targets, options)
+        return
+    folders = {folder_of(path) for path in map(Path, targets) if path.exists() and not torchrun.number()}
     with ExitStack() as stack:
         for folder in sorted({folder.resolve(): folder for folder in folders}.values()):
             stack.enter_context(locked(folder))
         reports = _scored(targets, options, given) if options.again else _measured(targets, options)
-    if options.out:
+    if options.out and not torchrun.number():
         save_together(reports, options.out)
     if options.as_json:
         say_json(reports)
@@ -67,32 +83,54 @@ def _check(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -
         for name in options.metrics:
             if METRICS[name].of_directions:
                 raise InputError(f"{text}: not a run folder or directions file, which --metric {name} needs")
+    if options.again and torchrun.count() > 1:
+        raise InputError("--again computes no images that processes could share: leave out torchrun")
     if options.again and (without := [name for name in given if name not in SCORED]):
         raise InputError(f"`{without[0]}` has no effect with --again, which computes no images: leave it out")
 
 
 def _measured(targets: tuple[str, ...], options: Measuring) -> dict[str, dict[str, Report]]:
     """Return the reports of each target, and save those of runs in their folders."""
-    reads_factors = any(METRICS[name].network for name in options.metrics)
-    network = read_network(options.factor_network, options.reader) if reads_factors else None
-    loader = Loader(options.device, progress=True)
     reports: dict[str, dict[str, Report]] = {}
     with going_on(), ExitStack() as stack:
-        for text in targets:
-            if not options.as_json:
-                say(f"{text}:")
-            path = Path(text) if Path(text).exists() else None
-            target = Loaded.open(path, loader, options.generator) if path else None
-            task = _task(target, loader, text, network, options, stack)
+        for text, target, task in _tasks(targets, options, stack):
+            folder = None if target is None or options.straight or torchrun.number() else target.folder
             reports[text] = {}
             for name in _names(options):
                 _tell(measurement := take(task, name), options)
                 reports[text][name] = measurement.report
-                if target:
-                    save(measurement, target.folder, task, on_note=tell)
-            if path:
-                _finish(path, reports[text], options)
+                if folder:
+                    with torchrun.alone():
+                        save(measurement, folder, task, on_note=tell)
+            if folder:
+                _finish(Path(text), reports[text], options)
     return reports
+
+
+def _estimate(targets: tuple[str, ...], options: Measuring) -> None:
+    """Print what each metric of each target would cost."""
+    found: dict[str, dict[str, Cost]] = {}
+    with ExitStack() as stack:
+        for text, _, task in _tasks(targets, options, stack):
+            estimator = Estimator(task)
+            found[text] = {name: estimator.cost(name) for name in _names(options)}
+    say_json({text: {name: cost.plain() for name, cost in costs.items()} for text, costs in found.items()})
+    images, seconds, gib = zip(*(cost for costs in found.values() for cost in costs.values()), strict=True)
+    tell(f"about {Cost(sum(images), sum(seconds), max(gib))}, judging by a part of it that was carried out")
+
+
+def _tasks(targets: tuple[str, ...], options: Measuring, stack: ExitStack) -> Iterator[tuple[str, Loaded | None, Task]]:
+    """Yield each target, what was loaded if it is a path, and what to measure of it; print its name before."""
+    reads_factors = any(METRICS[name].network for name in options.metrics)
+    network = read_network(options.factor_network, options.reader) if reads_factors else None
+    loader = Loader(options.device, progress=True)
+    for text in targets:
+        if not options.as_json and not options.dry_run:
+            say(f"{text}:")
+        target = Loaded.open(Path(text), loader, options.generator) if Path(text).exists() else None
+        if target and options.straight:
+            target = dataclasses.replace(target, directions=target.directions.straight)
+        yield text, target, _task(target, loader, text, network, options, stack)
 
 
 def _scored(targets: tuple[str, ...], options: Measuring, given: Sequence[str]) -> dict[str, dict[str, Report]]:
@@ -152,8 +190,8 @@ def _task(
         "sampling": [options.seed, options.max_batch, loaded and loaded.sha256],
         **choices.depends_on,
     }
-    cache, bars = stack.enter_context(MeasureCache(depends_on, tell)), stack.enter_context(Bars())
-    return Task(generator, directions, sampling, choices, network, cache, bars)
+    cache = uncached if torchrun.number() or options.dry_run else stack.enter_context(MeasureCache(depends_on, tell))
+    return Task(generator, directions, sampling, choices, network, cache, stack.enter_context(Bars()))
 
 
 def _finish(path: Path, reports: dict[str, Report], options: Measuring) -> None:

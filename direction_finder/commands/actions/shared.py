@@ -1,6 +1,6 @@
 """Share code between verbs: open directions with their generator, and describe how an image was made."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,12 @@ def opened(path: Path, drawing: Drawing) -> Loaded:
     """Open a run folder or a directions file with its generator."""
     target = Loaded.open(path, Loader(drawing.device, progress=True), drawing.generator)
     return replace(target, directions=target.directions.straight) if drawing.straight else target
+
+
+def kept(target: Loaded, text: str | None, moved: Collection[int]) -> tuple[int, ...]:
+    """Return the numbers of the directions that keep their coordinates. "all" means all but those that are `moved`."""
+    picked = () if text is None else target.pick(text)
+    return tuple(number for number in picked if text != "all" or number not in moved)
 
 
 def made(target: Loaded, verb: str, **settings: Any) -> dict[str, Any]:

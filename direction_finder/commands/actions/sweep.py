@@ -31,13 +31,17 @@ def sweep(options: Sweeping, settings: dict[str, Any]) -> None:
     if not options.out:
         raise InputError("no folder: give --out, e.g. --out outputs/sweep")
     wanted = _wanted(options, settings)
+    if options.dry_run and options.address:
+        raise InputError("--dry-run measures this machine: leave out --address, and give --workers")
     if options.dry_run:
         _forecast(forecast(how=How(options.workers, options.threads or 1, options.shard), **wanted))
         return
     with Console() as console:
         rows = swept(
             workers=options.workers,
+            address=options.address,
             shard=options.shard,
+            upload=options.upload,
             threads=options.threads or 1,
             save_every=options.save_every,
             rank=options.rank,
@@ -84,6 +88,7 @@ def _report(rows: Sequence[Row], out: Path, stopped: bool) -> None:
         tell("Stopped; what was found is saved. Repeat the command to resume the sweep.")
         raise SystemExit(130)
     if failed:
-        raise Unfinished(f"{len(failed)} runs failed; repeat the command to try them again")
+        what, them = ("1 run", "it") if len(failed) == 1 else (f"{len(failed)} runs", "them")
+        raise Unfinished(f"{what} failed; repeat the command to try {them} again")
     tell(f"To look at all of them: {out / PAGE}")
     tell(f"To look at one of them: direction-finder render grid {shown(out / rows[0]['folder'])}")

@@ -8,11 +8,14 @@ from typing import Any
 import click
 import torch
 
+from direction_finder import torchrun
+from direction_finder.commands.actions.processes import together
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import given_options, shown
-from direction_finder.commands.printing import say, tell
+from direction_finder.commands.printing import say, say_json, tell
 from direction_finder.datasets import Dataset
+from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.metrics import factor_network
 from direction_finder.progress import Bars
@@ -62,6 +65,19 @@ def _begin_or_resume(
     start: Path | None,
     label: str | None = None,
 ) -> None:
+    with together(options.dry_run):
+        _train(ctx, model, data, options, settings, start, label)
+
+
+def _train(
+    ctx: click.Context,
+    model: str,
+    data: Path | None,
+    options: Training,
+    settings: dict[str, Any],
+    start: Path | None,
+    label: str | None,
+) -> None:
     upkeep = Upkeep(**{name: getattr(options, name) for name in UPKEEP if getattr(options, name) is not None})
     began = time.monotonic()
     with Console() as console:
@@ -77,19 +93,20 @@ def _begin_or_resume(
                 )
             if options.threads:
                 torch.set_num_threads(options.threads)
-            run = training.begin(
-                model,
-                data,
-                {name: value for name, value in settings.items() if value is not None},
-                start=start,
-                label=label,
-                resolution=options.resolution,
-                out=options.out,
-                device=options.device,
-                upkeep=upkeep,
-                watch=watch,
-            )
-    _finish(run, time.monotonic() - began)
+            given = {name: value for name, value in settings.items() if value is not None}
+            how: dict[str, Any] = {"start": start, "label": label, "upkeep": upkeep, "watch": watch}
+            how |= {"resolution": options.resolution, "device": options.device}
+            if options.dry_run:
+                _forecast(*training.forecast(model, data, given, **how))
+                return
+            run = training.begin(model, data, given, out=options.out, **how)
+    if not torchrun.number():
+        _finish(run, time.monotonic() - began)
+
+
+def _forecast(content: dict[str, Any], cost: Cost) -> None:
+    say_json({**content, "estimate": cost.plain()})
+    tell(f"about {cost}, judging by some of its steps that were carried out; a pass is an image of the data")
 
 
 def _check_resumed(names: list[str], longer: str) -> None:

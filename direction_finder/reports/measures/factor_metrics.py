@@ -23,7 +23,7 @@ from direction_finder.reports.measures.kinds import read_report
 from direction_finder.reports.measures.measurement import SHOWN, Cell, Metric, Quantity, Report, called, interval
 from direction_finder.reports.measures.raw import Raw
 from direction_finder.reports.measures.task import Task
-from direction_finder.resumable import prefixed
+from direction_finder.resumable import in_parts, prefixed
 
 UNIT = "root mean square change, in natural spreads per unit of z"
 
@@ -123,7 +123,16 @@ def align(task: Task) -> Raw:
     readings = task.readings
     best = factors.effects_of(readings).squares.mean(0).argmax(0).tolist()
     read_each = partial(read_samples, task.generator, task.reader, task.sampling, samples=len(readings.base))
-    aligned = [task.cache(f"aligned {number}", partial(read_each, along=task.found[number])) for number in best]
+    chosen = sorted({*best})
+    parts = in_parts(
+        len(chosen),
+        lambda number: read_each(along=task.found[chosen[number]]),
+        "aligning",
+        "direction",
+        cache=prefixed(task.cache, "aligned"),
+        on_step=task.on_step,
+    )
+    aligned = [parts[chosen.index(number)] for number in best]
     settings = {**_settings(task), "along": dict(zip(readings.varied, best, strict=True))}
     return Raw({"base": readings.base, "aligned": torch.stack(aligned)}, settings)
 

@@ -21,7 +21,11 @@ WORDS = {  # signal of `rank`: what it means to be above chance
 
 
 class Shown(NamedTuple):
-    """A strip as a page embeds it. label: what the slider is called. alt: what its sheet shows."""
+    """A strip as a page embeds it.
+
+    label: what the slider is called. alt: what its sheet shows. straight: the source and the alt of the sheet that
+    leaves out the curve, if there is one.
+    """
 
     source: str
     width: int
@@ -31,6 +35,7 @@ class Shown(NamedTuple):
     reach: float | None
     label: str
     alt: str
+    straight: tuple[str, str] | None = None
 
     @property
     def start(self) -> float:
@@ -92,8 +97,15 @@ def shown(strip: Strip, label: str, what: str, reach: float | None = None) -> Sh
         f"{strip.samples} {'sample' if strip.samples == 1 else 'samples'} of {what}, one below the other, in "
         f"{len(strip.positions)} steps along {label} from {first:+.3g} to {last:+.3g}, from left to right"
     )
-    source = f"data:image/webp;base64,{base64.b64encode(strip.sheet).decode()}"
-    return Shown(source, *strip.size, strip.samples, strip.positions, reach, label, alt)
+    source, straight = _source(strip), None
+    if strip.straight:
+        straight = _source(strip.straight), f"{alt}, along a straight line"
+        alt += ", along its curve"
+    return Shown(source, *strip.size, strip.samples, strip.positions, reach, label, alt, straight)
+
+
+def _source(strip: Strip) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(strip.sheet).decode()}"
 
 
 def cards(

@@ -5,11 +5,13 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
   // One sheet of frames, samples down and positions across, of which the canvas shows one frame, or one of each sample.
+  // A direction that is curved has two: along its curve, and along a straight line.
   class Strip {
     constructor(element) {
       const data = element.dataset;
       this.element = element;
-      this.image = element.querySelector(".sheet");
+      this.sheets = all(".sheet", element);
+      this.image = this.sheets[0];
       this.canvas = element.querySelector(".frame");
       this.row = element.querySelector(".row");
       this.context = this.canvas.getContext("2d");
@@ -23,7 +25,7 @@
       const last = this.positions[this.positions.length - 1], span = last - this.positions[0];
       if (this.reach < last) element.style.setProperty("--low", `${(50 * (last - this.reach)) / last}%`);
       if (this.signed) element.style.setProperty("--zero", `${(-100 * this.positions[0]) / span}%`);
-      this.image.hidden = true;
+      this.sheets.forEach((sheet) => { sheet.hidden = true; });
       this.canvas.hidden = element.querySelector(".track").hidden = false;
       this.row.hidden = !this.signed;
       this.set(this.nearest(+data.start));
@@ -41,10 +43,12 @@
     async near(isNear) {
       this.wanted = isNear;
       if (isNear && !this.bitmap) {
-        await this.image.decode();
-        const bitmap = await createImageBitmap(this.image);
-        if (!this.wanted || this.bitmap) return bitmap.close();
+        const { image } = this;
+        await image.decode();
+        const bitmap = await createImageBitmap(image);
+        if (!this.wanted || this.bitmap || image !== this.image) return bitmap.close();
         this.bitmap = bitmap;
+        [this.width, this.height] = [bitmap.width / this.positions.length, bitmap.height / this.samples];
         this.draw();
         this.drawRow();
         if (!performance.getEntriesByName("first frame").length) performance.mark("first frame");
@@ -61,11 +65,22 @@
       this.drawRow();
     }
 
+    get straight() { return this.image !== this.sheets[0]; }
+
+    // Show the sheet of the straight line, or that of the curve.
+    along(straight) {
+      this.image = this.sheets[straight ? 1 : 0];
+      this.bitmap?.close();
+      this.bitmap = null;
+      this.near(this.wanted);
+      this.set(this.index);
+    }
+
     set(index) {
       this.index = clamp(Math.round(index), 0, this.last);
       const at = this.positions[this.index], beyond = Math.abs(at) > this.reach * 1.0001;
       const words = (this.signed ? `${at > 1e-6 ? "+" : ""}${text(at).replace("-", "−")}` : `step ${text(at)}`)
-        + (beyond ? ", beyond the usable range" : "");
+        + (this.straight ? ", on a straight line" : "") + (beyond ? ", beyond the usable range" : "");
       this.element.setAttribute("aria-valuenow", text(at));
       this.element.setAttribute("aria-valuetext", words);
       this.element.style.setProperty("--at", `${(100 * this.index) / this.last}%`);
@@ -214,7 +229,14 @@
     tools.querySelector(".found").textContent = words[0] ? `${left} of ${cards.length} ${tools.dataset.of}` : "";
   });
 
-  // The address names a direction, a sample and a position.
+  // Curved or straight, where both are there.
+  const switches = new Map(all(".path input").map((input) => [of.get(input.closest(".card").querySelector(".strip")), input]));
+  switches.forEach((input, strip) => {
+    input.parentElement.hidden = false;
+    input.addEventListener("change", () => { strip.along(input.checked); choose(strip); remember(); });
+  });
+
+  // The address names a direction, a sample, a position, and whether the path is straight.
   let chosen = null;
   const choose = (strip) => {
     chosen = strip;
@@ -226,6 +248,7 @@
     if (chosen) values.set("direction", chosen.element.dataset.key);
     values.set("sample", state.sample);
     if (chosen) values.set("at", text(chosen.positions[chosen.index]));
+    if (chosen && chosen.straight) values.set("path", "straight");
     history.replaceState(null, "", `#${values}`);
   }
   const recall = () => {
@@ -237,6 +260,11 @@
     const strip = card && of.get(card.querySelector(".strip"));
     if (!strip) return;
     if (Number.isFinite(at)) strip.set(strip.nearest(at));
+    const path = switches.get(strip);
+    if (path) {
+      path.checked = values.get("path") === "straight";
+      if (path.checked !== strip.straight) strip.along(path.checked);
+    }
     choose(strip);
     strip.element.focus({ preventScroll: true });
     card.scrollIntoView({ block: "center" });

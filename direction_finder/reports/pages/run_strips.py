@@ -105,6 +105,7 @@ def strips_of(
 def _made(directions: Directions, numbers: Sequence[int], drawing: Drawing) -> dict[str, Any]:
     """Return everything that strips depend on, as it is saved with them."""
     samples = Samples.load(drawing.samples).sha256 if isinstance(drawing.samples, Path) else drawing.samples
+    curved = [number for number in numbers if directions.curves[number]]
     return {
         "directions": directions.sha256,
         "weights": directions.weights_sha256,
@@ -116,6 +117,7 @@ def _made(directions: Directions, numbers: Sequence[int], drawing: Drawing) -> d
         "class": drawing.class_name,
         "seed": drawing.seed,
         "frames": FRAMES,
+        **({"also_straight": curved} if curved else {}),
     }
 
 
@@ -131,13 +133,14 @@ def _saved(run: Run, on_note: Callable[[str], None]) -> tuple[Strips, dict[str, 
 
 def _rendered(target: Loaded, numbers: Sequence[int], drawing: Drawing, on_step: OnStep | None) -> Strips:
     samples = target.samples(drawing.samples, drawing.seed, drawing.class_name)
-    room = max(PAGE_SIZE * 3 / 4 - size_of_figures(target.folder), LEAST * PAGE_SIZE) / len(numbers)
+    directions = [target.directions[number] for number in numbers]
+    sheets = sum(2 if direction.curve else 1 for direction in directions)
     strips = render_strips(
         target.generator,
-        [target.directions[number] for number in numbers],
+        directions,
         samples,
         quality=drawing.quality,
-        room=room,
+        room=max(PAGE_SIZE * 3 / 4 - size_of_figures(target.folder), LEAST * PAGE_SIZE) / sheets,
         max_batch=drawing.max_batch,
         on_step=on_step,
     )
