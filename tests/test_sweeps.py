@@ -77,7 +77,7 @@ def test_every_run_is_what_learn_makes_and_the_table_lists_it(spec, plain, tmp_p
     with (tmp_path / "sweep" / "runs.csv").open() as file:
         assert [row["folder"] for row in csv.DictReader(file)] == [row["folder"] for row in rows]
     assert {path.name for path in (tmp_path / "sweep").iterdir()} == {
-        "runs.csv", "runs.jsonl", *(row["folder"] for row in rows)
+        "index.html", "runs.csv", "runs.jsonl", "shared.csv", *(row["folder"] for row in rows)
     }  # fmt: skip
 
 

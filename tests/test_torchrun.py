@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -166,10 +168,11 @@ def test_of_three_processes_each_measures_every_third_point(number, monkeypatch)
 
     monkeypatch.setattr(torchrun, "number", lambda: number)
     monkeypatch.setattr(torchrun, "gathered", gathered)
-    source = _Source(measured, None, 4, None)
+    space: Any = SimpleNamespace(at_point=lambda number, held_out: None)
+    source = _Source(measured, space, 4, None)
     assert all(torch.equal(source.point(point), expected[point]) for point in range(6))
     assert len(calls) == 2 and torch.equal(calls[0], expected[number]) and torch.equal(calls[1], expected[3 + number])
-    old = _Source(measured, None, 4, stream(4, "points"))  # a run of 0.2, whose points draw from one stream
+    old = _Source(measured, space, 4, stream(4, "points"))  # a run of 0.2, whose points draw from one stream
     assert torch.equal(old.point(0), measured(None, stream(4, "points"))) and len(calls) == 2
 
 
