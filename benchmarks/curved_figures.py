@@ -116,7 +116,8 @@ def main(out: Path) -> None:
     align(shapes, x, samples).save(out / "curved-align.png")
     blue = df.bend(eyes, df.find(eyes, class_name="blue"))
     several = most_bent(blue, 3)
-    paths(eyes, several, eyes.samples(1, seed=4, class_name="blue")).save(out / "curved-eyes.png")
+    sheet = paths(eyes, several, eyes.samples(1, seed=4, class_name="blue"))
+    sheet.image().quantize(128).save(out / "curved-eyes.png", optimize=True)
     for generator, name, directions in ((shapes, "cube", [x, size]), (eyes, "blue", several)):
         measured = generator.samples(MEASURED, seed=5, class_name=name)
         for each in directions:
