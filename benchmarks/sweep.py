@@ -42,7 +42,7 @@ def looped(folder: Path, seeds: int, points: int) -> list[float]:
 
 @click.command()
 @click.option("--seeds", default=8, show_default=True, help="Runs of each of three classes.")
-@click.option("--points", default=96, show_default=True, help="Points of each run.")
+@click.option("--points", default=160, show_default=True, help="Points of each run.")
 @click.option("--workers", default=2, show_default=True)
 def main(seeds: int, points: int, workers: int) -> None:
     """Print the ratio of the two times, and what they were."""
