@@ -22,8 +22,8 @@ from pathlib import Path
 import click
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.optimize import linear_sum_assignment
 
+from benchmarks.agreement import found_again
 from direction_finder.diagonalisation import SOLVERS, solve
 from direction_finder.directions import Directions
 from direction_finder.discovery import METHODS, configure
@@ -102,12 +102,6 @@ def score(matrices: torch.Tensor, basis: torch.Tensor) -> dict[str, float]:
     }
 
 
-def same(first: torch.Tensor, second: torch.Tensor, least: float = 0.9) -> int:
-    """Count the common directions among the ten strongest of two runs: |cos| above `least` after matching."""
-    cosines = (first[:FIRST_TEN] @ second[:FIRST_TEN].mT).abs().numpy()
-    return int((cosines[linear_sum_assignment(-cosines)] > least).sum())
-
-
 def paired(
     matrices: torch.Tensor, first: dict[int, torch.Tensor], second: dict[int, torch.Tensor]
 ) -> tuple[float, float]:
@@ -184,7 +178,10 @@ def main(
     last = {method: max(passes for other, passes in bases if other == method) for method, _ in bases}
     for (method, passes), by_seed in sorted(bases.items()):
         scores = {seed: score(matrices, basis) for seed, basis in sorted(by_seed.items())}
-        agreement = [same(by_seed[a], by_seed[b]) for a, b in itertools.combinations(sorted(by_seed), 2)]
+        agreement = [
+            found_again(by_seed[a][:FIRST_TEN], by_seed[b][:FIRST_TEN])
+            for a, b in itertools.combinations(sorted(by_seed), 2)
+        ]
         rows += [{"method": method, "passes": passes, "seed": seed, **values} for seed, values in scores.items()]
         if passes == last[method] or method not in direct:
             mean = {key: statistics.mean(values[key] for values in scores.values()) for key in scores[min(scores)]}

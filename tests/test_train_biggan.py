@@ -14,7 +14,7 @@ from direction_finder.generators import load_generator
 from direction_finder.generators.networks.biggan_deep_live import NormReLU
 from direction_finder.generators.networks.projection import ProjectionDiscriminator
 from direction_finder.randomness import normal, stream
-from direction_finder.training import biggan
+from direction_finder.training import biggan, loop
 from direction_finder.training.biggan import BigGANConfig as Config
 from direction_finder.training.state import snapshot as take_snapshot
 from tests.conftest import call
@@ -33,10 +33,16 @@ def images(n: int = 40) -> tuple[np.ndarray, np.ndarray]:
     return images, classes
 
 
+def train(config: Config, **given) -> biggan.Players:
+    trainer = biggan.BigGANTrainer(*images(), NAMES, config, "cpu")
+    loop.run(trainer, **given)
+    return trainer.players
+
+
 def run(steps: int, **given) -> tuple[biggan.Players, list]:
     seen = []
     settings = {name: given.pop(name) for name in list(given) if name in Config.__dataclass_fields__}
-    players = biggan.train(*images(), NAMES, Config(steps=steps, **{**SMALL, **settings}), on_step=seen.append, **given)
+    players = train(Config(steps=steps, **{**SMALL, **settings}), on_step=seen.append, **given)
     return players, seen
 
 
@@ -78,7 +84,7 @@ def test_resumed_equals_uninterrupted(trained):
         if progress.step == 2:
             progress.stop()
 
-    biggan.train(*images(), NAMES, Config(steps=4, **SMALL), on_step=stop_at_two)
+    train(Config(steps=4, **SMALL), on_step=stop_at_two)
     state = load(save({name: tensor.contiguous() for name, tensor in halves[-1].state().items()}))
     again, later = run(4, resume=state)
     assert [each.step for each in later] == [3, 4]

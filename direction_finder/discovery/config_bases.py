@@ -1,7 +1,7 @@
 """The settings that several methods share. This file does not import torch, so that `learn --help` answers at once."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from direction_finder.errors import InputError
 from direction_finder.settings import MOST_ROWS, MOST_SEED, check_options, option
@@ -37,6 +37,11 @@ class SearchConfig:
         """Return the classes to search; none: random ones."""
         chosen = self.class_index
         return () if chosen is None else chosen if isinstance(chosen, tuple) else (chosen,)
+
+    @property
+    def kind(self) -> Self:
+        """Return the settings without class and seed, on which what a search costs hardly depends."""
+        return dataclasses.replace(self, class_index=None, seed=0)
 
     def check(self, generator: "Generator") -> None:
         """Raise InputError if the generator lacks the dimensions, layers or class to search."""

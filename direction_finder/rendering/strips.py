@@ -117,23 +117,25 @@ def render_strips(
 
 def first_row(strip: Strip) -> Strip:
     """Return a strip of its first sample alone."""
-    with Image.open(io.BytesIO(strip.sheet)) as sheet:
-        row = sheet.crop((0, 0, sheet.width, strip.size[1]))
-        return Strip(_webp(row, QUALITIES[1]), strip.size, 1, strip.positions)
+    return Strip(_webp(_cropped(strip), QUALITIES[1]), strip.size, 1, strip.positions)
 
 
 def thumbnail(strip: Strip, room: float) -> Strip:
     """Return a strip of its first sample alone in at most `room` bytes: every third position, in smaller frames."""
     width, height = strip.size
-    with Image.open(io.BytesIO(strip.sheet)) as sheet:
-        pixels = np.asarray(sheet.convert("RGB").crop((0, 0, sheet.width, height)))
-    frames = pixels.reshape(height, len(strip.positions), width, 3).swapaxes(0, 1)
+    frames = np.asarray(_cropped(strip)).reshape(height, len(strip.positions), width, 3).swapaxes(0, 1)
     images, positions, side = frames[None, ::THINNED], strip.positions[::THINNED], SIDE
     while True:  # few tries, because there are thousands of thumbnails
         small = encoded(images, positions, quality=THUMBNAIL, room=room, side=side)
         if len(small.sheet) <= room or max(small.size) <= SMALLEST:
             return small
         side = int(max(small.size) * max(0.5, 0.9 * (room / len(small.sheet)) ** 0.5))
+
+
+def _cropped(strip: Strip) -> Image.Image:
+    """Return the first row of a sheet, which shows the first sample."""
+    with Image.open(io.BytesIO(strip.sheet)) as sheet:
+        return sheet.convert("RGB").crop((0, 0, sheet.width, strip.size[1]))
 
 
 def _sheet(images: np.ndarray, size: tuple[int, int]) -> Image.Image:

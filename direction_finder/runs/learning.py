@@ -79,7 +79,7 @@ def costs(wanted: Sequence[Search]) -> list[Cost]:
     known: dict[tuple[str, SearchConfig], Cost] = {}
     found = []
     for search in wanted:
-        like = search.method, dataclasses.replace(search.config, class_index=None, seed=0)
+        like = search.method, search.config.kind
         if like not in known:
             known[like] = estimate(search.generator, search.method, search.settled().config)
         found.append(known[like])

@@ -5,7 +5,6 @@ object store: that would save no memory, because torch copies what it gets from 
 of the sweep anyway, so weights may lie beside it. No Ray is started here.
 """
 
-import dataclasses
 import logging
 import os
 import socket
@@ -104,6 +103,6 @@ def in_cluster(tasks: Sequence[Task], workers: int | None, stopping: Stopping) -
 
 def _memory(tasks: Sequence[Task], wanted: Wanted, stopping: Stopping) -> int:
     """Return how many bytes the largest of the tasks takes at its peak; 0 if that could not be measured."""
-    kinds = {(task.method, dataclasses.replace(task.config, class_index=None, seed=0)): task for task in tasks}
+    kinds = {(task.method, task.config.kind): task for task in tasks}
     crew = Measurers("memory", tasks[0], wanted, 1)
     return max((need for _, need in by_crew(crew, list(kinds.values()), stopping) if isinstance(need, int)), default=0)

@@ -148,7 +148,7 @@ def _chosen(name: str, run: Run, search: Search, middles: Middles) -> bool:
 
 def _is_middle(at: Any, search: Search, middles: Middles) -> bool:
     """Return whether "middle" means these activations; it hardly depends on class and seed, so try others' first."""
-    like = dataclasses.replace(search.config, class_index=None, seed=0)
+    like = search.config.kind
     if at != middles.get(like):
         middles[like] = plain(METHODS[search.method].resolve(search.generator, search.config))["at"]
     return at == middles[like]

@@ -19,7 +19,7 @@ from direction_finder.images import as_images
 from direction_finder.progress import OnStep, Progress
 from direction_finder.randomness import normal, stream
 from direction_finder.training.biggan_config import BigGANConfig
-from direction_finder.training.loop import Trainer, adams, build, run
+from direction_finder.training.loop import Trainer, adams, build
 from direction_finder.training.state import Networks, follow
 
 if TYPE_CHECKING:
@@ -191,29 +191,6 @@ def _remaining(config: BigGANConfig, done: int) -> float:
     """Return the factor by which learning rates are multiplied after `done` steps."""
     falling = config.decay * config.steps
     return min(1.0, (config.steps - done) / falling) if falling else 1.0
-
-
-def train(
-    images: np.ndarray,
-    classes: np.ndarray,
-    class_names: list[str],
-    config: BigGANConfig,
-    *,
-    device: str = "cpu",
-    on_step: OnStep | None = None,
-    resume: dict[str, Tensor] | None = None,
-    start: dict[str, Tensor] | None = None,
-) -> Players:
-    """Train on images (n, H, W, 3) of bytes with class numbers (n,).
-
-    resume: the `state()` of a Progress, to resume exactly. start: a `snapshot`, to start from with new optimisers.
-    The `preview()` of each Progress renders images of the averaged generator: a row of 8 per class,
-    (classes * 8, 3, H, W). Raises InputError for data or settings that do not fit, Diverged when the losses are no
-    longer finite.
-    """
-    trainer = BigGANTrainer(images, classes, class_names, config, device)
-    run(trainer, on_step=on_step, resume=resume, start=start)
-    return trainer.players
 
 
 def settled(players: Players) -> "LiveBigGANDeep":
