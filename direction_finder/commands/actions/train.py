@@ -65,43 +65,31 @@ def _begin_or_resume(
     start: Path | None,
     label: str | None = None,
 ) -> None:
-    with together(options.dry_run):
-        _train(ctx, model, data, options, settings, start, label)
-
-
-def _train(
-    ctx: click.Context,
-    model: str,
-    data: Path | None,
-    options: Training,
-    settings: dict[str, Any],
-    start: Path | None,
-    label: str | None,
-) -> None:
     upkeep = Upkeep(**{name: getattr(options, name) for name in UPKEEP if getattr(options, name) is not None})
     began = time.monotonic()
-    with Console() as console:
-        watch = Watch(_say, tell, console)
-        if options.resume:
-            longer = MODELS[model].longer
-            _check_resumed(given_options(ctx), longer)
-            run = training.resume(options.resume, settings[longer], model=model, upkeep=upkeep, watch=watch)
-        else:
-            if not data:
-                raise InputError(
-                    "no data: give the folder of a data set, e.g. one that `direction-finder scenes shapes` made"
-                )
-            if options.threads:
-                torch.set_num_threads(options.threads)
-            given = {name: value for name, value in settings.items() if value is not None}
-            how: dict[str, Any] = {"start": start, "label": label, "upkeep": upkeep, "watch": watch}
-            how |= {"resolution": options.resolution, "device": options.device}
-            if options.dry_run:
-                _forecast(*training.forecast(model, data, given, **how))
-                return
-            run = training.begin(model, data, given, out=options.out, **how)
-    if not torchrun.number():
-        _finish(run, time.monotonic() - began)
+    with together(options.dry_run):
+        with Console() as console:
+            watch = Watch(_say, tell, console)
+            if options.resume:
+                longer = MODELS[model].longer
+                _check_resumed(given_options(ctx), longer)
+                run = training.resume(options.resume, settings[longer], model=model, upkeep=upkeep, watch=watch)
+            else:
+                if not data:
+                    raise InputError(
+                        "no data: give the folder of a data set, e.g. one that `direction-finder scenes shapes` made"
+                    )
+                if options.threads:
+                    torch.set_num_threads(options.threads)
+                given = {name: value for name, value in settings.items() if value is not None}
+                how: dict[str, Any] = {"start": start, "label": label, "upkeep": upkeep, "watch": watch}
+                how |= {"resolution": options.resolution, "device": options.device}
+                if options.dry_run:
+                    _forecast(*training.forecast(model, data, given, **how))
+                    return
+                run = training.begin(model, data, given, out=options.out, **how)
+        if not torchrun.number():
+            _finish(run, time.monotonic() - began)
 
 
 def _forecast(content: dict[str, Any], cost: Cost) -> None:
