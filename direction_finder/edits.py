@@ -192,9 +192,8 @@ def steady_walk(frames: int, positions: Tensor) -> Tensor:
     """Return the coordinates (frames,) of a looping walk that spends the same time between any two `positions` (n,)."""
     there_and_back = np.concatenate([positions.flip(0).numpy(), positions[1:].numpy()])
     begun = np.interp(0.0, positions.numpy(), np.arange(len(positions)))  # where among the positions 0 lies
-    at = (len(positions) - 1 - begun + np.arange(frames) * 2 * (len(positions) - 1) / frames) % (
-        len(there_and_back) - 1
-    )
+    last = len(positions) - 1
+    at = (last - begun + np.arange(frames) * 2 * last / frames) % (2 * last)
     return torch.from_numpy(np.interp(at, np.arange(len(there_and_back)), there_and_back)).float()
 
 
@@ -239,12 +238,11 @@ def _together(
     Each layer is edited on its own, by the directions that act there.
     """
     moving, keeping = ([_checked(latents, each) for each in group] for group in (along, keep))
-    count = latents.shape[1]
     where = [each.layers if layers is None else layers for each in moving] + [each.layers for each in keeping]
     for each in where:
-        _check_layers(each or (), count)
+        _check_layers(each or (), latents.shape[1])
     acting: dict[tuple[bool, ...], list[int]] = {}
-    for layer in range(count):
+    for layer in range(latents.shape[1]):
         acting.setdefault(tuple(each is None or layer in each for each in where), []).append(layer)
     amounts = torch.broadcast_tensors(*amounts, latents[:, :, 0])[:-1]
     still = [torch.zeros_like(amounts[0])] * len(keeping)
@@ -279,9 +277,9 @@ def _walked(latents: Tensor, along: Direction, curve: Curve, amounts: Tensor, la
 
 def _mask(latents: Tensor, layers: Layers) -> Tensor:
     if layers is None:
-        return torch.ones(1, 1, 1, dtype=latents.dtype, device=latents.device)
-    mask = torch.zeros(1, latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
+        return latents.new_ones(1, 1, 1)
     _check_layers(layers, latents.shape[1])
+    mask = latents.new_zeros(1, latents.shape[1], 1)
     mask[:, list(layers)] = 1
     return mask
 
@@ -292,8 +290,11 @@ def _check_layers(layers: Sequence[int], count: int) -> None:
 
 
 def _amounts(latents: Tensor, given: float | Tensor) -> Tensor:
-    """Return one number for all latents, or one for each, as a column. Raises InputError for another count."""
-    amounts = torch.as_tensor(given, dtype=latents.dtype, device=latents.device).reshape(-1, 1)
+    """Return one number for all latents, or one for each, as a column. Raises InputError for anything else."""
+    try:
+        amounts = torch.as_tensor(given, dtype=latents.dtype, device=latents.device).reshape(-1, 1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"amount {given!r:.80}: expected a number, or one for each sample") from error
     if len(latents) != 1 and len(amounts) not in (1, len(latents)):
         raise InputError(f"{len(amounts)} amounts for {len(latents)} samples: expected one, or one for each sample")
     return amounts

@@ -118,6 +118,8 @@ def test_one_latent_goes_to_many_amounts_and_many_need_one_each(latents, samples
         for given in (latents, samples):
             with pytest.raises(InputError, match="3 amounts for 5 samples: expected one"):
                 edit(given, vectors[0], torch.zeros(3))
+            with pytest.raises(InputError, match="amount '2': expected a number, or one for each sample"):
+                edit(given, vectors[0], "2")
 
 
 def test_a_percentile_is_where_that_part_of_the_coordinates_ends(vectors, rng):

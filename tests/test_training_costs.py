@@ -32,7 +32,8 @@ def data(tmp_path_factory):
 
 def forecast(model, data, upkeep=None, **more):
     settings = {**SETTINGS[model], **more}
-    return training.forecast(model, data, settings, resolution=8, device="cpu", upkeep=upkeep or Upkeep(score_every=0))
+    prepared = training.prepare(model, data, settings, resolution=8, device="cpu")
+    return prepared.content, training.forecast(prepared, upkeep=upkeep or Upkeep(score_every=0))
 
 
 def test_every_step_of_a_progan_is_in_one_stage_and_judged_by_others_like_it():

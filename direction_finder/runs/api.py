@@ -82,18 +82,17 @@ def train(
     if start and model not in STARTED:
         raise InputError(f"`start` {start}: only {' and '.join(STARTED)} begin with a snapshot; leave it out")
     with reporting(progress) as on_step:
-        run = training.begin(
+        prepared = training.prepare(
             model,
             data,
             settings,
             start=Path(start) if start else None,
             label=label if model == "biggan" else None,
             resolution=resolution,
-            out=Path(out) if out else None,
             device=device,
-            upkeep=upkeep,
-            watch=training.Watch(on_step=on_step),
         )
+        watch = training.Watch(on_step=on_step)
+        run = training.begin(prepared, out=Path(out) if out else None, upkeep=upkeep, watch=watch)
     return OpenRun(run.folder, run.config)
 
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,7 +41,15 @@ class Watch:
     on_step: OnStep | None = None
 
 
-def begin(
+class Prepared(NamedTuple):
+    """Hold what a run begins with: its configuration, images (n, H, W, 3) of bytes and the weights of a snapshot."""
+
+    content: dict[str, Any]
+    images: np.ndarray
+    start: State | None
+
+
+def prepare(
     model: str,
     data: str | Path,
     settings: Mapping[str, Any],
@@ -49,56 +57,13 @@ def begin(
     start: Path | None = None,
     label: str | None = None,
     resolution: int | None = None,
-    out: Path | None = None,
     device: str = "auto",
-    upkeep: Upkeep | None = None,
-    watch: Watch | None = None,
-) -> Run:
-    """Train a model of `MODELS` in a new run folder; `run.finished` is False if it was stopped.
+) -> Prepared:
+    """Read what a run that trains a model of `MODELS` begins with.
 
-    start: a snapshot to begin with. label: the factor that is the class (biggan). Of the processes of `torchrun`, only
-    the first creates a folder. Raises InputError for data or settings that do not fit, Diverged if the training
-    diverges.
+    start: a snapshot to begin with. label: the factor that is the class (biggan). Raises InputError for data or
+    settings that do not fit.
     """
-    content, images, state = _prepared(model, data, settings, start, label, resolution, device)
-    watch = watch or Watch()
-    if torchrun.number():
-        run = Run(out or Path(model), content)
-        _join(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note))
-        return run
-    with begun(out, slug(f"{model} {content['data']['kind']}"), content) as run:
-        _carry_out(Work(run, images, None, state, upkeep or Upkeep(), watch.on_note), watch)
-        return run
-
-
-def forecast(
-    model: str,
-    data: str | Path,
-    settings: Mapping[str, Any],
-    *,
-    start: Path | None = None,
-    label: str | None = None,
-    resolution: int | None = None,
-    device: str = "auto",
-    upkeep: Upkeep | None = None,
-    watch: Watch | None = None,
-) -> tuple[dict[str, Any], Cost]:
-    """Return the configuration of a run, and what the run would cost. The arguments and errors are those of `begin`."""
-    content, images, state = _prepared(model, data, settings, start, label, resolution, device)
-    work = Work(Run(Path(model), content), images, None, state, upkeep or Upkeep(), (watch or Watch()).on_note)
-    return content, estimate(work, _configured(model, content["settings"]))
-
-
-def _prepared(
-    model: str,
-    data: str | Path,
-    settings: Mapping[str, Any],
-    start: Path | None,
-    label: str | None,
-    resolution: int | None,
-    device: str,
-) -> tuple[dict[str, Any], np.ndarray, State | None]:
-    """Return the configuration of a run, its images, and the weights of a snapshot that it begins with."""
     if label is not None:
         labelled(data, label)
     config = _configured(model, settings)
@@ -114,7 +79,37 @@ def _prepared(
         "threads": torch.get_num_threads(),
         "device": pick_device(device),
     }
-    return content, images, state
+    return Prepared(content, images, state)
+
+
+def begin(
+    prepared: Prepared, *, out: Path | None = None, upkeep: Upkeep | None = None, watch: Watch | None = None
+) -> Run:
+    """Train in a new run folder; `run.finished` is False if it was stopped.
+
+    Of the processes of `torchrun`, only the first creates a folder. Raises InputError for data or settings that do not
+    fit, Diverged if the training diverges.
+    """
+    content, watch = prepared.content, watch or Watch()
+    model = content["model"]
+    if torchrun.number():
+        run = Run(out or Path(model), content)
+        _join(_work(run, prepared, upkeep, watch))
+        return run
+    with begun(out, slug(f"{model} {content['data']['kind']}"), content) as run:
+        _carry_out(_work(run, prepared, upkeep, watch), watch)
+        return run
+
+
+def forecast(prepared: Prepared, *, upkeep: Upkeep | None = None, watch: Watch | None = None) -> Cost:
+    """Return what a run would cost. Errors are those of `begin`."""
+    content = prepared.content
+    work = _work(Run(Path(content["model"]), content), prepared, upkeep, watch or Watch())
+    return estimate(work, _configured(content["model"], content["settings"]))
+
+
+def _work(run: Run, prepared: Prepared, upkeep: Upkeep | None, watch: Watch) -> Work:
+    return Work(run, prepared.images, None, prepared.start, upkeep or Upkeep(), watch.on_note)
 
 
 def resume(

@@ -86,34 +86,19 @@ def sweep(
     how = How(workers, threads, shard, save_every, address, upload, rank)
     source = source_of(generator, device, loading or {}, address)
     wanted = wanted_of(method, class_name, part, seed, together)
-    with reporting(progress) as on_step, _threads(threads):
+    with reporting(progress) as on_step:
         return carried_out(source, Path(out).absolute(), wanted, settings, how, on_step)
 
 
-def forecast(
-    generator: str,
-    out: str | Path,
-    method: str | Sequence[str] = DEFAULT,
-    *,
-    class_name: Several = None,
-    together: bool = False,
-    part: str | Sequence[str] | None = None,
-    seed: int | Sequence[int] = 0,
-    how: How | None = None,
-    device: str = "auto",
-    loading: Mapping[str, Any] | None = None,
-    **settings: Any,
-) -> Forecast:
-    """Return what `sweep` would cost, and write nothing. The arguments are those of `sweep`, some of them in `how`.
+def forecast(source: Source, out: Path, wanted: Wanted, settings: Mapping[str, Any], how: How) -> Forecast:
+    """Return what a sweep would cost, and write nothing. The arguments and errors are those of `carried_out`.
 
     One of the runs that differ only in class and seed is carried out in part, and measured.
     """
-    how = how or How()
-    source, wanted = source_of(generator, device, loading or {}), wanted_of(method, class_name, part, seed, together)
     try:
         with _threads(how.threads):
-            searches = planned(source.load(), wanted, learning.absolute_start(settings))
-            left = list(_missing(Path(out), searches, source, how))
+            searches = planned(source.load(), wanted, learning.absolute_start(dict(settings)))
+            left = list(_missing(out, searches, source, how))
             costs = learning.costs([searches[name] for name in left])
     finally:
         unload()
@@ -160,6 +145,7 @@ def carried_out(
     with (
         locked(out, create=True, name=name),
         uploading(how.upload, out) as uploaded,
+        _threads(how.threads),
         cluster.connected(how.address) if how.address else nullcontext(),
     ):
         table.check_table(out)

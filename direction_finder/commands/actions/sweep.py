@@ -13,14 +13,13 @@ from direction_finder.commands.printing import say, tell
 from direction_finder.errors import InputError, Unfinished
 from direction_finder.files import PAGE
 from direction_finder.generators import Untold
-from direction_finder.sweeps import How, forecast
-from direction_finder.sweeps import sweep as swept
-from direction_finder.sweeps.api import Forecast
+from direction_finder.sweeps.api import Forecast, How, carried_out, forecast, source_of, wanted_of
 from direction_finder.sweeps.plan import MOST_RUNS
 from direction_finder.sweeps.table import CSV, Row
 from direction_finder.sweeps.tasks import DONE, FAILED, LEFT
 
 SHOWN = 5  # failures that are printed
+HOW = tuple(field.name for field in dataclasses.fields(How))
 LOADING = ("truncation", *(field.name for field in dataclasses.fields(Untold)))
 
 
@@ -30,41 +29,20 @@ def sweep(options: Sweeping, settings: dict[str, Any]) -> None:
         raise InputError("no generator: give --generator, e.g. --generator shapes-64")
     if not options.out:
         raise InputError("no folder: give --out, e.g. --out outputs/sweep")
-    wanted = _wanted(options, settings)
     if options.dry_run and options.address:
         raise InputError("--dry-run measures this machine: leave out --address, and give --workers")
+    loading = {name: getattr(options, name) for name in LOADING}
+    source = source_of(options.spec, options.device, loading, options.address)
+    seeds = _seeds(options.seeds)
+    wanted = wanted_of(options.methods, options.class_texts, options.part_texts, seeds, options.together)
+    given = {name: value for name, value in settings.items() if value not in (None, ())}
+    how = How(**{name: getattr(options, name) for name in HOW} | {"threads": options.threads or 1})
     if options.dry_run:
-        _forecast(forecast(how=How(options.workers, options.threads or 1, options.shard), **wanted))
+        _forecast(forecast(source, options.out, wanted, given, how))
         return
     with Console() as console:
-        rows = swept(
-            workers=options.workers,
-            address=options.address,
-            shard=options.shard,
-            upload=options.upload,
-            threads=options.threads or 1,
-            save_every=options.save_every,
-            rank=options.rank,
-            progress=console,
-            **wanted,
-        )
+        rows = carried_out(source, options.out.absolute(), wanted, given, how, console)
     _report(rows, options.out, console.stopped)
-
-
-def _wanted(options: Sweeping, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that `sweep` and `forecast` share."""
-    return {
-        "generator": options.spec,
-        "out": options.out,
-        "method": options.methods,
-        "class_name": options.class_texts,
-        "together": options.together,
-        "part": options.part_texts,
-        "seed": _seeds(options.seeds),
-        "device": options.device,
-        "loading": {name: getattr(options, name) for name in LOADING},
-        **{name: value for name, value in settings.items() if value not in (None, ())},
-    }
 
 
 def _forecast(found: Forecast) -> None:

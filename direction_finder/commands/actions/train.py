@@ -82,12 +82,13 @@ def _begin_or_resume(
                 if options.threads:
                     torch.set_num_threads(options.threads)
                 given = {name: value for name, value in settings.items() if value is not None}
-                how: dict[str, Any] = {"start": start, "label": label, "upkeep": upkeep, "watch": watch}
-                how |= {"resolution": options.resolution, "device": options.device}
+                prepared = training.prepare(
+                    model, data, given, start=start, label=label, resolution=options.resolution, device=options.device
+                )
                 if options.dry_run:
-                    _forecast(*training.forecast(model, data, given, **how))
+                    _forecast(prepared.content, training.forecast(prepared, upkeep=upkeep, watch=watch))
                     return
-                run = training.begin(model, data, given, out=options.out, **how)
+                run = training.begin(prepared, out=options.out, upkeep=upkeep, watch=watch)
         if not torchrun.number():
             _finish(run, time.monotonic() - began)
 
