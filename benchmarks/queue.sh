@@ -4,15 +4,19 @@
 set -e
 cd "$(dirname "$0")/.."
 mkdir -p outputs/queue
-run() { nice -n 19 .venv/bin/direction-finder "$@" >>outputs/queue/log.txt 2>&1; }
+renice -n 19 $$ >/dev/null
+run() { .venv/bin/direction-finder "$@" >>outputs/queue/log.txt 2>&1; }
 
 run scenes shapes --num 10000 --resolution 64 --seed 0 --out outputs/data/shapes # to train on; complete sets are kept
 run scenes shapes --num 3000 --resolution 64 --seed 1 --out outputs/data/held-out # to measure with
 
-# the paper's loop at full length, from the state of the last sitting
-out=outputs/queue/paper-loop
+# the ProGANs of docs/progan.md
+sh benchmarks/progan_runs.sh >>outputs/queue/log.txt 2>&1
+
+# the paper's loop at full length, scored on the way, from the state of the last sitting
+out=outputs/queue/loop
 [ -e $out ] || cp -r checkpoints/training/paper-loop $out
-run learn --resume $out
+.venv/bin/python -m benchmarks.loop --out $out >>outputs/queue/log.txt 2>&1
 
 # shapes-64, trained on from the snapshot of the last sitting; the generator that ships is replaced once it is good enough
 out=outputs/queue/shapes-64

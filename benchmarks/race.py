@@ -24,7 +24,8 @@ from direction_finder.directions import Directions
 from direction_finder.generators import load_generator
 from direction_finder.generators.shipped import shipped
 from direction_finder.metrics.factor_network import NETWORK, FactorNetwork
-from direction_finder.metrics.factors import measure_effects, scores
+from direction_finder.metrics.factors import measure_effects, score
+from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.samples import Sampling
 
 LEARN = [sys.executable, "-m", "direction_finder.commands", "learn", "--generator", "shapes-64", "--class", "cube"]
@@ -72,7 +73,7 @@ def lap(out: Path, settings: list[str], judge: "Judge") -> Lap:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise click.ClickException(f"{' '.join(command)} failed; run it to see why")
-    return Lap(" ".join(settings), time.monotonic() - began, usage.ru_maxrss / GIB, judge(Directions.load(out)))
+    return Lap(" ".join(settings), time.monotonic() - began, usage.ru_maxrss / GIB, judge(Directions.load(out)).value)
 
 
 class Judge:
@@ -81,10 +82,9 @@ class Judge:
     def __init__(self) -> None:
         self.generator, self.network = load_generator("shapes-64"), FactorNetwork.load(shipped(NETWORK))
 
-    def __call__(self, directions: Directions) -> float:
+    def __call__(self, directions: Directions) -> Value:
         sampling = Sampling(directions.class_index, seed=SEED)
-        effects = measure_effects(self.generator, self.network, directions, sampling, samples=SAMPLES)
-        return float(scores(effects.squares.mean(0))["overall"])
+        return score(measure_effects(self.generator, self.network, directions, sampling, samples=SAMPLES))["overall"]
 
 
 @click.command()
