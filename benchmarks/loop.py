@@ -20,7 +20,7 @@ from benchmarks.race import Judge
 from direction_finder.directions import Directions
 from direction_finder.files import read_json, write_json
 
-MARKS = (100, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+MARKS = (100, 250, 500, 1000, 1500, 2000, 5000, 10_000, 20_000, 50_000)
 BATCH, FORWARDS = 16, 5  # samples of a step, and images of each: the point, and two for each of two probes
 WINDOW = 500  # steps over which the penalty is averaged
 COMMAND = [sys.executable, "-m", "direction_finder.commands", "learn"]

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
-from benchmarks import factors, supervised
+from benchmarks import factors, loop, supervised
 from benchmarks.circular import agreement, best_pair
 from benchmarks.factors import Both, add_parts, bases_to_score, improvement, joined, passes_of, seconds_of, tables
 from benchmarks.pixel_reader import r_squared
@@ -19,6 +20,7 @@ from direction_finder.directions import Directions
 from direction_finder.generators import WrappedModule
 from direction_finder.metrics.factor_network import FactorNetwork
 from direction_finder.metrics.factors import spread
+from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.readings import read_along
 from tests.planted import worst_match
 
@@ -215,3 +217,22 @@ def test_the_pair_of_coordinates_whose_angle_is_a_circular_factor_is_found(rng):
     share, error = agreement(torch.atan2(coordinates[:, 3], coordinates[:, 1]), factor)
     assert share > 0.999 and error < 0.1
     assert agreement(torch.atan2(coordinates[:, 2], coordinates[:, 0]), factor)[0] < 0.1
+
+
+def test_the_loop_is_scored_at_each_mark_once(tmp_path, monkeypatch):
+    asked = []
+
+    def prolong(run: Path, steps: int) -> list[dict[str, float]]:
+        asked.append(steps)
+        Directions(torch.eye(2), "test").save(run / "directions.safetensors")
+        return [{"step": step, "penalty": step, "share": steps / 1000} for step in range(10, steps + 1, 10)]  # thinned
+
+    monkeypatch.setattr(loop, "prolong", prolong)
+    monkeypatch.setattr(loop, "Judge", lambda: lambda directions: Value(0.5, 0.25, 0.75))
+    (tmp_path / "run").mkdir()
+    for steps, done in ((300, [100, 250]), (1999, [100, 250, 500, 1000, 1500]), (10, [100, 250, 500, 1000, 1500])):
+        result = CliRunner().invoke(loop.main, ["--steps", str(steps), "--out", str(tmp_path)])
+        assert result.exit_code == 0 and asked == done
+    rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["100", "250", "500", "1,000", "1,500"]
+    assert rows[-1][1:] == ["120,000", "1255.0", "1.50", "0.500 [0.250, 0.750]"]
