@@ -195,6 +195,12 @@ def test_few_images_train_no_factor_network(shapes, tmp_path):
         assert "not a data set" in call(*words).stderr
 
 
+def test_a_factor_network_does_not_train_if_its_file_is_something_else(shapes, tmp_path):
+    (tmp_path / "f.npy").write_bytes(b"\x93NUMPY")
+    result = call("train", "factors", shapes, shapes, "--out", tmp_path / "f.npy")
+    assert result.exit_code == 2 and "exists and is a NumPy array, not factor network" in result.stderr
+
+
 def test_the_table(shapes):
     with open(shapes / "factors.csv", newline="") as file:
         rows = list(csv.DictReader(file))

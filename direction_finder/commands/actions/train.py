@@ -18,6 +18,7 @@ from direction_finder.datasets import Dataset
 from direction_finder.discovery.estimates import Cost
 from direction_finder.errors import InputError
 from direction_finder.metrics import factor_network
+from direction_finder.overwriting import check_overwrite
 from direction_finder.progress import Bars
 from direction_finder.runs import training
 from direction_finder.runs.folder import Run
@@ -119,6 +120,7 @@ def train_factors(data: Path, held_out: Path, out: Path, epochs: int, seed: int,
     """Train the network that reads factors in images, and print its accuracy on held-out images."""
     if threads:
         torch.set_num_threads(threads)
+    check_overwrite(out, factor_network.KIND)  # before anything slow
     with Bars() as bars:
         network = factor_network.fit(Dataset.open(data), Dataset.open(held_out), epochs=epochs, seed=seed, on_step=bars)
     network.save(out)
