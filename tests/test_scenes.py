@@ -66,11 +66,12 @@ def test_sprites_are_where_and_what_their_factors_say(tmp_path):
     assert not redrawn(data, [0, 1, 2])
 
 
-def test_two_objects_never_touch():
+def test_two_objects_never_touch_and_are_numbered_from_the_left():
     things = FAMILIES["clevr-complex"].things
     for index in range(200):
         a, b = things(draw("clevr-complex", 0, index))
         assert np.hypot(a.x - b.x, a.y - b.y) > a.size + b.size
+        assert a.x < b.x
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,15 @@ class Thing:
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of scene. `things`: factor values -> objects. `fits`: whether values are valid; others are drawn again."""
+    """A kind of scene. `things`: factor values -> objects. `fits`: whether values are valid; others are drawn again.
+
+    ordered: factor values -> the same scene, with its objects in the order in which they are numbered.
+    """
 
     factors: tuple[Factor, ...]
     things: Callable[[dict[str, Any]], list[Thing]] = lambda row: []
     fits: Callable[[dict[str, Any]], bool] = lambda row: True
+    ordered: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
 
     def draw(self, seed: int, index: int) -> dict[str, Any]:
         """Draw the factor values of one image, which depend only on (seed, index)."""
@@ -60,7 +64,7 @@ class Family:
                 for factor in self.factors
             }
             if self.fits(row):
-                return row
+                return self.ordered(row)
         raise AssertionError(f"no valid factor values in {MOST_TRIES} tries: `fits` is too strict")
 
 
@@ -94,6 +98,13 @@ def _apart(row: dict[str, Any]) -> bool:
     return np.hypot(first.x - second.x, first.y - second.y) > 1.15 * (first.size + second.size)
 
 
+def _from_the_left(row: dict[str, Any]) -> dict[str, Any]:
+    """Number the two objects by their x: in an image, nothing else tells which of them is the first."""
+    if row["x1"] <= row["x2"]:
+        return row
+    return {name: row[f"{name[:-1]}{3 - int(name[-1])}"] for name in row}
+
+
 def _object_factors(number: int) -> tuple[Factor, ...]:
     return (
         Factor(f"colour{number}", choices=tuple(COLOURS)),
@@ -107,7 +118,7 @@ def _object_factors(number: int) -> tuple[Factor, ...]:
 FAMILIES = {
     "clevr-simple": Family((Factor("colour", choices=tuple(COLOURS)), Factor("shape", choices=SHAPES), X, Y), _simple),
     "clevr-1fov": Family((X,), _one),
-    "clevr-complex": Family((*_object_factors(1), *_object_factors(2)), _complex, _apart),
+    "clevr-complex": Family((*_object_factors(1), *_object_factors(2)), _complex, _apart, _from_the_left),
     "shapes": Family(
         (
             Factor("class", choices=SHAPES),
