@@ -99,7 +99,7 @@ def _apart(row: dict[str, Any]) -> bool:
 
 
 def _from_the_left(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the values with the left object as the first: in an image, nothing else tells which of them is the first."""
+    """Return the values with the left object as the first: in an image, nothing else tells one from the other."""
     if row["x1"] <= row["x2"]:
         return row
     return {name: row[f"{name[:-1]}{3 - int(name[-1])}"] for name in row}
