@@ -27,16 +27,22 @@ COMMAND = [sys.executable, "-m", "direction_finder.commands", "learn"]
 START = f"--generator shapes-64 --class cube --method hessian --batch-size {BATCH} --threads 1".split()
 
 
-def prolong(run: Path, steps: int) -> list[dict[str, float]]:
-    """Begin a run, or resume it until so many steps are done. Return its log."""
+def log_of(run: Path) -> list[dict[str, float]]:
+    """Return what a run has logged so far."""
+    log = run / "log.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def prolong(run: Path, steps: int) -> None:
+    """Begin a run, or resume it until so many steps are done."""
     given = ["--resume", str(run)] if (run / "config.json").exists() else [*START, "--out", str(run)]
     subprocess.run([*COMMAND, *given, "--steps", str(steps)], check=True)
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def scored(run: Path, steps: int, judge: Judge) -> dict[str, Any]:
     """Return what a run has found after so many steps."""
-    log, score = prolong(run, steps), judge(Directions.load(run))
+    prolong(run, steps)
+    log, score = log_of(run), judge(Directions.load(run))
     return {
         "step": steps,
         "images": steps * BATCH * FORWARDS,
@@ -51,11 +57,12 @@ def scored(run: Path, steps: int, judge: Judge) -> dict[str, Any]:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("outputs/loop"), show_default=True)
 def main(steps: int, out: Path) -> None:
     """Run the loop from mark to mark and print a row at each."""
-    judge, found = Judge(), out / "marks.json"
+    judge, run, found = Judge(), out / "run", out / "marks.json"
     rows = read_json(found, list) if found.exists() else []
+    reached, done = max((entry["step"] for entry in log_of(run)), default=0), [row["step"] for row in rows]
     for mark in MARKS:
-        if (rows[-1]["step"] if rows else 0) < mark <= steps:
-            rows.append(scored(out / "run", mark, judge))
+        if reached <= mark <= steps and mark not in done:
+            rows.append(scored(run, mark, judge))
             write_json(found, rows)
     click.echo("| step | images | penalty | diagonal share | score |\n|---|---|---|---|---|")
     for row in rows:

@@ -9,11 +9,12 @@
 - Path length: 1,000 paths, at the beginning of an arc, EfficientNet-lite0.
 - Frechet distance: 1,000 images and as many real ones, EfficientNet-lite0. It has no interval.
 - With a factor network: what each active component does to each factor (256 latents, in the factor's natural spreads
-  per unit of z), and the scores of all components.
+  per unit of z), the scores of all components and, of several objects, how far components change only one of them.
 
 The seed is 0 throughout.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -66,10 +67,20 @@ def row(generator: Generator, scores: torch.Tensor, reference: Reference, simila
     ]
 
 
+def numbered(names: Sequence[str]) -> list[list[int]]:
+    """Return the places of the factors of each object: those whose names end with the same digit."""
+    ends = sorted({name[-1] for name in names if name[-1].isdigit()})
+    return [[place for place, name in enumerate(names) if name[-1] == end] for end in ends]
+
+
 def effects(name: str, generator: Generator, axes: Directions, scores: torch.Tensor, network: FactorNetwork) -> None:
     """Print how far each active component moves each factor, the most active component first."""
     summary = factors.summary(factors.measure_effects(generator, network, axes))
     click.echo(f"\n{name}: " + ", ".join(f"{kind} {Value(**value)}" for kind, value in summary["scores"].items()))
+    if len(groups := numbered(summary["factors"])) > 1:
+        squares = torch.tensor(summary["effects"]).square()
+        shares = torch.stack([squares[:, group].sum(1) for group in groups]).max(0).values / squares.sum(1)
+        click.echo(f"of a component's effects, on the object that it changes more: {shares.mean():.3f}")
     click.echo(f"| component | activeness | {' | '.join(summary['factors'])} |")
     click.echo(f"|---|---|{'---|' * len(summary['factors'])}")
     for index in scores.argsort(descending=True).tolist()[: active(scores)]:

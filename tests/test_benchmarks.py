@@ -222,17 +222,21 @@ def test_the_pair_of_coordinates_whose_angle_is_a_circular_factor_is_found(rng):
 def test_the_loop_is_scored_at_each_mark_once(tmp_path, monkeypatch):
     asked = []
 
-    def prolong(run: Path, steps: int) -> list[dict[str, float]]:
+    def prolong(run: Path, steps: int) -> None:
         asked.append(steps)
         Directions(torch.eye(2), "test").save(run / "directions.safetensors")
-        return [{"step": step, "penalty": step, "share": steps / 1000} for step in range(10, steps + 1, 10)]  # thinned
+        log = [{"step": step, "penalty": step, "share": steps / 1000} for step in range(10, steps + 1, 10)]  # thinned
+        (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log))
 
     monkeypatch.setattr(loop, "prolong", prolong)
     monkeypatch.setattr(loop, "Judge", lambda: lambda directions: Value(0.5, 0.25, 0.75))
     (tmp_path / "run").mkdir()
-    for steps, done in ((300, [100, 250]), (1999, [100, 250, 500, 1000, 1500]), (10, [100, 250, 500, 1000, 1500])):
+    for steps, done in ((300, [100, 250]), (1999, [100, 250, 1000, 1500]), (10, [100, 250, 1000, 1500])):
         result = CliRunner().invoke(loop.main, ["--steps", str(steps), "--out", str(tmp_path)])
         assert result.exit_code == 0 and asked == done
+        if steps == 300:
+            prolong(tmp_path / "run", 700)  # beyond a mark, which cannot be scored any more
+            asked.pop()
     rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[2:]]
-    assert [row[0] for row in rows] == ["100", "250", "500", "1,000", "1,500"]
+    assert [row[0] for row in rows] == ["100", "250", "1,000", "1,500"]
     assert rows[-1][1:] == ["120,000", "1255.0", "1.50", "0.500 [0.250, 0.750]"]
