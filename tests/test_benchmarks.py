@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from benchmarks import factors, loop, supervised
+from benchmarks import factors, loop, supervised, switches
 from benchmarks.circular import agreement, best_pair
 from benchmarks.factors import Both, add_parts, bases_to_score, improvement, joined, passes_of, seconds_of, tables
 from benchmarks.pixel_reader import r_squared
@@ -240,3 +240,10 @@ def test_the_loop_is_scored_at_each_mark_once(tmp_path, monkeypatch):
     rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[2:]]
     assert [row[0] for row in rows] == ["100", "250", "1,000", "1,500"]
     assert rows[-1][1:] == ["120,000", "1255.0", "1.50", "0.500 [0.250, 0.750]"]
+
+
+def test_a_switch_is_told_from_what_wanders():
+    always = torch.tensor([[0, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.bool)  # at -2 and at 2, of four latents
+    wanders = torch.tensor([[0, 1, 0, 1], [1, 0, 0, 1]], dtype=torch.bool)
+    table = switches.switching(torch.stack([always, wanders], 1))
+    assert table.tolist() == [[0, 100, 100, 0], [50, 50, 25, 50]]
