@@ -21,7 +21,8 @@ from direction_finder.directions import Directions
 from direction_finder.files import read_json, write_json
 
 MARKS = (100, 250, 500, 1000, 1500, 2000, 5000, 10_000, 20_000, 50_000)
-BATCH, FORWARDS = 16, 5  # samples of a step, and images of each: the point, and two for each of two probes
+BATCH = 16
+PASSES = 8 * BATCH  # of a step: two images for each of two probes, and their gradients (the middle image cancels)
 WINDOW = 500  # steps over which the penalty is averaged
 COMMAND = [sys.executable, "-m", "direction_finder.commands", "learn"]
 START = f"--generator shapes-64 --class cube --method hessian --batch-size {BATCH} --threads 1".split()
@@ -45,7 +46,6 @@ def scored(run: Path, steps: int, judge: Judge) -> dict[str, Any]:
     log, score = log_of(run), judge(Directions.load(run))
     return {
         "step": steps,
-        "images": steps * BATCH * FORWARDS,
         "penalty": fmean(entry["penalty"] for entry in log if entry["step"] > steps - WINDOW),
         "share": log[-1]["share"],
         "score": str(score),
@@ -64,9 +64,10 @@ def main(steps: int, out: Path) -> None:
         if reached <= mark <= steps and mark not in done:
             rows.append(scored(run, mark, judge))
             write_json(found, rows)
-    click.echo("| step | images | penalty | diagonal share | score |\n|---|---|---|---|---|")
+    click.echo("| step | passes | penalty | diagonal share | score |\n|---|---|---|---|---|")
     for row in rows:
-        click.echo("| {step:,} | {images:,} | {penalty:.1f} | {share:.2f} | {score} |".format(**row))
+        cells = "{step:,} | {passes:,} | {penalty:.1f} | {share:.2f} | {score}"
+        click.echo("| " + cells.format(passes=row["step"] * PASSES, **row) + " |")
 
 
 if __name__ == "__main__":

@@ -239,7 +239,7 @@ def test_the_loop_is_scored_at_each_mark_once(tmp_path, monkeypatch):
             asked.pop()
     rows = [line.strip("| ").split(" | ") for line in result.stdout.splitlines()[2:]]
     assert [row[0] for row in rows] == ["100", "250", "1,000", "1,500"]
-    assert rows[-1][1:] == ["120,000", "1255.0", "1.50", "0.500 [0.250, 0.750]"]
+    assert rows[-1][1:] == ["192,000", "1255.0", "1.50", "0.500 [0.250, 0.750]"]
 
 
 def test_a_switch_is_told_from_what_wanders():
