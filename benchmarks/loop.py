@@ -6,9 +6,7 @@ The run is that of docs/methods.md (`shapes-64`, class cube, batch 16, seed 0, p
 MARKS to be scored, and prolonged. Repeat the command after an interruption, or with more steps.
 """
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,34 +14,28 @@ from typing import Any
 import click
 import torch
 
-from benchmarks.race import Judge
+from benchmarks.race import COMMAND, LEARN, Judge
 from direction_finder.directions import Directions
-from direction_finder.files import read_json, write_json
+from direction_finder.files import CONFIG, LOG, read_json, write_json
+from direction_finder.reports.logs import read_log
 
 MARKS = (100, 250, 500, 1000, 1500, 2000, 5000, 10_000, 20_000, 50_000)
 BATCH = 16
 PASSES = 8 * BATCH  # of a step: two images for each of two probes, and their gradients (the middle image cancels)
 WINDOW = 500  # steps over which the penalty is averaged
-COMMAND = [sys.executable, "-m", "direction_finder.commands", "learn"]
-START = f"--generator shapes-64 --class cube --method hessian --batch-size {BATCH} --threads 1".split()
-
-
-def log_of(run: Path) -> list[dict[str, float]]:
-    """Return what a run has logged so far."""
-    log = run / "log.jsonl"
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+START = [*LEARN, "--method", "hessian", "--batch-size", str(BATCH), "--threads", "1"]
 
 
 def prolong(run: Path, steps: int) -> None:
     """Begin a run, or resume it until so many steps are done."""
-    given = ["--resume", str(run)] if (run / "config.json").exists() else [*START, "--out", str(run)]
-    subprocess.run([*COMMAND, *given, "--steps", str(steps)], check=True)
+    command = [*COMMAND, "--resume", str(run)] if (run / CONFIG).exists() else [*START, "--out", str(run)]
+    subprocess.run([*command, "--steps", str(steps)], check=True)
 
 
 def scored(run: Path, steps: int, judge: Judge) -> dict[str, Any]:
     """Return what a run has found after so many steps."""
     prolong(run, steps)
-    log, score = log_of(run), judge(Directions.load(run))
+    log, score = read_log(run / LOG), judge(Directions.load(run))
     return {
         "step": steps,
         "penalty": fmean(entry["penalty"] for entry in log if entry["step"] > steps - WINDOW),
@@ -59,7 +51,8 @@ def main(steps: int, out: Path) -> None:
     """Run the loop from mark to mark and print a row at each."""
     judge, run, found = Judge(), out / "run", out / "marks.json"
     rows = read_json(found, list) if found.exists() else []
-    reached, done = max((entry["step"] for entry in log_of(run)), default=0), [row["step"] for row in rows]
+    reached = max((entry["step"] for entry in read_log(run / LOG)), default=0) if (run / LOG).exists() else 0
+    done = [row["step"] for row in rows]
     for mark in MARKS:
         if reached <= mark <= steps and mark not in done:
             rows.append(scored(run, mark, judge))

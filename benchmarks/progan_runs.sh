@@ -15,9 +15,14 @@ none="--penalty-weight 0"
 snapshots=checkpoints/training/progan
 all="u complex edges simple-scratch simple-infogan 1fov-scratch 1fov-infogan u-infogan simple-400 u-plus complex-plus edges-plus 1fov-plus simple-plus"
 
-render() { $tool scenes "$1" --num "$2" --resolution 32 --seed 0 --workers 1 --out "outputs/data/$1"; }
+render() { # data
+    case $1 in clevr-1fov) num=4000 ;; *) num=6000 ;; esac
+    $tool scenes "$1" --num $num --resolution 32 --seed 0 --workers 1 --out "outputs/data/$1"
+}
 progan() { # name, data, kimg, more settings
     out=outputs/progan/$1 data=outputs/data/$2 kimg=$3
+    if [ -e "$out/generator.safetensors" ]; then return; fi
+    render "$2"
     shift 3
     if [ -e "$out/config.json" ]; then
         $tool train progan --resume "$out"
@@ -27,6 +32,8 @@ progan() { # name, data, kimg, more settings
 }
 finetune() { # name, baseline, data, kimg, settings
     out=outputs/progan/$1 start=$2 data=outputs/data/$3 kimg=$4
+    if [ -e "$out/generator.safetensors" ]; then return; fi
+    render "$3"
     shift 4
     if [ -e "$out/config.json" ]; then
         $tool finetune --resume "$out"
@@ -38,61 +45,28 @@ finetune() { # name, baseline, data, kimg, settings
 run() {
     case $1 in
     u)
-        render clevr-simple 6000
         progan u clevr-simple 200 --z-dim 3
         finetune u-hp outputs/progan/u clevr-simple 80 $ramp
         ;;
     complex)
-        render clevr-complex 6000
         progan complex clevr-complex 200
         finetune complex-hp outputs/progan/complex clevr-complex 80 $ramp
         ;;
     edges)
-        render edges-and-shapes 6000
         progan edges edges-and-shapes 200
         finetune edges-hp outputs/progan/edges edges-and-shapes 80 $ramp
         ;;
-    simple-scratch)
-        render clevr-simple 6000
-        progan simple-scratch clevr-simple 280 $penalty $lazy
-        ;;
-    simple-infogan)
-        render clevr-simple 6000
-        progan simple-infogan clevr-simple 280 --codes 4
-        ;;
-    1fov-scratch)
-        render clevr-1fov 4000
-        progan 1fov-scratch clevr-1fov 280 $penalty $lazy
-        ;;
-    1fov-infogan)
-        render clevr-1fov 4000
-        progan 1fov-infogan clevr-1fov 280 --codes 1
-        ;;
-    u-infogan)
-        render clevr-simple 6000
-        progan u-infogan clevr-simple 280 --z-dim 3 --codes 3
-        ;;
-    simple-400)
-        render clevr-simple 6000
-        finetune simple-400 $snapshots-simple-hp.safetensors clevr-simple 300 --penalty-weight 0.003 --penalty-layers 1-8 $lazy
-        ;;
-    u-plus)
-        finetune u-plus outputs/progan/u clevr-simple 80 $none
-        ;;
-    complex-plus)
-        finetune complex-plus outputs/progan/complex clevr-complex 80 $none
-        ;;
-    edges-plus)
-        finetune edges-plus outputs/progan/edges edges-and-shapes 80 $none
-        ;;
-    1fov-plus)
-        render clevr-1fov 4000
-        finetune 1fov-plus $snapshots-1fov.safetensors clevr-1fov 80 $none
-        ;;
-    simple-plus)
-        render clevr-simple 6000
-        finetune simple-plus $snapshots-simple.safetensors clevr-simple 80 $none
-        ;;
+    simple-scratch) progan simple-scratch clevr-simple 280 $penalty $lazy ;;
+    simple-infogan) progan simple-infogan clevr-simple 280 --codes 4 ;;
+    1fov-scratch) progan 1fov-scratch clevr-1fov 280 $penalty $lazy ;;
+    1fov-infogan) progan 1fov-infogan clevr-1fov 280 --codes 1 ;;
+    u-infogan) progan u-infogan clevr-simple 280 --z-dim 3 --codes 3 ;;
+    simple-400) finetune simple-400 $snapshots-simple-hp.safetensors clevr-simple 300 --penalty-weight 0.003 --penalty-layers 1-8 $lazy ;;
+    u-plus) finetune u-plus outputs/progan/u clevr-simple 80 $none ;;
+    complex-plus) finetune complex-plus outputs/progan/complex clevr-complex 80 $none ;;
+    edges-plus) finetune edges-plus outputs/progan/edges edges-and-shapes 80 $none ;;
+    1fov-plus) finetune 1fov-plus $snapshots-1fov.safetensors clevr-1fov 80 $none ;;
+    simple-plus) finetune simple-plus $snapshots-simple.safetensors clevr-simple 80 $none ;;
     *)
         echo "$1: expected one of $all" >&2
         exit 2

@@ -28,7 +28,8 @@ from direction_finder.metrics.factors import measure_effects, score
 from direction_finder.metrics.intervals import Value
 from direction_finder.metrics.samples import Sampling
 
-LEARN = [sys.executable, "-m", "direction_finder.commands", "learn", "--generator", "shapes-64", "--class", "cube"]
+COMMAND = [sys.executable, "-m", "direction_finder.commands", "learn"]
+LEARN = [*COMMAND, "--generator", "shapes-64", "--class", "cube"]
 SAMPLES, SEED = 128, 100  # latents that judge, and their seed
 GIB = 2**20  # of the kilobytes that the system reports
 LEAD = 3.0  # times as fast as the loops, at least
