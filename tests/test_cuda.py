@@ -5,7 +5,8 @@ import torch
 
 import direction_finder as df
 from direction_finder.diagonalisation import joint
-from tests import test_biggan, test_progan
+from direction_finder.generators.devices import pick_device
+from tests import test_biggan, test_progan, test_train_progan
 from tests.planted import worst_match
 from tests.test_diagonalisation import planted_matrices
 
@@ -47,3 +48,17 @@ def test_directions_are_those_of_the_cpu(method, settings):
 def test_joint_diagonalisation_finds_the_planted_basis():
     matrices, basis = planted_matrices(64, 24, 0.1, seed=0)
     assert worst_match(joint(matrices.cuda()).cpu(), basis.double()) > 0.99
+
+
+def test_a_training_that_is_resumed_from_a_file_gives_the_same_weights():
+    device, states = pick_device("cuda"), []
+
+    def stop(progress):
+        states.append({name: tensor.cpu() for name, tensor in progress.state().items()})
+        if len(states) == 17:
+            progress.stop()
+
+    test_train_progan.run(device=device, on_step=stop)
+    resumed, _ = test_train_progan.run(device=device, resume=states[-1])
+    whole, _ = test_train_progan.run(device=device)
+    assert test_train_progan.weights(resumed) == test_train_progan.weights(whole)

@@ -48,7 +48,7 @@ def restore(networks: nn.Module, optimisers: Optimisers, state: dict[str, Tensor
         for name, parameter, slots in _moments(networks, optimisers):
             if f"step.{name}" not in state:  # belongs to a level that had not begun to grow
                 continue
-            slots[parameter] = {"step": state[f"step.{name}"].clone()}
+            slots[parameter] = {"step": state[f"step.{name}"].to(parameter.device, copy=True)}  # as fused Adam needs
             for moment in ("exp_avg", "exp_avg_sq"):
                 tensor = state[f"{moment}.{name}"]
                 if tensor.ndim:  # laid out in memory like the parameter, as fused Adam needs
