@@ -15,13 +15,17 @@ none="--penalty-weight 0"
 snapshots=checkpoints/training/progan
 all="u complex edges simple-scratch simple-infogan 1fov-scratch 1fov-infogan u-infogan simple-400 u-plus complex-plus edges-plus 1fov-plus simple-plus"
 
-render() { # data
+finished() { # run folder; a run that was stopped has written a generator too
+    [ -e "$1/config.json" ] && ! grep -q '"finished": null' "$1/config.json"
+}
+render() { # data; two that begin at once would be in each other's way
+    if [ -e "outputs/data/$1/checksums.sha256" ]; then return; fi
     case $1 in clevr-1fov) num=4000 ;; *) num=6000 ;; esac
     $tool scenes "$1" --num $num --resolution 32 --seed 0 --workers 1 --out "outputs/data/$1"
 }
 progan() { # name, data, kimg, more settings
     out=outputs/progan/$1 data=outputs/data/$2 kimg=$3
-    if [ -e "$out/generator.safetensors" ]; then return; fi
+    if finished "$out"; then return; fi
     render "$2"
     shift 3
     if [ -e "$out/config.json" ]; then
@@ -32,7 +36,7 @@ progan() { # name, data, kimg, more settings
 }
 finetune() { # name, baseline, data, kimg, settings
     out=outputs/progan/$1 start=$2 data=outputs/data/$3 kimg=$4
-    if [ -e "$out/generator.safetensors" ]; then return; fi
+    if finished "$out"; then return; fi
     render "$3"
     shift 4
     if [ -e "$out/config.json" ]; then

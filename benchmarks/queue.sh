@@ -13,11 +13,6 @@ run scenes shapes --num 3000 --resolution 64 --seed 1 --out outputs/data/held-ou
 # the ProGANs of docs/progan.md
 sh benchmarks/progan_runs.sh >>outputs/queue/log.txt 2>&1
 
-# the paper's loop at full length, scored on the way, from the state of the last sitting
-out=outputs/queue/loop
-[ -e $out ] || cp -r checkpoints/training/paper-loop $out
-.venv/bin/python -m benchmarks.loop --out $out >>outputs/queue/log.txt 2>&1
-
 # shapes-64, trained on from the snapshot of the last sitting; the generator that ships is replaced once it is good enough
 out=outputs/queue/shapes-64
 if [ -e $out ]; then

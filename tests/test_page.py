@@ -212,7 +212,7 @@ def test_curves_are_drawn_of_a_log_of_two_steps_or_more(folder, monkeypatch):
     log.write_text('{"step": 1, "loss": 2.0}\n')
     written(folder)
     assert drawn == []
-    log.write_text('{"step": 1, "loss": 2.0}\n{"step": 2}\n{"step": 3, "loss": 1.0}\n')
+    log.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "share_of": 8}\n{"step": 3, "loss": 1.0}\n')
     written(folder)
     ((path, across, values), named) = drawn.pop()
     assert (path, across, named["title"]) == (folder / "curves.png", "step", "3 random directions in planted")

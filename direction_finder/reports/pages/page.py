@@ -22,6 +22,7 @@ from direction_finder.reports.pages.template import rendered
 from direction_finder.runs.folder import FOUND, Run
 from direction_finder.runs.loading import read_directions
 
+REFERENCE = ("random_share", "share_of")  # in logs, what `share` is judged by: nearly the same at every step
 TRAINED = ("data", "model", "settings", "torch", "direction_finder")  # keys of runs that train
 
 
@@ -134,7 +135,8 @@ def _draw_curves(run: Run, title: str, on_note: Note) -> None:
         return
     names = dict.fromkeys(name for step in steps for name in step)
     across = "kimg" if "kimg" in names else "step"
-    values = {name: [step.get(name, math.nan) for step in steps] for name in names if name != "step" or across == name}
+    left_out = {*REFERENCE, "step"} - {across}
+    values = {name: [step.get(name, math.nan) for step in steps] for name in names if name not in left_out}
     try:
         curves(run.folder / "curves.png", across, values, title=title)
     except MissingExtra as error:
