@@ -89,7 +89,7 @@ def test_a_run_can_be_prolonged(uninterrupted, dcgan_file, tmp_path):
     command = arguments(dcgan_file, "--out", folder)
     command[command.index("--steps") + 1] = "20"
     assert finish(start(*command)) == 0
-    assert finish(start("learn", "--resume", folder, "--steps", STEPS)) == 0
+    assert finish(start("learn", "--resume", folder, "--steps", STEPS, "--device", "cpu")) == 0
     assert (folder / "directions.safetensors").read_bytes() == (uninterrupted / "directions.safetensors").read_bytes()
 
 

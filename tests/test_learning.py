@@ -9,10 +9,12 @@ from torch import nn
 from direction_finder import learn
 from direction_finder.discovery import find
 from direction_finder.errors import InputError
+from direction_finder.files import CONFIG, write_json
 from direction_finder.generators import WrappedModule, load_generator
 from direction_finder.runs import learning
 from direction_finder.runs.folder import Run
 from direction_finder.runs.learning import Search, absolute_start, begin, generator_record, resume, searches
+from direction_finder.runs.lifecycle import Machine
 from tests.conftest import NUM_CLASSES
 from tests.planted import planted
 
@@ -156,6 +158,17 @@ def test_a_run_of_a_loaded_generator_goes_on_by_itself(generator, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     again, directions = resume(run.folder)
     assert again.finished and [step["step"] for step in again.steps()] == [1, 2, 3, 4]
+    assert torch.equal(directions.vectors, find(generator, "hessian", steps=4, **LOOP).vectors)
+
+
+def test_a_run_of_another_machine_goes_on_here(generator, tmp_path):
+    run = stopped(generator, tmp_path / "run")
+    run.config["device"] = "cuda:99"
+    write_json(run.folder / CONFIG, run.config)
+    with pytest.raises(InputError, match=r"^device 'cuda:99' cannot be used here .*; try `device` cpu$"):
+        resume(run.folder)
+    again, directions = resume(run.folder, machine=Machine("cpu", threads=1))
+    assert again.finished and (again.config["device"], again.config["threads"]) == ("cpu", 1)
     assert torch.equal(directions.vectors, find(generator, "hessian", steps=4, **LOOP).vectors)
 
 

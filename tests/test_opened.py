@@ -91,7 +91,7 @@ def test_latest(run_folder, tmp_path, monkeypatch):
 
 def test_a_run_of_learn_goes_on(run_folder):
     run = open_run(run_folder)
-    longer = run.resume(steps=3)
+    longer = run.resume(steps=3, device="cpu")
     assert isinstance(longer, OpenRun) and longer.finished and longer.config["settings"]["steps"] == 3
     assert [step["step"] for step in longer.steps()] == [1, 2, 3] and len(longer.directions) == 6
     assert not open_run(run_folder).resume(steps=5, progress=stop).finished

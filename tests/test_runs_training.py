@@ -15,6 +15,7 @@ from direction_finder.reports.file_facts import described
 from direction_finder.runs import training
 from direction_finder.runs.api import finetune, train
 from direction_finder.runs.folder import Run
+from direction_finder.runs.lifecycle import Machine
 from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, lost
 from direction_finder.runs.training import Watch, snapshot_settings
 from direction_finder.training.progan import ProGANTrainer
@@ -114,6 +115,18 @@ def test_a_stopped_run_goes_on_exactly_where_it_was(images, tmp_path):
     again = training.resume(run.folder, upkeep=QUIET, watch=Watch(on_begin=lambda run: began.append(run.finished)))
     assert again.finished and began == [False] and weights(again) == weights(whole)
     assert [step["step"] for step in again.steps()] == [1, 2, 3, 4]
+
+
+def test_a_run_of_another_machine_goes_on_here(images, tmp_path):
+    whole = trained(images, tmp_path / "whole")
+    run = trained(images, tmp_path / "run", stop=2)
+    run.config["device"] = "cuda:99"
+    write_json(run.folder / CONFIG, run.config)
+    with pytest.raises(InputError, match=r"^device 'cuda:99' cannot be used here .*; try `device` cpu$"):
+        training.resume(run.folder, upkeep=QUIET)
+    again = training.resume(run.folder, machine=Machine("cpu", threads=1), upkeep=QUIET)
+    assert again.finished and weights(again) == weights(whole)
+    assert (again.config["device"], again.config["threads"]) == ("cpu", 1)
 
 
 def test_upkeep_may_change_and_does_not_touch_the_weights(images, tmp_path):

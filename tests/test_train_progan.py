@@ -347,7 +347,7 @@ def test_the_commands(data, tmp_path):
     with Image.open(out / "curves.png") as drawn:
         assert np.asarray(drawn.convert("L")).std() > 10
 
-    longer = call("train", "progan", "--resume", out, "--kimg", 0.2, "--score-every", 0)
+    longer = call("train", "progan", "--resume", out, "--kimg", 0.2, "--score-every", 0, "--device", "cpu")
     assert longer.exit_code == 0, longer.stderr
     shorter = call("train", "progan", "--resume", out, "--kimg", 0.1)
     assert shorter.exit_code == 2

@@ -21,7 +21,7 @@ from direction_finder.generators.weights import tensor_hashes
 from direction_finder.progress import OnStep
 from direction_finder.runs.folder import NEEDED, Run, absolute, slug
 from direction_finder.runs.latest import newest_run
-from direction_finder.runs.lifecycle import begun, check_longer, held, resumed
+from direction_finder.runs.lifecycle import Machine, begun, check_longer, held, resumed
 from direction_finder.runs.loading import Loader
 from direction_finder.runs.recorder import Recorder
 from direction_finder.runs.trust import remember
@@ -178,21 +178,27 @@ def resume(
     *,
     generator: Generator | None = None,
     spec: str | None = None,
+    machine: Machine | None = None,
     save_every: float = SAVE_EVERY,
     on_begin: Callable[[Run], None] | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[Run, Directions]:
     """Resume a run. changes: settings that may change. generator, spec: replace the run's own generator.
 
+    machine: resume on another device (ignored with `generator`) or with another number of threads.
     Raises InputError, and leaves the run as it is, if that cannot be done.
     """
+    machine = machine or Machine()
+    if generator:
+        machine = machine._replace(device=str(generator.device))
     if torchrun.number():
         run = Run.open(newest_run(folder))
-        state, settings, generator = _read(run, dict(changes or {}), generator, spec)
+        taken = machine.taken(run)
+        state, settings, generator = _read(run, dict(changes or {}), generator, spec, taken["device"])
         method = run.config["method"]
         return run, find_with(generator, method, configure(method, settings), resume=state)
     with held(newest_run(folder), NEEDED, "learn") as run:
-        directions = _resumed(run, dict(changes or {}), generator, spec, save_every, on_begin, on_step)
+        directions = _resumed(run, dict(changes or {}), generator, spec, machine, save_every, on_begin, on_step)
     return run, directions
 
 
@@ -201,22 +207,24 @@ def _resumed(
     changes: dict[str, Any],
     generator: Generator | None,
     spec: str | None,
+    machine: Machine,
     save_every: float,
     on_begin: Callable[[Run], None] | None,
     on_step: OnStep | None,
 ) -> Directions:
-    state, settings, generator = _read(run, changes, generator, spec)
+    taken = machine.taken(run)
+    state, settings, generator = _read(run, changes, generator, spec, taken["device"])
     record = run.config["generator"]
     if spec:
         record = {**record, "spec": absolute(spec)}
         remember(run.folder, absolute(spec))
     done = int(state["step"]) if state else 0
-    with resumed(run, {"settings": settings, "generator": record, "finding": None}, done):
+    with resumed(run, {"settings": settings, "generator": record, "finding": None, **taken}, done):
         return _carry_out(run, generator, state, save_every, on_begin, on_step)
 
 
 def _read(
-    run: Run, changes: dict[str, Any], generator: Generator | None, spec: str | None
+    run: Run, changes: dict[str, Any], generator: Generator | None, spec: str | None, device: str
 ) -> tuple[dict[str, torch.Tensor] | None, dict[str, Any], Generator]:
     """Return what a run resumes with: its state, its settings with the changes, and its generator."""
     changeable = method_named(run.config["method"]).config.changeable
@@ -228,8 +236,7 @@ def _read(
         check_longer(name, changes.get(name, done), done)
     settings = {**_recorded(run), **changes}
     configure(run.config["method"], settings)  # refuse wrong settings before anything is changed
-    torch.set_num_threads(run.config["threads"])
-    generator = generator or Loader(run.config["device"]).load_recorded(run, spec)
+    generator = generator or Loader(device).load_recorded(run, spec)
     if generator.weights_sha256 != run.config["generator"]["weights_sha256"]:
         raise InputError(f"{run.folder}: generator {generator.name} has other weights now than when the run began")
     return state, settings, generator

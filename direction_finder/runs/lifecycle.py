@@ -4,14 +4,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from direction_finder.errors import DirectionFinderError, InputError
 from direction_finder.files import CONFIG, write_json
+from direction_finder.generators.devices import pick_device
 from direction_finder.locks import locked
 from direction_finder.runs.claims import claimed
 from direction_finder.runs.folder import Run
 from direction_finder.version import package_version
+
+
+class Machine(NamedTuple):
+    """Name the device and the number of CPU threads that a resumed run uses; None: those that it used before.
+
+    On another device, results agree with those of an uninterrupted run but for rounding, which may grow.
+    """
+
+    device: str | None = None
+    threads: int | None = None
+
+    def taken(self, run: Run) -> dict[str, Any]:
+        """Set the number of threads, and return what is recorded. Raises InputError if torch cannot use the device."""
+        device, threads = pick_device(self.device or run.config["device"]), self.threads or run.config["threads"]
+        torch.set_num_threads(threads)
+        return {"device": device, "threads": threads}
 
 
 @contextmanager

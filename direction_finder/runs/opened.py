@@ -10,6 +10,7 @@ from direction_finder.progress import Reporting, reporting
 from direction_finder.runs import learning, training
 from direction_finder.runs.folder import Run
 from direction_finder.runs.latest import newest_run
+from direction_finder.runs.lifecycle import Machine
 from direction_finder.runs.loading import Loader, fitting, read_directions, short_list
 from direction_finder.runs.trainers import model_of, trained_spec
 
@@ -37,21 +38,30 @@ class OpenRun(Run):
             return loader.load(spec or trained_spec(self))
         return fitting(self.directions, loader.load_recorded(self, spec))[1]
 
-    def resume(self, *, generator: Generator | None = None, progress: Reporting = None, **changes: Any) -> "OpenRun":
+    def resume(
+        self,
+        *,
+        generator: Generator | None = None,
+        device: str | None = None,
+        progress: Reporting = None,
+        **changes: Any,
+    ) -> "OpenRun":
         """Resume the run until its end, and return it. changes: settings that may change, e.g. points, steps or kimg.
 
         generator: the generator in which directions are found, if the run cannot load it because it was made in Python.
+        device: where to compute, if it is not the device on which the run was begun.
 
         >>> df.open_run("latest").resume(points=96, progress=True)
         """
+        machine = Machine(device)
         with reporting(progress) as on_step:
             if "model" in self.config:
                 longer = changes.pop(model_of(self).longer, None)
                 if unexpected := [*changes, *(["generator"] if generator else [])]:
                     raise TypeError(f"resume() got an unexpected argument {min(unexpected)!r}")
-                run = training.resume(self.folder, longer, watch=training.Watch(on_step=on_step))
+                run = training.resume(self.folder, longer, machine=machine, watch=training.Watch(on_step=on_step))
             else:
-                run, _ = learning.resume(self.folder, changes, generator=generator, on_step=on_step)
+                run, _ = learning.resume(self.folder, changes, generator=generator, machine=machine, on_step=on_step)
         self.config.clear()
         self.config.update(run.config)
         return self

@@ -20,7 +20,7 @@ from direction_finder.generators.weights import State, read_whole
 from direction_finder.progress import OnStep
 from direction_finder.runs.folder import Run, slug
 from direction_finder.runs.latest import newest_run
-from direction_finder.runs.lifecycle import begun, held, resumed
+from direction_finder.runs.lifecycle import Machine, begun, held, resumed
 from direction_finder.runs.recorder import Recorder
 from direction_finder.runs.trainers import MODELS, SNAPSHOT, Upkeep, Work, labelled, model_of
 from direction_finder.runs.training_costs import estimate
@@ -117,10 +117,13 @@ def resume(
     longer: float | None = None,
     *,
     model: str | None = None,
+    machine: Machine | None = None,
     upkeep: Upkeep | None = None,
     watch: Watch | None = None,
 ) -> Run:
     """Resume a run exactly where it stopped. longer: a new length, e.g. in steps or kimg, see `MODELS`.
+
+    machine: resume on another device or with another number of threads.
 
     Raises InputError, and leaves the run unchanged, if it trains another model or its images have changed.
     """
@@ -129,11 +132,11 @@ def resume(
     with opened as run:
         if model not in (None, run.config["model"]):
             raise InputError(f"{folder}: a run of `train {run.config['model']}`, not of `train {model}`")
-        _resumed(run, longer, upkeep or Upkeep(), watch or Watch())
+        _resumed(run, longer, machine or Machine(), upkeep or Upkeep(), watch or Watch())
     return run
 
 
-def _resumed(run: Run, longer: float | None, upkeep: Upkeep, watch: Watch) -> None:
+def _resumed(run: Run, longer: float | None, machine: Machine, upkeep: Upkeep, watch: Watch) -> None:
     trained, recorded, settings = model_of(run), run.config["data"], dict(run.config["settings"])
     images, about = read_images(recorded["folder"], recorded["resolution"])
     if about["sha256"] != recorded["sha256"]:
@@ -145,9 +148,8 @@ def _resumed(run: Run, longer: float | None, upkeep: Upkeep, watch: Watch) -> No
     if longer is not None:
         settings[trained.longer] = longer
     _configured(run.config["model"], settings)
-    pick_device(run.config["device"])
-    torch.set_num_threads(run.config["threads"])
-    work, changes = Work(run, images, state, first, upkeep, watch.on_note), {"settings": settings}
+    changes = {"settings": settings, **machine.taken(run)}
+    work = Work(run, images, state, first, upkeep, watch.on_note)
     if torchrun.number():
         run.config.update(changes)
         _join(work)

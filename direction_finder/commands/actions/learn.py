@@ -13,6 +13,7 @@ import torch
 from direction_finder import torchrun
 from direction_finder.commands.actions.bend import bend
 from direction_finder.commands.actions.processes import together
+from direction_finder.commands.actions.shared import machine_given
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Drawing, Learning
 from direction_finder.commands.options import given_options, shown
@@ -31,6 +32,7 @@ from direction_finder.runs.claims import claimed
 from direction_finder.runs.folder import Run
 from direction_finder.runs.latest import newest_run
 from direction_finder.runs.learning import Search
+from direction_finder.runs.lifecycle import Machine
 from direction_finder.runs.loading import Loader
 from direction_finder.runs.uploads import Storage
 
@@ -118,7 +120,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
     """Resume a run. names: the options that were given; settings may only be those that the method lets change."""
     run = Run.open(newest_run(options.resume))
     changeable = method_named(run.config["method"]).config.changeable
-    allowed = (*changeable, "resume", "spec", "save_every", "upload", "curved")
+    allowed = (*changeable, *Machine._fields, "resume", "spec", "save_every", "upload", "curved")
     if refused := [f"--{name.removesuffix('_texts').replace('_', '-')}" for name in names if name not in allowed]:
         raise InputError(f"--resume uses the run's own settings: leave out {', '.join(refused)}")
     changes = {name: settings[name] for name in names if name in changeable}
@@ -127,6 +129,7 @@ def _resume(options: Learning, names: list[str], settings: dict[str, Any]) -> No
             run.folder,
             changes,
             spec=options.spec,
+            machine=machine_given(options, names),
             save_every=options.save_every,
             on_begin=lambda run: _say(run, None),
             on_step=console,

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from direction_finder.commands.option_values import Drawing
+from direction_finder.commands.option_values import Drawing, Learning, Training
 from direction_finder.commands.printing import tell
 from direction_finder.locks import locked
 from direction_finder.overwriting import OF_ENDING, check_overwrite
+from direction_finder.runs.lifecycle import Machine
 from direction_finder.runs.loading import Loaded, Loader
 
 
@@ -17,6 +18,11 @@ def opened(path: Path, drawing: Drawing) -> Loaded:
     """Open a run folder or a directions file with its generator."""
     target = Loaded.open(path, Loader(drawing.device, progress=True), drawing.generator)
     return replace(target, directions=target.directions.straight) if drawing.straight else target
+
+
+def machine_given(options: Learning | Training, names: Collection[str]) -> Machine:
+    """Return the device and threads of a resumed run. names: the options that were given on the command line."""
+    return Machine(options.device if "device" in names else None, options.threads)
 
 
 def kept(target: Loaded, text: str | None, moved: Collection[int]) -> tuple[int, ...]:

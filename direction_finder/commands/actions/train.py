@@ -10,6 +10,7 @@ import torch
 
 from direction_finder import torchrun
 from direction_finder.commands.actions.processes import together
+from direction_finder.commands.actions.shared import machine_given
 from direction_finder.commands.console import Console
 from direction_finder.commands.option_values import Training
 from direction_finder.commands.options import given_options, shown
@@ -22,6 +23,7 @@ from direction_finder.overwriting import check_overwrite
 from direction_finder.progress import Bars
 from direction_finder.runs import training
 from direction_finder.runs.folder import Run
+from direction_finder.runs.lifecycle import Machine
 from direction_finder.runs.trainers import MODELS, Upkeep, model_of, trained_spec, verb
 from direction_finder.runs.training import Watch
 
@@ -72,9 +74,16 @@ def _begin_or_resume(
         with Console() as console:
             watch = Watch(_say, tell, console)
             if options.resume:
-                longer = MODELS[model].longer
-                _check_resumed(given_options(ctx), longer)
-                run = training.resume(options.resume, settings[longer], model=model, upkeep=upkeep, watch=watch)
+                longer, names = MODELS[model].longer, given_options(ctx)
+                _check_resumed(names, longer)
+                run = training.resume(
+                    options.resume,
+                    settings[longer],
+                    model=model,
+                    machine=machine_given(options, names),
+                    upkeep=upkeep,
+                    watch=watch,
+                )
             else:
                 if not data:
                     raise InputError(
@@ -100,8 +109,10 @@ def _forecast(content: dict[str, Any], cost: Cost) -> None:
 
 
 def _check_resumed(names: list[str], longer: str) -> None:
-    if refused := [f"--{name.replace('_', '-')}" for name in names if name not in ("resume", longer, *UPKEEP)]:
-        raise InputError(f"--resume uses the run's own settings, except --{longer}: leave out {', '.join(refused)}")
+    allowed = ("resume", longer, *Machine._fields, *UPKEEP)
+    if refused := [f"--{name.replace('_', '-')}" for name in names if name not in allowed]:
+        changeable = f"--{longer}, --device and --threads"
+        raise InputError(f"--resume uses the run's own settings, except {changeable}: leave out {', '.join(refused)}")
 
 
 def _say(run: Run) -> None:
