@@ -1,4 +1,4 @@
-"""`make paper` matches directions, and goes on where it was interrupted; its random generator behaves."""
+"""`make paper` matches directions, goes on where it was interrupted, and its random generator gives sane images."""
 
 from pathlib import Path
 
