@@ -334,9 +334,9 @@ def whole_loop(spec: str, device: str, steps: int, out: Path) -> None:
     if device == "cuda":
         loop.batch_penalty = batch_penalty
     settings = ["--generator", spec, "--class", "cube", "--method", "hessian", "--batch-size", "16", "--seed", "0"]
-    settings += ["--max-batch", "64", "--device", device, "--out", str(out)]
+    settings += ["--max-batch", "64", "--out", str(out)]
     begin = ["--resume", str(out)] if out.exists() else settings
-    command(["learn", *begin, "--steps", str(steps), "--save-every", "20"])
+    command(["learn", *begin, "--steps", str(steps), "--device", device, "--save-every", "20"])
 
 
 if __name__ == "__main__":
