@@ -39,7 +39,7 @@ def together() -> Iterator[None]:
     _joined.append(True)
     try:
         yield
-        distributed.barrier()  # until the first has written: if another failed at its exit, torchrun would end the first
+        distributed.barrier()  # until the first has written: if another fails at its exit, torchrun ends the first
     except RuntimeError as error:
         if "gloo" not in str(error):  # the path of a source file, in every error of a connection
             raise

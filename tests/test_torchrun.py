@@ -120,7 +120,9 @@ def test_several_processes_make_what_one_makes(processes, alone, dcgan_file, tmp
     assert images[0] < images[1] < processes * images[0]  # every process checks the generator
     measured = contents(several / "measured")
     assert len(measured) > 10 and measured == contents(one / "measured")
-    assert apart(one / "progan" / "generator.safetensors", several / "progan" / "generator.safetensors") < 1e-5
+    generators = [folder / "progan" / "generator.safetensors" for folder in (one, several)]
+    # without the exchange of gradients 7e-4; mostly 1e-7, but Adam turns with the rounding of gradients near 0
+    assert apart(*generators) < 2e-4
     logs = [list(map(json.loads, (folder / "progan" / LOG).read_text().splitlines())) for folder in (one, several)]
     assert len(logs[0]) == len(logs[1]) >= 50
     for word in ("distance", "info_loss", "penalty"):
