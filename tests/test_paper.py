@@ -1,4 +1,4 @@
-"""`make paper` matches directions, goes on where it was interrupted, and its random generator gives sane images."""
+"""`make paper` matches directions and resumes; images of its random weights are neither flat nor saturated."""
 
 from pathlib import Path
 
